@@ -1,0 +1,31 @@
+# millrace_room(<room> [ROOMS <room>...] [PUBLIC <lib>...] [PRIVATE <lib>...])
+#
+# Makes the static library millrace_<room> of src/<room>/**/*.cc, tests left out. A room of headers
+# alone becomes an interface library, so that a room may link to another before it has any source.
+include_guard()
+set(MILLRACE_ROOM_LIBRARIES "")  # every room that has something to link, in link order
+
+function(millrace_room room)
+  cmake_parse_arguments(arg "" "" "ROOMS;PUBLIC;PRIVATE" ${ARGN})
+  set(dir "${CMAKE_SOURCE_DIR}/src/${room}")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${dir}/*.cc")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "/src/cli/main\\.cc$")
+  set(target millrace_${room})
+
+  set(links "")
+  foreach(other IN LISTS arg_ROOMS)
+    list(APPEND links millrace_${other})
+  endforeach()
+
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    millrace_flags(${target})
+    target_link_libraries(${target} PUBLIC ${links} ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+  else()
+    message(STATUS "room ${room}: no sources yet")
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE ${links} ${arg_PUBLIC})
+  endif()
+  set(MILLRACE_ROOM_LIBRARIES ${target} ${MILLRACE_ROOM_LIBRARIES} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,51 @@
+# One GoogleTest program a room, millrace_<room>_tests, of src/<room>/**/*_test.cc and
+# tests/unit/<room>/**/*_test.cc. What lies in tests/unit itself crosses rooms and becomes
+# millrace_unit_tests. Sources in tests/support are for all of them.
+include(GoogleTest)
+
+file(GLOB_RECURSE support CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/support/*.cc")
+set(all_rooms base core spec sql engine connectors runtime cli)
+
+function(millrace_test_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  millrace_flags(${name})
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+  target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gtest_main)
+  if(TARGET GTest::gmock)
+    target_link_libraries(${name} PRIVATE GTest::gmock)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    TEST_PREFIX "${name}." WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
+    PROPERTIES TIMEOUT 120 ENVIRONMENT "${MILLRACE_TEST_ENVIRONMENT}")
+endfunction()
+
+foreach(room IN LISTS all_rooms)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS
+    "${CMAKE_SOURCE_DIR}/src/${room}/*_test.cc" "${CMAKE_SOURCE_DIR}/tests/unit/${room}/*_test.cc")
+  if(NOT tests)
+    continue()
+  endif()
+  # The low rooms are tested alone, so that an edit above does not rebuild their tests.
+  set(link millrace_${room})
+  if(NOT room MATCHES "^(base|core|spec|sql)$")
+    set(link ${MILLRACE_ROOM_LIBRARIES})
+    list(APPEND tests ${support})
+  endif()
+  millrace_test_program(millrace_${room}_tests SOURCES ${tests} LINK ${link})
+  if(room STREQUAL "sql")
+    target_link_libraries(millrace_sql_tests PRIVATE DuckDB::duckdb)
+    if(MILLRACE_SANITIZE)
+      target_compile_options(millrace_sql_tests PRIVATE -fno-sanitize=vptr)
+    endif()
+    get_target_property(pch millrace_sql PRECOMPILE_HEADERS)
+    if(pch)
+      target_precompile_headers(millrace_sql_tests REUSE_FROM millrace_sql)
+    endif()
+  endif()
+endforeach()
+
+file(GLOB unit CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/unit/*_test.cc")
+if(unit)
+  millrace_test_program(millrace_unit_tests SOURCES ${unit} ${support} LINK ${MILLRACE_ROOM_LIBRARIES})
+endif()

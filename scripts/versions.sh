@@ -1,0 +1,6 @@
+# What is fetched from package registries. Read by scripts/deps.sh, and
+# DUCKDB_VERSION by cmake/DuckDB.cmake. Checksums: scripts/checksums.txt.
+DUCKDB_VERSION=1.5.5
+DUCKDB_NODE_VERSION=1.5.5-r.5
+CLANG_FORMAT_VERSION=19.1.7
+CLANG_TIDY_VERSION=19.1.0.1

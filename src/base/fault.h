@@ -1,0 +1,20 @@
+// Named places where a test can make the process die or fail. Nothing at all in other builds.
+//
+// With MILLRACE_FAULTS defined when building:
+//   MILLRACE_FAULT=sink.publish:3         the third time, the process kills itself (SIGKILL)
+//   MILLRACE_FAULT=sink.publish:3:error   ... or throws an Error
+//   MILLRACE_FAULT_LOG=path               appends the name of each point that is passed
+#pragma once
+
+#include <string_view>
+
+namespace millrace {
+
+#ifdef MILLRACE_FAULTS
+/// Marks a place where the process may die. Names are `part.step`, unique in the program.
+void fault_point(std::string_view name);
+#else
+inline void fault_point(std::string_view /*name*/) noexcept {}
+#endif
+
+}  // namespace millrace

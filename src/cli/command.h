@@ -1,0 +1,49 @@
+// What the commands share: the binary's connectors, exit codes, and how mistakes are shown.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "core/connector.h"
+#include "spec/pipeline.h"
+
+namespace millrace::cli {
+
+/// Exit codes. Documented in docs/cli.md; scripts rely on them, so they never change meaning.
+enum ExitCode : int {
+  kOk = 0,        ///< done; also a run that was stopped by Ctrl-C or SIGTERM and ended cleanly
+  kInternal = 1,  ///< a bug in millrace
+  kMistake = 2,   ///< a mistake in the pipeline, its SQL or the command line
+  kExternal = 3,  ///< something outside failed: a file, a disk, a server
+};
+[[nodiscard]] ExitCode exit_code_of(const Error& error) noexcept;
+
+/// Lives as long as main(). Commands set the exit code in their callbacks.
+struct Context {
+  ConnectorList connectors;
+  CLI::App* root = nullptr;
+  int exit_code = kOk;
+};
+
+/// Each command adds itself to the application; one file a command.
+void add_run_command(CLI::App& app, Context& context);
+void add_validate_command(CLI::App& app, Context& context);
+void add_explain_command(CLI::App& app, Context& context);
+void add_preview_command(CLI::App& app, Context& context);
+void add_query_command(CLI::App& app, Context& context);
+void add_state_command(CLI::App& app, Context& context);
+void add_generate_command(CLI::App& app, Context& context);
+void add_schema_command(CLI::App& app, Context& context);
+void add_docs_command(CLI::App& app, Context& context);
+void add_completion_command(CLI::App& app, Context& context);
+void add_version_command(CLI::App& app, Context& context);
+
+/// Prints every diagnostic to stderr, and how many there were.
+void print_diagnostics(const Diagnostics& diagnostics, const std::string& consequence);
+/// Loads a pipeline file; prints its mistakes and sets the exit code if there are any. Warnings are
+/// printed in any case.
+[[nodiscard]] std::optional<PipelineSpec> load_or_report(const std::string& file, Context& context);
+
+}  // namespace millrace::cli

@@ -1,0 +1,152 @@
+// millrace state: what a pipeline's checkpoint holds, in words.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "cli/command.h"
+#include "engine/checkpoint/checkpoint.h"
+
+namespace millrace::cli {
+namespace {
+
+struct StateOptions {
+  std::string file;
+  bool json = false;
+  std::size_t batches = 5;
+};
+
+std::string time_text(std::int64_t us) {
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(us / 1'000'000)));
+}
+
+/// Offsets are JSON of the connector's own; long ones are cut.
+std::string offsets_text(const Json& offsets) {
+  if (offsets.contains("files") && offsets.at("files").is_array()) {
+    const auto& files = offsets.at("files");
+    std::string text = human_count(static_cast<std::int64_t>(files.size()), "file");
+    if (!files.empty()) {
+      const auto& last = files.back();
+      text += ", the last is " + (last.is_object() ? last.value("path", "?") : last.dump());
+    }
+    return text;
+  }
+  auto text = offsets.dump();
+  return text.size() > 100 ? text.substr(0, 100) + "…" : text;
+}
+
+void print_batch(const CheckpointView& view, const LoggedBatch& batch) {
+  const auto commit = view.commits.find(batch.batch);
+  fmt::print("  batch {} planned {}, {}\n", batch.batch, time_text(batch.time_us),
+             commit == view.commits.end() ? "not committed: it runs (again) at the next start"
+                                          : "committed");
+  for (const auto& [source, offsets] : batch.slices) {
+    fmt::print("    {}: {}\n", source, offsets_text(offsets));
+  }
+  if (commit != view.commits.end()) {
+    for (const auto& [name, sink] : commit->second.value("sinks", Json::object()).items()) {
+      fmt::print("    -> {}: {}, {}\n", name, human_count(sink.value("rows", std::int64_t{0}), "row"),
+                 human_bytes(sink.value("bytes", std::int64_t{0})));
+    }
+  }
+}
+
+std::int64_t total(const std::vector<CheckpointView::File>& files) {
+  std::int64_t bytes = 0;
+  for (const auto& file : files) {
+    bytes += file.bytes;
+  }
+  return bytes;
+}
+
+void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size_t batches) {
+  fmt::print("checkpoint of pipeline {}: {}\n  id {}, made {}\n", spec.name, spec.checkpoint.path,
+             view.description.value("id", "?"), view.description.value("created", "?"));
+  fmt::print("  {} in {}, {} in {}\n", human_bytes(total(view.logs)),
+             human_count(static_cast<std::int64_t>(view.logs.size()), "log file"),
+             human_bytes(total(view.snapshots)),
+             human_count(static_cast<std::int64_t>(view.snapshots.size()), "snapshot"));
+  if (!view.note.empty()) {
+    fmt::print("  note: {}\n", view.note);
+  }
+  if (view.commits.empty()) {
+    fmt::print("\nno batch is in the log since the last snapshot{}\n",
+               view.snapshots.empty() ? "" : " (" + view.snapshots.back().name + ")");
+  } else {
+    fmt::print("\nstate tables, as of batch {}\n", view.commits.rbegin()->first);
+    for (const auto& [name, d] :
+         view.commits.rbegin()->second.value("datasets", Json::object()).items()) {
+      if (d.value("state_bytes", std::int64_t{0}) > 0) {
+        fmt::print("  {}: {}, {} in memory\n", name,
+                   human_count(d.value("state_rows", std::int64_t{0}), "group"),
+                   human_bytes(d.value("state_bytes", std::int64_t{0})));
+      }
+    }
+  }
+  if (view.batches.empty()) {
+    return;
+  }
+  fmt::print("\nlast batches\n");
+  const auto first = view.batches.size() - std::min(view.batches.size(), batches);
+  for (auto i = first; i < view.batches.size(); i++) {
+    print_batch(view, view.batches[i]);
+  }
+}
+
+void print_json(const CheckpointView& view) {
+  Json out = {{"checkpoint", view.description}, {"batches", Json::array()},
+              {"logs", Json::array()},          {"snapshots", Json::array()}};
+  for (const auto& batch : view.batches) {
+    const auto commit = view.commits.find(batch.batch);
+    out["batches"].push_back({{"batchId", batch.batch},
+                              {"time_us", batch.time_us},
+                              {"sources", batch.slices},
+                              {"commit", commit == view.commits.end() ? Json() : commit->second}});
+  }
+  for (const auto& file : view.logs) {
+    out["logs"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  }
+  for (const auto& file : view.snapshots) {
+    out["snapshots"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  }
+  fmt::print("{}\n", out.dump(2));
+}
+
+void state(const StateOptions& options, Context& context) {
+  const auto spec = load_or_report(options.file, context);
+  if (!spec) {
+    return;
+  }
+  if (!exists(spec->checkpoint.path + "/checkpoint.json")) {
+    fmt::print("pipeline {} has no checkpoint yet: it has never run ({})\n", spec->name,
+               spec->checkpoint.path);
+    return;
+  }
+  const auto view = view_checkpoint(spec->checkpoint.path);
+  if (options.json) {
+    print_json(view);
+  } else {
+    print_words(*spec, view, options.batches);
+  }
+}
+
+}  // namespace
+
+void add_state_command(CLI::App& app, Context& context) {
+  auto options = std::make_shared<StateOptions>();
+  auto* command = app.add_subcommand(
+      "state", "Show what a pipeline's checkpoint holds: batches, offsets, state, sizes");
+  command->add_option("FILE", options->file, "The pipeline file")->required();
+  command->add_option("--batches", options->batches, "How many of the last batches to show")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "For machines: everything, as JSON");
+  command->footer("Works while the pipeline runs, and changes nothing.\n\n"
+                  "Examples:\n  millrace state pipeline.yaml\n"
+                  "  millrace state pipeline.yaml --json | jq '.batches[-1]'");
+  command->callback([options, &context] { state(*options, context); });
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,23 @@
+#include "connectors/all.h"
+
+#include "connectors/blackhole/blackhole.h"
+#include "connectors/console/console.h"
+#include "connectors/files/files.h"
+#include "connectors/generator/generator.h"
+#include "connectors/rate/rate.h"
+#include "connectors/store/store.h"
+
+namespace millrace {
+
+ConnectorList all_connectors() {
+  ConnectorList all;
+  all.push_back(files_connector());
+  all.push_back(store_connector());
+  all.push_back(generator_connector());
+  all.push_back(rate_connector());
+  all.push_back(console_connector());
+  all.push_back(blackhole_connector());
+  return all;
+}
+
+}  // namespace millrace

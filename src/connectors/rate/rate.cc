@@ -1,0 +1,159 @@
+#include "connectors/rate/rate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+namespace millrace {
+namespace {
+
+/// What a pipeline may say of a rate source. Names are those of Spark's rate source.
+struct RateOptions {
+  std::int64_t rows_per_second = 1;
+  std::optional<std::int64_t> rows;
+
+  static const OptionTable<RateOptions>& table() {
+    using O = RateOptions;
+    static const OptionTable<O> kTable{
+        Option<O>{&O::rows_per_second, "rows_per_second", "How many rows come in a second."}
+            .at_least(1)
+            .at_most(1e9),
+        Option<O>{&O::rows, "rows", "How many rows come in all; without it they never end."}
+            .at_least(0),
+    };
+    return kTable;
+  }
+};
+
+struct NoOptions {};
+
+const OptionTable<NoOptions>& no_options() {
+  static const OptionTable<NoOptions> kTable{};
+  return kTable;
+}
+
+/// Row i is (start + i / rows_per_second, i): a function of i, so any slice can be read again.
+class RateReader final : public RowReader {
+ public:
+  RateReader(std::int64_t from, std::int64_t to, std::int64_t start_us, std::int64_t per_second)
+      : next_(from), to_(to), start_us_(start_us), per_second_(per_second) {}
+
+  std::size_t read(ChunkWriter& into) override {
+    const auto rows =
+        std::min<std::int64_t>(static_cast<std::int64_t>(kChunkRows), to_ - next_);
+    auto* time = into.values<std::int64_t>(0);
+    auto* value = into.values<std::int64_t>(1);
+    for (std::int64_t i = 0; i < rows; i++) {
+      const auto row = next_ + i;
+      time[i] = start_us_ + row / per_second_ * 1'000'000 +
+                row % per_second_ * 1'000'000 / per_second_;
+      value[i] = row;
+    }
+    next_ += rows;
+    return static_cast<std::size_t>(rows);
+  }
+
+ private:
+  std::int64_t next_;
+  std::int64_t to_;
+  std::int64_t start_us_;
+  std::int64_t per_second_;
+};
+
+class RateSource final : public Source {
+ public:
+  explicit RateSource(RateOptions options) : options_(options) {
+    schema_.columns = {{"timestamp", "TIMESTAMP", Physical::i64},
+                       {"value", "BIGINT", Physical::i64}};
+  }
+
+  const Schema& schema() override { return schema_; }
+  void open(const std::optional<Json>& position) override {
+    if (position) {
+      advance(*position);
+    }
+  }
+  [[nodiscard]] Json position() const override { return {{"to", next_}, {"start_us", start_us_}}; }
+
+  std::optional<Slice> plan(std::int64_t now) override {
+    if (stopped_) {
+      return std::nullopt;
+    }
+    // The first batch starts the clock and gives the first row; the offsets carry the start along.
+    const auto start = start_us_ == 0 ? now : start_us_;
+    auto to = (now - start) / 1'000'000 * options_.rows_per_second +
+              (now - start) % 1'000'000 * options_.rows_per_second / 1'000'000 + 1;
+    if (options_.rows) {
+      to = std::min(to, *options_.rows);
+    }
+    if (at_present_) {
+      stopped_ = true;
+    }
+    if (to <= next_) {
+      return std::nullopt;
+    }
+    Slice slice;
+    slice.offsets = {{"from", next_}, {"to", to}, {"start_us", start}};
+    slice.rows = to - next_;
+    slice.text = fmt::format("rows {} to {}", next_, to - 1);
+    return slice;
+  }
+  void advance(const Json& offsets) override {
+    next_ = offsets.at("to");
+    start_us_ = offsets.at("start_us");
+  }
+  SliceInput read(const Json& offsets) override {
+    return std::make_unique<RateReader>(offsets.at("from"), offsets.at("to"),
+                                        offsets.at("start_us"), options_.rows_per_second);
+  }
+  void stop_at_present() override { at_present_ = true; }
+  [[nodiscard]] bool finished() const override { return options_.rows && next_ >= *options_.rows; }
+  void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override {
+    const auto row = std::chrono::microseconds(
+        std::max<std::int64_t>(1'000, 1'000'000 / options_.rows_per_second));
+    const auto end = std::min(until, std::chrono::steady_clock::now() + row);
+    std::unique_lock guard(lock_);
+    condition_.wait_until(guard, stop, end, [] { return false; });
+  }
+
+ private:
+  RateOptions options_;
+  Schema schema_;
+  std::int64_t next_ = 0;
+  std::int64_t start_us_ = 0;
+  bool at_present_ = false;
+  bool stopped_ = false;
+  std::mutex lock_;
+  std::condition_variable_any condition_;
+};
+
+class RateConnector final : public Connector {
+ public:
+  [[nodiscard]] std::string_view type() const noexcept override { return "rate"; }
+  [[nodiscard]] std::string_view summary() const noexcept override {
+    return "Gives rows (timestamp, value) at a steady rate, for trying things out.";
+  }
+  [[nodiscard]] const OptionSet* connection_options() const noexcept override {
+    return &no_options();
+  }
+  [[nodiscard]] const OptionSet* source_options() const noexcept override {
+    return &RateOptions::table();
+  }
+  std::unique_ptr<Source> make_source(const ConnectorRequest& request,
+                                      Diagnostics& diagnostics) const override {
+    const auto what = "source " + request.name;
+    RateOptions options;
+    const bool good = no_options().check(*request.connection, diagnostics, what);
+    return RateOptions::table().parse(*request.options, diagnostics, options, what) && good
+               ? std::make_unique<RateSource>(options)
+               : nullptr;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Connector> rate_connector() { return std::make_unique<RateConnector>(); }
+
+}  // namespace millrace

@@ -1,0 +1,222 @@
+#include "connectors/store/store.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "base/files.h"
+#include "connectors/store/options.h"
+#include "sql/store.h"
+
+namespace millrace {
+namespace {
+
+/// How often a table is looked at for new rows.
+constexpr auto kPoll = std::chrono::milliseconds(200);
+
+/// Reads a table: whole, or incrementally by a growing column.
+class StoreSource final : public Source {
+ public:
+  StoreSource(std::unique_ptr<sql::StoreTable> table, std::string file, StoreSourceOptions options)
+      : table_(std::move(table)), file_(std::move(file)), options_(std::move(options)) {}
+
+  const Schema& schema() override {
+    if (schema_.empty()) {
+      const auto schema = table_->schema();
+      if (!schema) {
+        throw Error(Blame::user,
+                    fmt::format("the store `{}` has no table {}", file_, options_.table));
+      }
+      schema_ = *schema;
+      if (options_.incremental && schema_.find(*options_.incremental) < 0) {
+        throw Error(Blame::user,
+                    fmt::format("table {} of the store `{}` has no column {}; it has: {}",
+                                options_.table, file_, *options_.incremental, schema_.text()));
+      }
+    }
+    return schema_;
+  }
+  void open(const std::optional<Json>& position) override {
+    if (position) {
+      advance(*position);
+    }
+  }
+  [[nodiscard]] Json position() const override {
+    return {{"to", position_ ? Json(*position_) : Json()}};
+  }
+  std::optional<Slice> plan(std::int64_t now) override {
+    Slice slice;
+    if (!options_.incremental) {
+      slice.offsets = {{"as_of_us", now}};
+      slice.text = "the whole table";
+      return slice;
+    }
+    if (ended_) {
+      return std::nullopt;
+    }
+    const auto to = table_->end_of_range(*options_.incremental, position_,
+                                         options_.max_rows_per_trigger);
+    if (!to) {
+      ended_ = at_present_;
+      return std::nullopt;
+    }
+    slice.offsets = {{"from", position_ ? Json(*position_) : Json()}, {"to", *to}};
+    slice.text = fmt::format("{} up to {}", *options_.incremental, *to);
+    return slice;
+  }
+  void advance(const Json& offsets) override {
+    if (offsets.contains("to") && offsets.at("to").is_string()) {
+      position_ = offsets.at("to").get<std::string>();
+    }
+  }
+  SliceInput read(const Json& offsets) override {
+    if (!options_.incremental) {
+      return SqlScan{table_->select_sql()};
+    }
+    std::optional<std::string> from;
+    if (offsets.at("from").is_string()) {
+      from = offsets.at("from").get<std::string>();
+    }
+    return SqlScan{table_->select_range_sql(*options_.incremental, from,
+                                            offsets.at("to").get<std::string>())};
+  }
+  void stop_at_present() override { at_present_ = true; }
+  void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override {
+    const auto end = std::min(until, std::chrono::steady_clock::now() + kPoll);
+    std::unique_lock guard(lock_);
+    condition_.wait_until(guard, stop, end, [] { return false; });
+  }
+
+ private:
+  std::unique_ptr<sql::StoreTable> table_;
+  std::string file_;
+  StoreSourceOptions options_;
+  Schema schema_;
+  std::optional<std::string> position_;  ///< an SQL literal
+  bool at_present_ = false;
+  bool ended_ = false;
+  std::mutex lock_;
+  std::condition_variable_any condition_;
+};
+
+/// Writes a table, each batch in one transaction together with the batch's id.
+class StoreSink final : public Sink {
+ public:
+  StoreSink(sql::Database& database, std::string name, std::string file, StoreSinkOptions options)
+      : database_(database), name_(std::move(name)), file_(std::move(file)),
+        options_(std::move(options)) {}
+
+  [[nodiscard]] SinkTraits traits() const override {
+    return {.append = true,
+            .update = true,
+            .complete = true,
+            .preferred_for_tables = OutputMode::update,
+            .guarantee = "exactly once: the rows and the batch's id are in one transaction, and a "
+                         "batch that is already there is recognised"};
+  }
+  void open(const SinkStart& start) override {
+    writer_ = start.pipeline + "/" + name_;
+    mode_ = start.mode;
+    key_ = start.key;
+    table_ = std::make_unique<sql::StoreTable>(database_, file_, options_.table);
+    table_->create(start.schema, start.key);
+    const auto there = table_->last_batch(writer_);
+    if (there && *there > start.last_committed.value_or(-1) + 1) {
+      throw Error(Blame::user,
+                  fmt::format("the store `{}` has batch {} of {}, but the checkpoint ends with batch "
+                              "{}: the checkpoint was removed or is older; start with another table "
+                              "or store, or drop this one",
+                              file_, *there, writer_, start.last_committed.value_or(-1)));
+    }
+  }
+  void begin(std::int64_t batch) override {
+    batch_ = batch;
+    table_->begin(mode_, key_);
+  }
+  std::unique_ptr<SinkWriter> writer() override { return table_->writer(); }
+  void stage() override { rows_ = table_->staged_rows(); }
+  void publish() override { table_->publish(writer_, batch_); }
+  void abort() noexcept override { table_->abort(); }
+  [[nodiscard]] SinkStats stats() const override { return {.rows = rows_}; }
+  [[nodiscard]] std::string query() const override {
+    return exists(file_) ? sql::StoreTable(database_, file_, options_.table).select_sql()
+                         : std::string();
+  }
+
+ private:
+  sql::Database& database_;
+  std::string name_;
+  std::string file_;
+  StoreSinkOptions options_;
+  std::unique_ptr<sql::StoreTable> table_;
+  std::string writer_;
+  OutputMode mode_ = OutputMode::append;
+  std::vector<std::string> key_;
+  std::int64_t batch_ = 0;
+  std::int64_t rows_ = 0;
+};
+
+class StoreConnector final : public Connector {
+ public:
+  [[nodiscard]] std::string_view type() const noexcept override { return "store"; }
+  [[nodiscard]] std::string_view summary() const noexcept override {
+    return "Reads and writes tables of an embedded DuckDB file, in transactions.";
+  }
+  [[nodiscard]] const OptionSet* connection_options() const noexcept override {
+    return &StoreConnection::table();
+  }
+  [[nodiscard]] const OptionSet* source_options() const noexcept override {
+    return &StoreSourceOptions::options();
+  }
+  [[nodiscard]] const OptionSet* sink_options() const noexcept override {
+    return &StoreSinkOptions::options();
+  }
+  std::unique_ptr<Source> make_source(const ConnectorRequest& request,
+                                      Diagnostics& diagnostics) const override {
+    const auto what = "source " + request.name;
+    StoreConnection connection;
+    StoreSourceOptions options;
+    const bool good =
+        StoreConnection::table().parse(*request.connection, diagnostics, connection, what);
+    if (!StoreSourceOptions::options().parse(*request.options, diagnostics, options, what) ||
+        !good) {
+      return nullptr;
+    }
+    if (!request.as_table && !options.incremental) {
+      diagnostics.error(request.at, what + " needs `incremental` to be read as a stream",
+                        "name a column that only grows, or read the table whole with `as: table`");
+      return nullptr;
+    }
+    if (request.database == nullptr) {
+      return nullptr;
+    }
+    const auto file = resolve_path(request.base_dir, connection.path);
+    if (!exists(file)) {
+      throw Error(Blame::external, fmt::format("the store `{}` is not there", file));
+    }
+    auto table = std::make_unique<sql::StoreTable>(*request.database, file, options.table);
+    return std::make_unique<StoreSource>(std::move(table), file, std::move(options));
+  }
+  std::unique_ptr<Sink> make_sink(const ConnectorRequest& request,
+                                  Diagnostics& diagnostics) const override {
+    const auto what = "sink " + request.name;
+    StoreConnection connection;
+    StoreSinkOptions options;
+    const bool good =
+        StoreConnection::table().parse(*request.connection, diagnostics, connection, what);
+    if (!StoreSinkOptions::options().parse(*request.options, diagnostics, options, what) || !good ||
+        request.database == nullptr) {
+      return nullptr;
+    }
+    return std::make_unique<StoreSink>(*request.database, request.name,
+                                       resolve_path(request.base_dir, connection.path),
+                                       std::move(options));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Connector> store_connector() { return std::make_unique<StoreConnector>(); }
+
+}  // namespace millrace

@@ -1,0 +1,82 @@
+// The contract of a sink: rows in, visible exactly once, whatever happens in between.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/chunk.h"
+#include "core/schema.h"
+
+namespace millrace {
+
+/// What a sink is told of a result (Spark's output modes).
+enum class OutputMode : std::uint8_t {
+  append,    ///< new rows, final once written
+  update,    ///< new and changed rows, upserted by key
+  complete,  ///< the whole table, replaced at once
+};
+[[nodiscard]] std::string_view name_of(OutputMode mode) noexcept;
+
+/// What a sink can do, for checks and for `explain`.
+struct SinkTraits {
+  bool append = false;
+  bool update = false;
+  bool complete = false;
+  OutputMode preferred_for_tables = OutputMode::complete;
+  std::string guarantee;  ///< for people: "exactly once: files are renamed into place ..."
+};
+
+/// What a sink gets to know before its first batch.
+struct SinkStart {
+  Schema schema;
+  OutputMode mode = OutputMode::append;
+  std::vector<std::string> key;               ///< update: columns that identify a row
+  std::optional<std::int64_t> last_committed;  ///< batch id; none: a fresh checkpoint
+  std::string pipeline;                       ///< the pipeline's name
+};
+
+/// What a sink did in a batch.
+struct SinkStats {
+  std::int64_t rows = 0;
+  std::int64_t bytes = 0;
+  std::int64_t files = 0;
+};
+
+/// Writes rows of the current batch. One a thread; write() is never called by two at once.
+class SinkWriter {
+ public:
+  virtual ~SinkWriter() = default;
+  virtual void write(const Chunk& chunk) = 0;
+  /// No more rows from this writer in this batch.
+  virtual void finish() = 0;
+};
+
+/// A system that takes rows. A batch: begin, writers on any threads, stage, publish; or abort.
+///
+/// publish() must be repeatable: after a crash between publish() and the commit log, the same batch
+/// runs again with the same rows. open() is told the last committed batch and removes or recognises
+/// whatever a later one left behind.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  [[nodiscard]] virtual SinkTraits traits() const = 0;
+
+  virtual void open(const SinkStart& start) = 0;
+  virtual void begin(std::int64_t batch) = 0;
+  virtual std::unique_ptr<SinkWriter> writer() = 0;  ///< may be called by several threads at once
+  /// Everything is written and synced, but nobody sees it.
+  virtual void stage() = 0;
+  /// Makes the batch visible, durably.
+  virtual void publish() = 0;
+  /// The batch will not be published by this process. Must not throw.
+  virtual void abort() noexcept = 0;
+  /// Of the batch since begin(); complete after stage().
+  [[nodiscard]] virtual SinkStats stats() const = 0;
+  /// A SELECT that reads what was written, for `millrace query`; empty if it can't be read back.
+  [[nodiscard]] virtual std::string query() const { return {}; }
+};
+
+}  // namespace millrace

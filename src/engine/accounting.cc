@@ -1,0 +1,47 @@
+#include "engine/accounting.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace millrace {
+
+void DatasetCounts::add(const sql::RunCounts& run) {
+  in += run.scanned;
+  filtered += run.filtered;
+  expanded += run.expanded;
+  absorbed += run.absorbed;
+  emitted += run.emitted;
+  cut += run.cut;
+  out += run.out;
+  malformed += run.malformed;
+}
+
+void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datasets,
+                    const std::vector<SinkCounts>& sinks) {
+  const auto fail = [&](const std::string& what) {
+    throw Error(Blame::internal,
+                fmt::format("batch {}: {}. Rows would be lost or doubled: nothing of this batch was "
+                            "committed. This is a bug in millrace; please report it",
+                            batch, what));
+  };
+  for (const auto& d : datasets) {
+    if (d.given >= 0 && d.given != d.in) {
+      fail(fmt::format("dataset {} was given {} rows and read {}", d.name, d.given, d.in));
+    }
+    const auto left = d.in + d.emitted + d.expanded;
+    const auto right = d.out + d.absorbed + d.filtered + d.cut;
+    if (left != right) {
+      fail(fmt::format("the rows of dataset {} don't add up: {} in + {} emitted from state + {} "
+                       "expanded, but {} out + {} absorbed into state + {} filtered + {} cut",
+                       d.name, d.in, d.emitted, d.expanded, d.out, d.absorbed, d.filtered, d.cut));
+    }
+  }
+  for (const auto& s : sinks) {
+    if (s.given != s.written) {
+      fail(fmt::format("sink {} was given {} rows and wrote {}", s.name, s.given, s.written));
+    }
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,50 @@
+// Rows of one batch, counted where they pass, and the identity that must hold between the counts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sql/plan.h"
+
+namespace millrace {
+
+/// Rows of one dataset in one batch.
+///
+/// For each dataset: in + emitted + expanded = out + absorbed + filtered + cut. A stream has no
+/// emitted, absorbed or cut; a table's rows are absorbed into state, and what it gives out is
+/// emitted from it. Rows of files that can't be decoded never become rows: they are `malformed`.
+struct DatasetCounts {
+  std::string name;
+  bool stream = true;
+  std::int64_t given = 0;  ///< rows that its producers handed over; -1: it scans files itself
+  std::int64_t in = 0;     ///< rows that its scans read
+  std::int64_t filtered = 0;
+  std::int64_t expanded = 0;
+  std::int64_t absorbed = 0;
+  std::int64_t emitted = 0;
+  std::int64_t cut = 0;
+  std::int64_t out = 0;
+  std::int64_t malformed = 0;
+  std::int64_t state_rows = 0;
+  std::int64_t state_changed = 0;
+  std::int64_t state_bytes = 0;
+
+  void add(const sql::RunCounts& run);
+};
+
+/// Rows of one sink in one batch.
+struct SinkCounts {
+  std::string name;
+  std::int64_t given = 0;    ///< rows that its dataset gave out to it
+  std::int64_t written = 0;  ///< rows that the sink says it wrote
+  std::int64_t bytes = 0;
+  std::int64_t files = 0;
+};
+
+/// Checked before a batch is committed: a mismatch throws Error{Blame::internal} naming the dataset
+/// and the counts, so that the pipeline stops instead of losing rows quietly.
+void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datasets,
+                    const std::vector<SinkCounts>& sinks);
+
+}  // namespace millrace

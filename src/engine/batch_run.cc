@@ -1,0 +1,335 @@
+#include "engine/batch_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "base/error.h"
+
+namespace millrace {
+namespace {
+
+/// Rows that a reader of ours decodes before the datasets run over them.
+constexpr std::size_t kPartRows = 60 * kChunkRows;
+
+/// Ends a slice early, so that it can be read in parts.
+class LimitedReader final : public RowReader {
+ public:
+  LimitedReader(RowReader& inner, std::size_t rows) : inner_(inner), left_(rows) {}
+  std::size_t read(ChunkWriter& to) override {
+    if (left_ == 0) {
+      return 0;
+    }
+    const auto rows = inner_.read(to);
+    left_ -= std::min(left_, rows);
+    return rows;
+  }
+
+ private:
+  RowReader& inner_;
+  std::size_t left_;
+};
+
+}  // namespace
+
+/// A dataset during a batch.
+struct BatchRun::Node {
+  std::mutex running;  ///< held while the plan runs: parts may come from several threads
+  std::mutex gathering;
+  std::shared_ptr<sql::Batch> gathered;  ///< rows for readers that were not handed on in parts
+  bool needed = false;                   ///< some sink depends on it
+  DatasetCounts counts;
+};
+
+/// Hands the rows of one run of one dataset to its sinks and readers.
+class Fanout final : public sql::Receiver {
+ public:
+  Fanout(BatchRun& run, std::size_t dataset, OutputMode mode)
+      : run_(run), dataset_(dataset), mode_(mode) {
+    const auto& node = run.graph_.datasets[dataset];
+    for (int i : node.sinks) {
+      if (run.graph_.sinks[static_cast<std::size_t>(i)].mode == mode) {
+        sinks_.push_back(static_cast<std::size_t>(i));
+      }
+    }
+    const bool stream = node.plan->shape() == sql::Shape::stream;
+    feeds_readers_ = (stream || mode == OutputMode::complete) &&
+                     std::any_of(node.readers.begin(), node.readers.end(), [&](int r) {
+                       return run.nodes_[static_cast<std::size_t>(r)]->needed;
+                     });
+    parts_ = feeds_readers_ && run.takes_parts(dataset);
+  }
+  std::unique_ptr<SinkWriter> writer() override;
+
+ private:
+  friend class FanoutWriter;
+  BatchRun& run_;
+  std::size_t dataset_;
+  OutputMode mode_;
+  std::vector<std::size_t> sinks_;
+  bool feeds_readers_ = false;
+  bool parts_ = false;
+};
+
+/// One thread's end of a Fanout.
+class FanoutWriter final : public SinkWriter {
+ public:
+  explicit FanoutWriter(Fanout& fanout) : fanout_(fanout), writers_(fanout.sinks_.size()) {}
+
+  void write(const Chunk& chunk) override {
+    auto& run = fanout_.run_;
+    rows_ += static_cast<std::int64_t>(chunk.rows);
+    for (std::size_t i = 0; i < writers_.size(); i++) {
+      if (!writers_[i]) {
+        writers_[i] = run.graph_.sinks[fanout_.sinks_[i]].sink->writer();
+      }
+      writers_[i]->write(chunk);
+    }
+    if (!fanout_.feeds_readers_) {
+      return;
+    }
+    if (!part_) {
+      const auto& node = run.graph_.datasets[fanout_.dataset_];
+      part_ = std::make_shared<sql::Batch>(node.plan->schema(), node.kept);
+    }
+    part_->append(chunk);
+    if (fanout_.parts_ && part_->bytes() >= run.part_bytes_) {
+      const std::shared_ptr<const sql::Batch> part = std::move(part_);
+      part_.reset();
+      for (int reader : run.graph_.datasets[fanout_.dataset_].readers) {
+        run.run_part(static_cast<std::size_t>(reader), fanout_.dataset_, part);
+      }
+    }
+  }
+
+  void finish() override {
+    auto& run = fanout_.run_;
+    for (auto& writer : writers_) {
+      if (writer) {
+        writer->finish();
+      }
+    }
+    {
+      const std::lock_guard guard(run.sink_mutex_);
+      for (auto sink : fanout_.sinks_) {
+        run.given_to_sink_[sink] += rows_;
+      }
+    }
+    if (part_) {
+      auto& node = *run.nodes_[fanout_.dataset_];
+      const std::lock_guard guard(node.gathering);
+      if (node.gathered) {
+        node.gathered->append(std::move(*part_));
+      } else {
+        node.gathered = std::move(part_);
+      }
+      part_.reset();
+    }
+  }
+
+ private:
+  Fanout& fanout_;
+  std::vector<std::unique_ptr<SinkWriter>> writers_;
+  std::shared_ptr<sql::Batch> part_;
+  std::int64_t rows_ = 0;
+};
+
+std::unique_ptr<SinkWriter> Fanout::writer() { return std::make_unique<FanoutWriter>(*this); }
+
+BatchRun::BatchRun(Graph& graph, std::int64_t part_bytes)
+    : graph_(graph), part_bytes_(part_bytes), given_to_sink_(graph.sinks.size(), 0) {
+  for (std::size_t i = 0; i < graph.datasets.size(); i++) {
+    nodes_.push_back(std::make_unique<Node>());
+  }
+  // Readers come after what they read, so one pass backwards finds all that some sink needs.
+  for (std::size_t i = graph.datasets.size(); i-- > 0;) {
+    const auto& node = graph.datasets[i];
+    nodes_[i]->needed =
+        !node.sinks.empty() || std::any_of(node.readers.begin(), node.readers.end(), [&](int r) {
+          return nodes_[static_cast<std::size_t>(r)]->needed;
+        });
+  }
+}
+
+BatchRun::~BatchRun() = default;
+
+bool BatchRun::takes_parts(std::size_t producer) const {
+  const auto& node = graph_.datasets[producer];
+  return node.plan->shape() == sql::Shape::stream &&
+         std::all_of(node.readers.begin(), node.readers.end(), [&](int r) {
+           return graph_.datasets[static_cast<std::size_t>(r)].plan->splittable();
+         });
+}
+
+void BatchRun::run(const BatchPlan& plan) {
+  std::fill(given_to_sink_.begin(), given_to_sink_.end(), 0);
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    auto& node = *nodes_[i];
+    const auto& dataset = graph_.datasets[i];
+    node.gathered.reset();
+    node.counts = DatasetCounts{};
+    node.counts.name = dataset.name;
+    node.counts.stream = dataset.plan->shape() == sql::Shape::stream;
+    if (node.needed) {
+      graph_.datasets[i].plan->begin_batch(plan.id, plan.time_us);
+    }
+  }
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    if (nodes_[i]->needed) {
+      run_node(i, plan);
+    }
+  }
+  for (auto& node : nodes_) {
+    node->gathered.reset();
+  }
+}
+
+void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
+  auto& node = *nodes_[i];
+  const auto& dataset = graph_.datasets[i];
+  for (std::size_t k = 0; k < dataset.inputs.size(); k++) {
+    const auto& input = dataset.inputs[k];
+    if (input.kind == Producer::Kind::source) {
+      read_source(i, k, plan);
+    } else if (auto rows = nodes_[static_cast<std::size_t>(input.index)]->gathered) {
+      node.counts.given += rows->rows();
+      dataset.plan->give(dataset.plan->inputs()[k].name, rows);
+    }
+  }
+  if (!dataset.plan->has_state() && node.counts.stream) {
+    Fanout fanout(*this, i, OutputMode::append);
+    node.counts.add(dataset.plan->run(sql::Run::rows, fanout));
+    return;
+  }
+  // A table gives its rows once for each mode that somebody wants; the input goes in with the first.
+  bool update = false;
+  bool complete = std::any_of(dataset.readers.begin(), dataset.readers.end(), [&](int r) {
+    return nodes_[static_cast<std::size_t>(r)]->needed;
+  });
+  for (int s : dataset.sinks) {
+    const auto mode = graph_.sinks[static_cast<std::size_t>(s)].mode;
+    update = update || mode == OutputMode::update;
+    complete = complete || mode == OutputMode::complete;
+  }
+  if (update) {
+    Fanout fanout(*this, i, OutputMode::update);
+    node.counts.add(dataset.plan->run(sql::Run::update, fanout));
+  }
+  if (complete) {
+    Fanout fanout(*this, i, OutputMode::complete);
+    node.counts.add(dataset.plan->run(sql::Run::complete, fanout));
+  }
+}
+
+void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan& plan) {
+  auto& dataset = graph_.datasets[node];
+  const auto& read = dataset.plan->inputs()[input];
+  auto& source = graph_.sources[static_cast<std::size_t>(dataset.inputs[input].index)];
+  const auto slice = plan.slices.find(source.spec->name);
+  if (slice == plan.slices.end()) {
+    return;
+  }
+  auto rows = source.source->read(slice->second);
+  if (auto* files = std::get_if<FileScan>(&rows)) {
+    nodes_[node]->counts.given = -1;
+    dataset.plan->give(read.name, std::move(*files));
+  } else if (auto* scan = std::get_if<SqlScan>(&rows)) {
+    nodes_[node]->counts.given = -1;
+    dataset.plan->give(read.name, std::move(scan->query));
+  } else {
+    read_rows(node, read.name, read.columns, source.source->schema(),
+              *std::get<std::unique_ptr<RowReader>>(rows));
+  }
+}
+
+void BatchRun::read_rows(std::size_t node, const std::string& input,
+                         const std::vector<bool>& columns, const Schema& schema,
+                         RowReader& reader) {
+  auto& counts = nodes_[node]->counts;
+  auto& plan = *graph_.datasets[node].plan;
+  if (!plan.splittable()) {
+    auto batch = std::make_shared<sql::Batch>(schema, columns);
+    batch->read(reader);
+    counts.given += batch->rows();
+    plan.give(input, std::move(batch));
+    return;
+  }
+  while (true) {
+    auto batch = std::make_shared<sql::Batch>(schema, columns);
+    LimitedReader part(reader, kPartRows);
+    batch->read(part);
+    const auto rows = batch->rows();
+    counts.given += rows;
+    plan.give(input, std::move(batch));
+    if (rows < static_cast<std::int64_t>(kPartRows)) {
+      return;  // the last part goes in with the run that gives the results out
+    }
+    Fanout fanout(*this, node, OutputMode::append);
+    counts.add(plan.run(plan.has_state() ? sql::Run::absorb : sql::Run::rows, fanout));
+  }
+}
+
+void BatchRun::run_part(std::size_t reader, std::size_t producer,
+                        std::shared_ptr<const sql::Batch> rows) {
+  auto& node = *nodes_[reader];
+  if (!node.needed) {
+    return;
+  }
+  auto& dataset = graph_.datasets[reader];
+  const auto input = std::find_if(
+      dataset.inputs.begin(), dataset.inputs.end(), [&](const Producer& p) {
+        return p.kind == Producer::Kind::dataset && p.index == static_cast<int>(producer);
+      });
+  const auto& name =
+      dataset.plan->inputs()[static_cast<std::size_t>(input - dataset.inputs.begin())].name;
+  const std::lock_guard guard(node.running);
+  node.counts.given += rows->rows();
+  dataset.plan->give(name, std::move(rows));
+  Fanout fanout(*this, reader, OutputMode::append);
+  node.counts.add(
+      dataset.plan->run(dataset.plan->has_state() ? sql::Run::absorb : sql::Run::rows, fanout));
+}
+
+std::vector<DatasetCounts> BatchRun::dataset_counts() const {
+  std::vector<DatasetCounts> out;
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    if (!nodes_[i]->needed) {
+      continue;
+    }
+    out.push_back(nodes_[i]->counts);
+    const auto state = graph_.datasets[i].plan->state_stats();
+    out.back().state_rows = state.rows;
+    out.back().state_changed = state.changed;
+    out.back().state_bytes = state.bytes;
+  }
+  return out;
+}
+
+std::vector<SinkCounts> BatchRun::sink_counts() const {
+  std::vector<SinkCounts> out;
+  for (std::size_t i = 0; i < graph_.sinks.size(); i++) {
+    const auto stats = graph_.sinks[i].sink->stats();
+    out.push_back({graph_.sinks[i].spec->name, given_to_sink_[i], stats.rows, stats.bytes,
+                   stats.files});
+  }
+  return out;
+}
+
+std::vector<MalformedRows> BatchRun::take_malformed() {
+  std::vector<MalformedRows> out;
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    const auto& dataset = graph_.datasets[i];
+    auto rows = nodes_[i]->needed ? dataset.plan->take_malformed() : std::vector<MalformedRow>{};
+    if (!rows.empty()) {
+      const auto source = std::find_if(
+          dataset.inputs.begin(), dataset.inputs.end(),
+          [](const Producer& p) { return p.kind == Producer::Kind::source; });
+      out.push_back(
+          {graph_.sources[static_cast<std::size_t>(source->index)].spec->name, std::move(rows)});
+    }
+  }
+  return out;
+}
+
+}  // namespace millrace

@@ -1,0 +1,219 @@
+#include "engine/checkpoint/checkpoint.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "base/fault.h"
+#include "engine/checkpoint/files.h"
+#include "engine/checkpoint/recovery.h"
+
+namespace millrace {
+namespace {
+
+using checkpoint_files::log_path;
+using checkpoint_files::numbered;
+using checkpoint_files::snapshot_path;
+
+std::string new_id() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+FileLock take_lock(const std::string& path, const std::string& pipeline) {
+  make_folders(path + "/log");
+  make_folders(path + "/snapshots");
+  return {path + "/LOCK", "pipeline " + pipeline};
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(Options options, const std::string& pipeline)
+    : options_(std::move(options)), lock_(take_lock(options_.path, pipeline)), pipeline_(pipeline) {
+  const auto path = options_.path + "/checkpoint.json";
+  if (exists(path)) {
+    read_description(path);
+    return;
+  }
+  if (!numbered(options_.path + "/log", ".log").empty()) {
+    throw Error(Blame::external, fmt::format("`{}` is missing, but there are logs beside it; restore "
+                                             "the folder from a copy, or remove it to start over",
+                                             path));
+  }
+  id_ = new_id();
+  created_ = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  write_description();
+}
+
+void Checkpoint::read_description(const std::string& path) {
+  const auto json = Json::parse(read_file(path), nullptr, false);
+  if (!json.is_object() || !json.contains("id") || !json.contains("version")) {
+    checkpoint_files::throw_damaged(path, 0, "it is not the description of a checkpoint");
+  }
+  if (json.at("version") != kCheckpointVersion) {
+    throw Error(Blame::user,
+                fmt::format("the checkpoint `{}` has format version {}, and this millrace reads "
+                            "version {}; use the millrace that wrote it, or remove it to start over",
+                            options_.path, json.at("version").dump(), kCheckpointVersion));
+  }
+  if (json.value("pipeline", "") != pipeline_) {
+    throw Error(Blame::user,
+                fmt::format("the checkpoint `{}` is that of pipeline {}, not of {}; give this "
+                            "pipeline another `checkpoint: path`",
+                            options_.path, json.value("pipeline", "?"), pipeline_));
+  }
+  id_ = json.at("id");
+  created_ = json.value("created", "");
+  fingerprints_ = json.value("fingerprints", Json());
+}
+
+void Checkpoint::write_description() const {
+  const Json json = {{"version", kCheckpointVersion},
+                     {"id", id_},
+                     {"pipeline", pipeline_},
+                     {"created", created_},
+                     {"fingerprints", fingerprints_}};
+  write_file_atomically(options_.path + "/checkpoint.json", json.dump(2) + "\n", options_.sync);
+}
+
+void Checkpoint::set_fingerprints(const Json& fingerprints) {
+  if (fingerprints_ != fingerprints) {
+    fingerprints_ = fingerprints;
+    write_description();
+  }
+}
+
+Recovered Checkpoint::recover(const RecoveryVisitor& visitor) {
+  Recovery recovery(options_.path, id_, visitor);
+  auto result = recovery.run();
+  last_committed_ = result.last_committed.value_or(-1);
+  commits_ = result.replayed;
+  if (!recovery.last_segment()) {  // new, or the process died between a snapshot and its log file
+    start_segment(last_committed_ + 1);
+    return result;
+  }
+  segment_ = AppendFile(log_path(options_.path, *recovery.last_segment()));
+  if (recovery.whole_bytes() < segment_.size()) {
+    segment_.truncate(recovery.whole_bytes());
+    segment_.sync();
+  }
+  if (segment_.size() == 0) {  // the process died while it made the file
+    start_segment(*recovery.last_segment());
+  }
+  logged_bytes_ = segment_.size();
+  return result;
+}
+
+void Checkpoint::start_segment(std::int64_t first_batch) {
+  segment_ = AppendFile(log_path(options_.path, first_batch));
+  std::string header;
+  append_record(header, Record::Kind::header, first_batch,
+                checkpoint_files::header_payload(id_, Json::object()));
+  segment_.write(header);
+  if (options_.sync) {
+    segment_.sync();
+    fsync_folder(options_.path + "/log");
+  }
+  logged_bytes_ = 0;
+}
+
+void Checkpoint::log_offsets(const LoggedBatch& batch) {
+  std::string record;
+  append_record(record, Record::Kind::offsets, batch.batch,
+                checkpoint_files::offsets_payload(batch));
+  fault_point("checkpoint.offsets.before_write");
+  segment_.write(record);
+  if (options_.sync) {
+    segment_.sync();
+  }
+  logged_bytes_ += static_cast<std::int64_t>(record.size());
+  fault_point("checkpoint.offsets.after_sync");
+}
+
+void Checkpoint::log_state(std::int64_t batch, const std::string& dataset,
+                           std::string_view piece) {
+  append_record(pending_, Record::Kind::state, batch,
+                checkpoint_files::state_payload(dataset, piece));
+}
+
+void Checkpoint::log_commit(std::int64_t batch, const Json& summary) {
+  append_record(pending_, Record::Kind::commit, batch, summary.dump());
+  fault_point("checkpoint.commit.before_write");
+  segment_.write(pending_);
+  fault_point("checkpoint.commit.before_sync");
+  if (options_.sync) {
+    segment_.sync();
+  }
+  logged_bytes_ += static_cast<std::int64_t>(pending_.size());
+  pending_.clear();
+  last_committed_ = batch;
+  commits_++;
+  fault_point("checkpoint.commit.after_sync");
+}
+
+bool Checkpoint::snapshot_due() const {
+  return commits_ > 0 &&
+         (logged_bytes_ >= options_.snapshot_log_bytes ||
+          std::chrono::steady_clock::now() - last_snapshot_ >= options_.snapshot_interval);
+}
+
+void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,
+                                const std::function<void(const PutState& put)>& states) {
+  const auto path = snapshot_path(options_.path, last_committed_);
+  const auto aside = path + ".tmp";
+  remove_file(aside);
+  AppendFile file(aside);
+  std::string buffer;
+  std::int64_t records = 1;
+  append_record(buffer, Record::Kind::header, last_committed_,
+                checkpoint_files::header_payload(id_, {{"positions", positions}}));
+  states([&](const std::string& dataset, std::string_view piece) {
+    append_record(buffer, Record::Kind::state, last_committed_,
+                  checkpoint_files::state_payload(dataset, piece));
+    records++;
+    if (buffer.size() >= 4U << 20U) {
+      file.write(buffer);
+      buffer.clear();
+    }
+  });
+  append_record(buffer, Record::Kind::footer, last_committed_, std::to_string(records));
+  file.write(buffer);
+  if (options_.sync) {
+    file.sync();
+  }
+  fault_point("checkpoint.snapshot.before_rename");
+  rename_file(aside, path);
+  if (options_.sync) {
+    fsync_folder(options_.path + "/snapshots");
+  }
+  fault_point("checkpoint.snapshot.after_rename");
+  start_segment(last_committed_ + 1);
+  fault_point("checkpoint.segment.after_start");
+  remove_old();
+  commits_ = 0;
+  last_snapshot_ = std::chrono::steady_clock::now();
+}
+
+/// Keeps the last two snapshots and the log since the older of them.
+void Checkpoint::remove_old() const {
+  auto snapshots = numbered(options_.path + "/snapshots", ".snapshot");
+  if (snapshots.size() < 2) {
+    return;
+  }
+  const auto older = snapshots[snapshots.size() - 2];
+  for (const auto batch : snapshots) {
+    if (batch < older) {
+      remove_file(snapshot_path(options_.path, batch));
+      fault_point("checkpoint.remove_old");
+    }
+  }
+  for (const auto first : numbered(options_.path + "/log", ".log")) {
+    if (first <= older) {
+      remove_file(log_path(options_.path, first));
+    }
+  }
+}
+
+}  // namespace millrace

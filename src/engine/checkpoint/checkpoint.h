@@ -1,0 +1,136 @@
+// The durable memory of a pipeline: offset log, state log, commit log and snapshots.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.h"
+#include "core/source.h"
+#include "engine/checkpoint/record.h"
+
+namespace millrace {
+
+/// A batch as the offset log has it.
+struct LoggedBatch {
+  std::int64_t batch = 0;
+  std::int64_t time_us = 0;
+  std::map<std::string, Json> slices;  ///< by source
+};
+
+/// Gives the next piece of a dataset's state; false at the end. (As sql::GetBytes.)
+using NextPiece = std::function<bool(std::string& piece)>;
+
+/// What recovery tells, in this order: positions() and state() of the snapshot, if there is one;
+/// then for each committed batch after it state() and committed().
+struct RecoveryVisitor {
+  std::function<void(const std::map<std::string, Json>& positions)> positions;
+  std::function<void(const std::string& dataset, const NextPiece& next)> state;
+  std::function<void(const LoggedBatch& batch)> committed;
+};
+
+/// Where a recovered pipeline stands.
+struct Recovered {
+  std::optional<std::int64_t> last_committed;
+  std::optional<LoggedBatch> unfinished;  ///< planned, not committed: to be run again
+  std::optional<std::int64_t> snapshot;   ///< the batch of the snapshot that was used
+  std::int64_t replayed = 0;              ///< committed batches after it
+};
+
+/// One process's hold on a checkpoint folder:
+///
+///   LOCK                          held while the process lives
+///   checkpoint.json               version, id, pipeline, fingerprints of its parts
+///   log/<first batch>.log         records: header, then offsets, state and commit of batch after batch
+///   snapshots/<batch>.snapshot    records: header with the sources' positions, state, footer
+///
+/// A batch writes twice, each time with one synced write: its offsets before it runs; its changed
+/// state and its commit at the end. A snapshot starts a new log file. The last two snapshots and
+/// the log since the older one are kept: should the newest be damaged, the older one serves.
+/// One thread.
+class Checkpoint {
+ public:
+  struct Options {
+    std::string path;
+    bool sync = true;
+    std::chrono::milliseconds snapshot_interval{30'000};
+    std::int64_t snapshot_log_bytes = 64LL << 20;
+  };
+  /// Takes the lock; makes the folder if it is missing. Throws Error: another process has it, or it
+  /// is that of another pipeline or of another version.
+  Checkpoint(Options options, const std::string& pipeline);
+
+  [[nodiscard]] const std::string& id() const noexcept { return id_; }
+  /// The fingerprints that the checkpoint was last used with; null for a new one.
+  [[nodiscard]] const Json& fingerprints() const noexcept { return fingerprints_; }
+  /// To be called when they were found to be compatible.
+  void set_fingerprints(const Json& fingerprints);
+
+  /// Reads everything back. Call once, first. Throws Error with file and offset for damage that is
+  /// more than a torn end.
+  Recovered recover(const RecoveryVisitor& visitor);
+
+  /// Makes a batch's offsets durable.
+  void log_offsets(const LoggedBatch& batch);
+  /// Adds a piece of a dataset's changed state to the batch's commit.
+  void log_state(std::int64_t batch, const std::string& dataset, std::string_view piece);
+  /// Makes the batch's state and commit durable: from here on it counts.
+  void log_commit(std::int64_t batch, const Json& summary);
+  /// The batch failed: forgets what log_state() gathered.
+  void abandon() { pending_.clear(); }
+
+  /// Whether enough time or log has passed since the last snapshot.
+  [[nodiscard]] bool snapshot_due() const;
+  /// Commits since the last snapshot.
+  [[nodiscard]] std::int64_t commits_since_snapshot() const noexcept { return commits_; }
+  /// Writes a snapshot as of the last commit. `states` is called to write each dataset's state
+  /// through put(dataset, piece). Then old files are removed.
+  using PutState = std::function<void(const std::string& dataset, std::string_view piece)>;
+  void write_snapshot(const std::map<std::string, Json>& positions,
+                      const std::function<void(const PutState& put)>& states);
+
+ private:
+  void read_description(const std::string& pipeline);
+  void write_description() const;
+  std::optional<std::int64_t> load_snapshot(const RecoveryVisitor& visitor);
+  void start_segment(std::int64_t first_batch);
+  void remove_old() const;
+
+  Options options_;
+  FileLock lock_;
+  std::string pipeline_;
+  std::string id_;
+  std::string created_;
+  Json fingerprints_;
+  AppendFile segment_;
+  std::string pending_;
+  std::int64_t last_committed_ = -1;
+  std::int64_t commits_ = 0;
+  std::int64_t logged_bytes_ = 0;
+  std::chrono::steady_clock::time_point last_snapshot_ = std::chrono::steady_clock::now();
+};
+
+/// A checkpoint as `millrace state` shows it. Read without the lock: a running pipeline may write
+/// on meanwhile.
+struct CheckpointView {
+  struct File {
+    std::string name;
+    std::int64_t bytes = 0;
+  };
+  Json description;  ///< checkpoint.json
+  std::vector<File> logs;
+  std::vector<File> snapshots;
+  std::vector<LoggedBatch> batches;            ///< of the logs that are kept, oldest first
+  std::map<std::int64_t, Json> commits;        ///< summaries by batch
+  std::map<std::int64_t, std::int64_t> state_bytes;  ///< logged by batch
+  std::string note;                            ///< a torn end, or damage
+};
+[[nodiscard]] CheckpointView view_checkpoint(const std::string& path);
+
+}  // namespace millrace

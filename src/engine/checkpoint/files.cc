@@ -1,0 +1,96 @@
+#include "engine/checkpoint/files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/strings.h"
+
+namespace millrace::checkpoint_files {
+
+std::vector<std::int64_t> numbered(const std::string& folder, const std::string& ending) {
+  std::vector<std::int64_t> out;
+  for (const auto& name : list_folder(folder)) {
+    if (name.size() > ending.size() && name.ends_with(ending)) {
+      if (const auto number = parse_integer(name.substr(0, name.size() - ending.size()))) {
+        out.push_back(*number);
+      }
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::string log_path(const std::string& checkpoint, std::int64_t first_batch) {
+  return fmt::format("{}/log/{:012}.log", checkpoint, first_batch);
+}
+
+std::string snapshot_path(const std::string& checkpoint, std::int64_t batch) {
+  return fmt::format("{}/snapshots/{:012}.snapshot", checkpoint, batch);
+}
+
+std::int64_t size_of(const std::string& path) {
+  std::error_code ignored;  // the file may have gone since it was listed
+  const auto size = std::filesystem::file_size(path, ignored);
+  return ignored ? 0 : static_cast<std::int64_t>(size);
+}
+
+std::string offsets_payload(const LoggedBatch& batch) {
+  return Json{{"batch", batch.batch}, {"time_us", batch.time_us}, {"sources", batch.slices}}.dump();
+}
+
+LoggedBatch parse_offsets(const Record& record, const std::string& path) {
+  const auto json = Json::parse(record.payload, nullptr, false);
+  if (!json.is_object() || !json.contains("time_us") || !json.contains("sources")) {
+    throw_damaged(path, 0, fmt::format("the offsets of batch {} can't be read", record.batch));
+  }
+  return {record.batch, json.at("time_us"), json.at("sources").get<std::map<std::string, Json>>()};
+}
+
+std::string state_payload(const std::string& dataset, std::string_view piece) {
+  std::string out = dataset;
+  out += '\0';
+  out += piece;
+  return out;
+}
+
+void cut_state(std::string& payload, std::string& dataset) {
+  const auto end = std::min(payload.find('\0'), payload.size());
+  dataset = payload.substr(0, end);
+  payload.erase(0, std::min(end + 1, payload.size()));
+}
+
+std::string header_payload(const std::string& id, const Json& more) {
+  Json json = {{"version", kCheckpointVersion}, {"id", id}};
+  json.update(more);
+  return json.dump();
+}
+
+Json parse_header(const Record& record, const std::string& id, const std::string& path) {
+  auto json = Json::parse(record.payload, nullptr, false);
+  if (record.kind != Record::Kind::header || !json.is_object() || !json.contains("version")) {
+    throw_damaged(path, 0, "it does not begin with a header");
+  }
+  if (json.at("version") != kCheckpointVersion) {
+    throw Error(Blame::user,
+                fmt::format("`{}` has format version {}, and this millrace reads version {}; use the "
+                            "millrace that wrote it, or remove the checkpoint to start over",
+                            path, json.at("version").dump(), kCheckpointVersion));
+  }
+  if (json.value("id", "") != id) {
+    throw Error(Blame::user, fmt::format("`{}` belongs to another checkpoint; somebody has mixed the "
+                                         "files of two",
+                                         path));
+  }
+  return json;
+}
+
+void throw_damaged(const std::string& path, std::int64_t offset, const std::string& what) {
+  throw Error(Blame::external,
+              fmt::format("`{}` is damaged at byte {}: {}; restore the checkpoint folder from a copy, "
+                          "or remove it to start over from the beginning of the sources",
+                          path, offset, what));
+}
+
+}  // namespace millrace::checkpoint_files

@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "engine/graph.h"
+
+namespace millrace {
+namespace {
+
+std::string inputs_text(const Graph& graph, const DatasetNode& node) {
+  std::vector<std::string> names;
+  for (const auto& input : node.inputs) {
+    const auto i = static_cast<std::size_t>(input.index);
+    names.push_back(input.kind == Producer::Kind::source ? graph.sources[i].spec->name
+                                                         : graph.datasets[i].name);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string takers_text(const Graph& graph, const DatasetNode& node) {
+  std::vector<std::string> names;
+  for (int i : node.readers) {
+    names.push_back(graph.datasets[static_cast<std::size_t>(i)].name);
+  }
+  for (int i : node.sinks) {
+    names.push_back("sink " + graph.sinks[static_cast<std::size_t>(i)].spec->name);
+  }
+  return names.empty() ? "nobody" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// The state that a dataset's result depends on: its own and that of all it reads.
+void collect_state(const Graph& graph, int dataset, std::vector<std::string>& into) {
+  const auto& node = graph.datasets[static_cast<std::size_t>(dataset)];
+  if (node.plan->has_state()) {
+    into.push_back(fmt::format("{}: {}", node.name, node.plan->state_text()));
+  }
+  for (const auto& input : node.inputs) {
+    if (input.kind == Producer::Kind::dataset) {
+      collect_state(graph, input.index, into);
+    }
+  }
+}
+
+}  // namespace
+
+std::string explain(const Graph& graph, bool plans) {
+  std::string out = fmt::format("pipeline {}\n", graph.spec->name);
+  for (const auto& node : graph.sources) {
+    out += fmt::format("\nsource {} ({}, {})\n  columns: {}\n", node.spec->name,
+                       node.spec->connector, node.spec->table ? "table" : "stream",
+                       node.source->schema().text());
+  }
+  for (const auto& node : graph.datasets) {
+    if (node.spec == nullptr) {
+      out += fmt::format("\nread once: {} -> {}\n", node.name, takers_text(graph, node));
+      continue;
+    }
+    out += fmt::format("\ndataset {} ({})\n  reads:   {}\n  read by: {}\n  columns: {}\n",
+                       node.name, node.plan->shape() == sql::Shape::table ? "table" : "stream",
+                       inputs_text(graph, node), takers_text(graph, node),
+                       node.plan->schema().text());
+    if (node.plan->has_state()) {
+      out += fmt::format("  state:   {}\n", node.plan->state_text());
+    }
+    if (plans) {
+      out += "  plan:\n";
+      for (const auto& line : split(node.plan->explain(), '\n')) {
+        out += fmt::format("    {}\n", line);
+      }
+    }
+  }
+  for (const auto& node : graph.sinks) {
+    std::vector<std::string> state;
+    collect_state(graph, node.dataset, state);
+    out += fmt::format("\nsink {} ({})\n  writes:    {}\n  mode:      {}\n", node.spec->name,
+                       node.spec->connector, node.spec->from, name_of(node.mode));
+    if (node.mode == OutputMode::update) {
+      out += fmt::format("  key:       {}\n", node.key.empty() ? "none: one row" : fmt::format(
+                                                 "{}", fmt::join(node.key, ", ")));
+    }
+    out += fmt::format("  guarantee: {}\n  state:     {}\n", node.sink->traits().guarantee,
+                       state.empty() ? "none" : fmt::format("{}", fmt::join(state, "; ")));
+  }
+  return out;
+}
+
+}  // namespace millrace

@@ -1,0 +1,128 @@
+#include "engine/fingerprints.h"
+
+#include <fmt/format.h>
+
+#include "base/crc32c.h"
+#include "base/log.h"
+
+namespace millrace {
+namespace {
+
+/// Whether state is kept of what a dataset gives: its own, or that of a dataset that reads it.
+bool feeds_state(const Graph& graph, const DatasetNode& node) {
+  if (node.plan->has_state()) {
+    return true;
+  }
+  for (const int reader : node.readers) {
+    if (feeds_state(graph, graph.datasets[static_cast<std::size_t>(reader)])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The SQL without comments and with single spaces, so that a new layout is no change.
+std::string normalised(const std::string& sql) {
+  std::string out;
+  for (std::size_t i = 0; i < sql.size(); i++) {
+    const char quote = sql[i];
+    if (quote == '\'' || quote == '"') {
+      const auto end = std::min(sql.find(quote, i + 1), sql.size() - 1);
+      out += sql.substr(i, end - i + 1);
+      i = end;
+    } else if (sql.compare(i, 2, "--") == 0) {
+      i = std::min(sql.find('\n', i), sql.size()) - 1;
+    } else if (std::isspace(static_cast<unsigned char>(sql[i])) != 0) {
+      out += out.empty() || out.back() == ' ' ? "" : " ";
+    } else {
+      out += sql[i];
+    }
+  }
+  while (!out.empty() && (out.back() == ' ' || out.back() == ';')) {
+    out.pop_back();
+  }
+  return out;
+}
+
+/// What changed between two versions of one part, in words.
+void compare(const std::string& kind, const std::string& name, const Json& before, const Json& now,
+             std::vector<std::string>& wrong) {
+  const auto differs = [&](const char* what) {
+    return before.value(what, Json()) != now.value(what, Json());
+  };
+  const auto change = [&](const char* what, const std::string& text) {
+    if (!differs(what)) {
+      return;
+    }
+    const bool matters = kind == "source" ? std::string_view(what) == "type"
+                                          : before.value("feeds_state", false) ||
+                                                now.value("feeds_state", false);
+    if (matters) {
+      wrong.push_back(fmt::format("{} {}: {}", kind, name, text));
+    } else {
+      Log().warn("{} {} changed since the checkpoint: {}; it takes effect from the next batch on",
+                 kind, name, text);
+    }
+  };
+  change("type", "its connector is another one, so its position means nothing");
+  change("sql", "its SQL changed, and state was built from what it gave before");
+  change("state", "its aggregates or keys changed, so the state that was kept does not fit");
+  change("mode", "its mode changed");
+  change("from", "it writes another dataset");
+}
+
+}  // namespace
+
+Json fingerprints(const Graph& graph) {
+  Json out = {{"source", Json::object()}, {"dataset", Json::object()}, {"sink", Json::object()}};
+  for (const auto& node : graph.sources) {
+    out["source"][node.spec->name] = {{"type", node.spec->connector},
+                                      {"columns", node.source->schema().text()}};
+  }
+  for (const auto& node : graph.datasets) {
+    if (node.spec != nullptr) {
+      out["dataset"][node.name] = {
+          {"sql", fmt::format("{:08x}", crc32c(normalised(node.spec->sql.text)))},
+          {"columns", node.plan->schema().text()},
+          {"feeds_state", feeds_state(graph, node)},
+          {"state", node.plan->has_state() ? node.plan->state_schema() : std::string()}};
+    }
+  }
+  for (const auto& node : graph.sinks) {
+    out["sink"][node.spec->name] = {{"type", node.spec->connector},
+                                    {"from", node.spec->from},
+                                    {"mode", std::string(name_of(node.mode))}};
+  }
+  return out;
+}
+
+void check_fingerprints(const Json& before, const Json& now, const std::string& checkpoint) {
+  if (before.is_null()) {
+    return;
+  }
+  std::vector<std::string> wrong;
+  for (const auto* kind : {"source", "dataset", "sink"}) {
+    const auto& parts_now = now.at(kind);
+    for (const auto& [name, part] : before.value(kind, Json::object()).items()) {
+      if (parts_now.contains(name)) {
+        compare(kind, name, part, parts_now.at(name), wrong);
+      } else if (part.value("feeds_state", false) && !part.value("state", "").empty()) {
+        Log().warn("dataset {} is gone since the checkpoint; its state is dropped", name);
+      }
+    }
+    for (const auto& [name, part] : parts_now.items()) {
+      if (!before.value(kind, Json::object()).contains(name)) {
+        Log().warn("{} {} is new since the checkpoint: it begins with the next batch", kind, name);
+      }
+    }
+  }
+  if (!wrong.empty()) {
+    throw Error(Blame::user,
+                fmt::format("the pipeline changed since its checkpoint `{}`:\n  {}\nremove that folder "
+                            "and the outputs to start over, or give the changed pipeline another "
+                            "`checkpoint: path` or name",
+                            checkpoint, fmt::join(wrong, "\n  ")));
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,359 @@
+#include "engine/graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/strings.h"
+#include "sql/names.h"
+
+namespace millrace {
+namespace {
+
+/// The name under which the files of a source are declared when the source is read once for several
+/// datasets: users' names can't begin with two underscores.
+std::string scan_name(const std::string& source) { return "__scan_" + source; }
+
+/// Builds a Graph step by step. A step that finds mistakes reports them and goes on with what is
+/// still sound, so that a person sees all mistakes at once.
+class GraphBuilder {
+ public:
+  GraphBuilder(const PipelineSpec& spec, const ConnectorList& connectors, sql::Database& database,
+               Diagnostics& diagnostics)
+      : spec_(spec), connectors_(connectors), database_(database), diagnostics_(diagnostics) {
+    graph_.spec = &spec;
+  }
+
+  std::optional<Graph> build() {
+    make_sources();
+    find_references();
+    declare_sources();
+    std::vector<bool> done(spec_.datasets.size(), false);
+    std::vector<bool> visiting(spec_.datasets.size(), false);
+    for (std::size_t i = 0; i < spec_.datasets.size(); i++) {
+      plan_in_order(i, done, visiting);
+    }
+    make_sinks();
+    connect_readers();
+    if (diagnostics_.has_errors()) {
+      return std::nullopt;
+    }
+    return std::move(graph_);
+  }
+
+ private:
+  ConnectorRequest request(const std::string& name, const Location& at, const Node& connection,
+                           const Node& options) const {
+    return {name, at, &connection, &options, spec_.base_dir, &database_};
+  }
+
+  void make_sources() {
+    for (const auto& spec : spec_.sources) {
+      SourceNode node;
+      node.spec = &spec;
+      const auto errors = diagnostics_.error_count();
+      try {
+        const auto* connector = find_connector(connectors_, spec.connector);
+        auto asked = request(spec.name, spec.at, spec.connection, spec.options);
+        asked.as_table = spec.table;
+        node.source = connector->make_source(asked, diagnostics_);
+        if (node.source) {
+          node.source->schema();  // may look at a file: do it once, and report it here
+        }
+      } catch (const Error& error) {
+        diagnostics_.error(spec.at, fmt::format("source {}: {}", spec.name, error.what()));
+        node.source.reset();
+      }
+      if (!node.source && diagnostics_.error_count() == errors) {
+        diagnostics_.error(spec.at, fmt::format("source {} can't be made", spec.name));
+      }
+      graph_.sources.push_back(std::move(node));
+    }
+  }
+
+  void find_references() {
+    for (const auto& dataset : spec_.datasets) {
+      try {
+        references_.push_back(sql::names_read(database_, dataset.sql.text));
+      } catch (const sql::SqlError& error) {
+        references_.emplace_back();
+        report(dataset, error);
+        broken_.insert(to_lower(dataset.name));
+      }
+    }
+  }
+
+  void report(const DatasetSpec& dataset, const sql::SqlError& error) {
+    const auto at = error.position() ? dataset.sql.locate(*error.position()) : dataset.sql.at;
+    diagnostics_.error(at, fmt::format("dataset {}: {}", dataset.name, error.what()));
+  }
+
+  std::size_t readers_of(const std::string& name) const {
+    std::size_t readers = 0;
+    for (const auto& names : references_) {
+      readers += std::any_of(names.begin(), names.end(),
+                             [&](const auto& read) { return equal_ignoring_case(read, name); });
+    }
+    return readers;
+  }
+
+  bool written_by_sink(const std::string& name) const {
+    return std::any_of(spec_.sinks.begin(), spec_.sinks.end(),
+                       [&](const auto& sink) { return equal_ignoring_case(sink.from, name); });
+  }
+
+  void declare_sources() {
+    for (std::size_t i = 0; i < graph_.sources.size(); i++) {
+      auto& node = graph_.sources[i];
+      const auto& name = node.spec->name;
+      if (!node.source) {
+        broken_.insert(to_lower(name));
+        continue;
+      }
+      const auto& schema = node.source->schema();
+      const auto format = node.source->file_format();
+      if (node.spec->table) {
+        database_.declare(name, schema, sql::Shape::table, format);
+        if (written_by_sink(name)) {
+          add_scan(i, name);
+        }
+      } else if (readers_of(name) + (written_by_sink(name) ? 1 : 0) <= 1 &&
+                 !written_by_sink(name)) {
+        database_.declare(name, schema, sql::Shape::stream, format);
+      } else {
+        // Several readers: one plan of its own reads the source once and hands its rows on.
+        database_.declare(scan_name(name), schema, sql::Shape::stream, format);
+        database_.declare(name, schema, sql::Shape::stream);
+        add_scan(i, scan_name(name));
+      }
+    }
+  }
+
+  void add_scan(std::size_t source, const std::string& declared) {
+    DatasetNode node;
+    node.name = graph_.sources[source].spec->name;
+    node.plan = database_.plan(node.name, "SELECT * FROM " + sql::quote_name(declared));
+    node.inputs.push_back({Producer::Kind::source, static_cast<int>(source)});
+    graph_.sources[source].scanned_by = static_cast<int>(graph_.datasets.size());
+    graph_.datasets.push_back(std::move(node));
+  }
+
+  /// Depth first, so that what a dataset reads is planned and declared before it.
+  void plan_in_order(std::size_t i, std::vector<bool>& done, std::vector<bool>& visiting) {
+    const auto& dataset = spec_.datasets[i];
+    if (done[i]) {
+      return;
+    }
+    if (visiting[i]) {
+      diagnostics_.error(dataset.at, fmt::format("dataset {} reads itself, directly or through "
+                                                 "other datasets", dataset.name));
+      broken_.insert(to_lower(dataset.name));
+      return;
+    }
+    visiting[i] = true;
+    for (const auto& name : references_[i]) {
+      for (std::size_t j = 0; j < spec_.datasets.size(); j++) {
+        if (equal_ignoring_case(spec_.datasets[j].name, name)) {
+          plan_in_order(j, done, visiting);
+        }
+      }
+    }
+    visiting[i] = false;
+    done[i] = true;
+    plan_dataset(i);
+  }
+
+  void plan_dataset(std::size_t i) {
+    const auto& dataset = spec_.datasets[i];
+    bool sound = !broken_.contains(to_lower(dataset.name));
+    for (const auto& name : references_[i]) {
+      sound = sound && !broken_.contains(to_lower(name));
+      sound = check_reference(dataset, name) && sound;
+    }
+    if (!sound) {  // its own mistakes, if any, show once those below are mended
+      broken_.insert(to_lower(dataset.name));
+      return;
+    }
+    DatasetNode node;
+    node.name = dataset.name;
+    node.spec = &dataset;
+    try {
+      node.plan = database_.plan(dataset.name, dataset.sql.text);
+    } catch (const sql::SqlError& error) {
+      report(dataset, error);
+      broken_.insert(to_lower(dataset.name));
+      return;
+    }
+    for (const auto& input : node.plan->inputs()) {
+      node.inputs.push_back(*graph_.find(input.name));
+    }
+    database_.declare(dataset.name, node.plan->schema(), node.plan->shape());
+    graph_.datasets.push_back(std::move(node));
+  }
+
+  bool check_reference(const DatasetSpec& dataset, const std::string& name) {
+    std::vector<std::string> known;
+    for (const auto& source : spec_.sources) {
+      known.push_back(source.name);
+    }
+    for (const auto& other : spec_.datasets) {
+      known.push_back(other.name);
+    }
+    if (std::any_of(known.begin(), known.end(),
+                    [&](const auto& k) { return equal_ignoring_case(k, name); })) {
+      return true;
+    }
+    const auto position = to_lower(dataset.sql.text).find(to_lower(name));
+    diagnostics_.error(
+        position == std::string::npos ? dataset.sql.at : dataset.sql.locate(position),
+        fmt::format("dataset {} reads {}, which is neither a source nor a dataset", dataset.name,
+                    name),
+        did_you_mean(name, known));
+    return false;
+  }
+
+  void make_sinks() {
+    for (const auto& spec : spec_.sinks) {
+      SinkNode node;
+      node.spec = &spec;
+      const auto* connector = find_connector(connectors_, spec.connector);
+      node.sink = connector->make_sink(request(spec.name, spec.at, spec.connection, spec.options),
+                                       diagnostics_);
+      const auto producer = graph_.find(spec.from);
+      if (!node.sink || !producer || broken_.contains(to_lower(spec.from))) {
+        continue;
+      }
+      node.dataset = producer->kind == Producer::Kind::dataset
+                         ? producer->index
+                         : graph_.sources[static_cast<std::size_t>(producer->index)].scanned_by;
+      choose_mode(node);
+      graph_.sinks.push_back(std::move(node));
+    }
+  }
+
+  static bool takes(const SinkTraits& traits, OutputMode mode) {
+    switch (mode) {
+      case OutputMode::append:
+        return traits.append;
+      case OutputMode::update:
+        return traits.update;
+      case OutputMode::complete:
+        return traits.complete;
+    }
+    return false;
+  }
+
+  void choose_mode(SinkNode& node) {
+    const auto& plan = *graph_.datasets[static_cast<std::size_t>(node.dataset)].plan;
+    const auto traits = node.sink->traits();
+    if (node.spec->mode) {
+      node.mode = *node.spec->mode;
+      check_mode(node, plan, traits);
+    } else {
+      const auto fallback =
+          plan.shape() == sql::Shape::stream ? OutputMode::append : traits.preferred_for_tables;
+      std::vector<OutputMode> order{fallback, OutputMode::complete, OutputMode::update,
+                                    OutputMode::append};
+      const auto fits = std::find_if(order.begin(), order.end(), [&](OutputMode mode) {
+        return takes(traits, mode) && !plan.refuses(mode);
+      });
+      node.mode = fits == order.end() ? fallback : *fits;
+      check_mode(node, plan, traits);
+    }
+    if (node.mode == OutputMode::update) {
+      choose_key(node, plan);
+    }
+  }
+
+  void check_mode(const SinkNode& node, const sql::Plan& plan, const SinkTraits& traits) {
+    const auto at = node.spec->mode ? node.spec->mode_at : node.spec->at;
+    if (const auto reason = plan.refuses(node.mode)) {
+      diagnostics_.error(at, fmt::format("sink {}: {} can't be written in mode {}: {}",
+                                         node.spec->name, plan.name(), name_of(node.mode),
+                                         *reason));
+    } else if (!takes(traits, node.mode)) {
+      std::vector<std::string_view> can;
+      for (auto mode : {OutputMode::append, OutputMode::update, OutputMode::complete}) {
+        if (takes(traits, mode)) {
+          can.push_back(name_of(mode));
+        }
+      }
+      diagnostics_.error(at, fmt::format("sink {}: {} takes no mode {}; it takes {}",
+                                         node.spec->name, node.spec->connector,
+                                         name_of(node.mode), fmt::join(can, ", ")));
+    }
+  }
+
+  void choose_key(SinkNode& node, const sql::Plan& plan) {
+    node.key = node.spec->key.empty() ? plan.key() : node.spec->key;
+    for (const auto& column : node.key) {
+      if (plan.schema().find(column) < 0) {
+        diagnostics_.error(node.spec->at,
+                           fmt::format("sink {}: key column {} is not in {}", node.spec->name,
+                                       column, plan.name()),
+                           fmt::format("it has: {}", plan.schema().text()));
+      }
+    }
+  }
+
+  /// Who reads whom, and which columns have to be kept in memory for that.
+  void connect_readers() {
+    for (std::size_t i = 0; i < graph_.datasets.size(); i++) {
+      const auto& reader = graph_.datasets[i];
+      for (std::size_t k = 0; k < reader.inputs.size(); k++) {
+        const auto& input = reader.inputs[k];
+        if (input.kind != Producer::Kind::dataset) {
+          auto& source = graph_.sources[static_cast<std::size_t>(input.index)];
+          if (!source.spec->table) {
+            source.scanned_by = static_cast<int>(i);
+          }
+          continue;
+        }
+        auto& producer = graph_.datasets[static_cast<std::size_t>(input.index)];
+        producer.readers.push_back(static_cast<int>(i));
+        producer.kept.resize(producer.plan->schema().size(), false);
+        const auto& used = reader.plan->inputs()[k].columns;
+        for (std::size_t c = 0; c < used.size(); c++) {
+          producer.kept[c] = producer.kept[c] || used[c];
+        }
+      }
+    }
+    for (std::size_t i = 0; i < graph_.sinks.size(); i++) {
+      graph_.datasets[static_cast<std::size_t>(graph_.sinks[i].dataset)].sinks.push_back(
+          static_cast<int>(i));
+    }
+  }
+
+  const PipelineSpec& spec_;
+  const ConnectorList& connectors_;
+  sql::Database& database_;
+  Diagnostics& diagnostics_;
+  Graph graph_;
+  std::vector<std::vector<std::string>> references_;  ///< of each dataset of the spec
+  std::set<std::string> broken_;  ///< names whose mistakes are reported; dependents keep quiet
+};
+
+}  // namespace
+
+std::optional<Producer> Graph::find(std::string_view name) const {
+  // Datasets first: a dataset that the graph made to read a source once goes by the source's name.
+  for (std::size_t i = 0; i < datasets.size(); i++) {
+    if (equal_ignoring_case(datasets[i].name, name)) {
+      return Producer{Producer::Kind::dataset, static_cast<int>(i)};
+    }
+  }
+  for (std::size_t i = 0; i < sources.size(); i++) {
+    if (equal_ignoring_case(sources[i].spec->name, name)) {
+      return Producer{Producer::Kind::source, static_cast<int>(i)};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Graph> build_graph(const PipelineSpec& spec, const ConnectorList& connectors,
+                                 sql::Database& database, Diagnostics& diagnostics) {
+  return GraphBuilder(spec, connectors, database, diagnostics).build();
+}
+
+}  // namespace millrace

@@ -1,0 +1,74 @@
+// A pipeline as one graph: sources, datasets and sinks, planned and checked, ready to run.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/connector.h"
+#include "core/sink.h"
+#include "core/source.h"
+#include "spec/pipeline.h"
+#include "sql/database.h"
+#include "sql/plan.h"
+
+namespace millrace {
+
+/// A source of the graph. A slice of it is read once a batch, however many datasets use it.
+struct SourceNode {
+  const SourceSpec* spec = nullptr;
+  std::unique_ptr<Source> source;
+  /// The dataset that scans its files inside its own plan; -1: rows are read into memory first.
+  int scanned_by = -1;
+};
+
+/// What produces the rows that a dataset reads or a sink writes.
+struct Producer {
+  enum class Kind : std::uint8_t { source, dataset };
+  Kind kind = Kind::source;
+  int index = -1;  ///< into Graph::sources or Graph::datasets
+};
+
+/// A dataset of the graph: a plan, and who takes its rows.
+struct DatasetNode {
+  std::string name;
+  const DatasetSpec* spec = nullptr;  ///< nullptr: made by the graph, to read a source once
+  std::unique_ptr<sql::Plan> plan;
+  std::vector<Producer> inputs;  ///< one for each of plan->inputs()
+  std::vector<int> readers;      ///< datasets that read this one
+  std::vector<int> sinks;        ///< sinks that write this one
+  std::vector<bool> kept;        ///< columns that readers use: only these are held in memory
+};
+
+/// A sink of the graph.
+struct SinkNode {
+  const SinkSpec* spec = nullptr;
+  std::unique_ptr<Sink> sink;
+  int dataset = -1;
+  OutputMode mode = OutputMode::append;
+  std::vector<std::string> key;  ///< update mode: what identifies a row
+};
+
+/// Datasets stand in an order in which each comes after all that it reads.
+struct Graph {
+  const PipelineSpec* spec = nullptr;
+  std::vector<SourceNode> sources;
+  std::vector<DatasetNode> datasets;
+  std::vector<SinkNode> sinks;
+
+  [[nodiscard]] std::optional<Producer> find(std::string_view name) const;
+};
+
+/// Plans every dataset and checks every sink, and reports all mistakes at their places. Opens no
+/// sink and reads no data, except that a source may look at a file to learn its columns. The spec,
+/// the connectors and the database must outlive the graph.
+[[nodiscard]] std::optional<Graph> build_graph(const PipelineSpec& spec,
+                                               const ConnectorList& connectors,
+                                               sql::Database& database, Diagnostics& diagnostics);
+
+/// The graph for people: what reads what; per sink its mode, guarantee and the state behind it; with
+/// `plans`, each dataset's plan too.
+[[nodiscard]] std::string explain(const Graph& graph, bool plans);
+
+}  // namespace millrace

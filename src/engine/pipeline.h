@@ -1,0 +1,57 @@
+// A pipeline that runs: its graph, its checkpoint, and one batch after the other.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/connector.h"
+#include "engine/progress.h"
+#include "spec/pipeline.h"
+
+namespace millrace {
+
+/// Owns everything a running pipeline needs. All calls from one thread.
+///
+/// A batch either commits or has no effect that outlives its repeat: offsets are logged before it
+/// runs, sinks publish before the commit is logged, and an uncommitted batch runs again over the
+/// same offsets and with the same time.
+class Pipeline {
+ public:
+  /// The spec, the connectors and the clock must outlive the pipeline. Reports mistakes into
+  /// `diagnostics`; is not valid if there was one.
+  Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
+           Diagnostics& diagnostics);
+  ~Pipeline();
+
+  /// False if a mistake was found: nothing else may then be called.
+  [[nodiscard]] bool valid() const noexcept;
+
+  /// Takes the checkpoint's lock, restores states and positions as of the last commit, opens sources
+  /// and sinks. Throws Error.
+  void open();
+  /// One line for people on what open() found: a fresh start, or where it goes on.
+  [[nodiscard]] const std::string& opening() const noexcept;
+
+  /// Runs one batch if a source has something new, or if one was left uncommitted by a crash.
+  /// nullopt: there is nothing new. Throws Error; the pipeline must then be thrown away.
+  std::optional<BatchProgress> step();
+  /// What is there now is all there is: for triggers once and available_now.
+  void stop_at_present();
+  /// No source can ever give anything again.
+  [[nodiscard]] bool finished() const;
+  /// Waits until there may be something new, `until` has come, or a stop was requested.
+  void wait(const std::stop_token& stop, std::chrono::steady_clock::time_point until);
+  /// Writes a snapshot, so that the next start is quick, and gives the lock back. Throws Error.
+  void close();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace

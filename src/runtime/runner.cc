@@ -1,0 +1,73 @@
+#include "runtime/runner.h"
+
+namespace millrace {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+/// How long to sleep at most when nothing wakes the pipeline: sources that can't tell of news are
+/// asked again.
+constexpr auto kPatience = std::chrono::seconds(1);
+
+/// When the next batch may start: the multiples of an interval since the start.
+class Schedule {
+ public:
+  explicit Schedule(const TriggerSpec& trigger) : trigger_(trigger), next_(Steady::now()) {}
+
+  /// False if a stop was requested while waiting.
+  bool wait(Pipeline& pipeline, const std::stop_token& stop) {
+    while (!stop.stop_requested() && Steady::now() < next_) {
+      pipeline.wait(stop, next_);
+    }
+    if (trigger_.kind == TriggerSpec::Kind::interval) {
+      const auto now = Steady::now();
+      while (next_ <= now) {
+        next_ += trigger_.interval;
+      }
+    }
+    return !stop.stop_requested();
+  }
+
+ private:
+  const TriggerSpec& trigger_;
+  Steady::time_point next_;
+};
+
+}  // namespace
+
+RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
+                        const std::function<void(const std::string&)>& on_open,
+                        const OnProgress& on_progress) {
+  using Kind = TriggerSpec::Kind;
+  const auto start = Steady::now();
+  RunSummary summary;
+  pipeline.open();
+  on_open(pipeline.opening());
+  const bool to_the_end = trigger.kind == Kind::once || trigger.kind == Kind::available_now;
+  if (to_the_end) {
+    pipeline.stop_at_present();
+  }
+  Schedule schedule(trigger);
+  while (schedule.wait(pipeline, stop)) {
+    if (const auto progress = pipeline.step()) {
+      summary.batches++;
+      summary.input_rows += progress->input_rows;
+      summary.output_rows += progress->output_rows;
+      summary.quarantined_rows += progress->quarantined_rows;
+      on_progress(*progress);
+      continue;
+    }
+    if (to_the_end || pipeline.finished()) {
+      break;
+    }
+    if (trigger.kind == Kind::as_fast_as_possible) {
+      pipeline.wait(stop, Steady::now() + kPatience);
+    }
+  }
+  summary.stopped = stop.stop_requested();
+  pipeline.close();
+  summary.duration = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - start);
+  return summary;
+}
+
+}  // namespace millrace

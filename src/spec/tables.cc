@@ -1,0 +1,123 @@
+#include "spec/tables.h"
+
+namespace millrace {
+
+using std::chrono::milliseconds;
+
+OptionTable<PipelineOptions> pipeline_table() {
+  using O = PipelineOptions;
+  return {
+      Option<O>{&O::pipeline, "pipeline",
+                "The name of the pipeline, and of its checkpoint: lower-case letters, digits, `-` "
+                "and `_`."}
+          .required()
+          .example("orders"),
+      Option<O>{
+          &O::trigger, "trigger",
+          "When a batch begins. A duration: so often. `as_fast_as_possible`: as soon as there "
+          "is something new. `available_now`: batches until all that is there now is done, "
+          "then the end. `once`: the same in a single batch."}
+          .default_text("as_fast_as_possible")
+          .example("60s"),
+      Option<O>{&O::threads, "threads", "How many threads run the SQL."}
+          .default_text("as many as the machine has")
+          .example("2")
+          .at_least(1)
+          .at_most(1024),
+      Option<O>{&O::memory_limit_bytes, "memory_limit",
+                "How much memory DuckDB may use before it spills to disk or gives up."}
+          .bytes()
+          .default_text("80% of the machine's")
+          .example("2GB")
+          .at_least(Bytes{16'000'000}),
+      Option<O>{
+          &O::checkpoint, "checkpoint",
+          "Where and how progress and state are kept, so that a restart goes on exactly where "
+          "the pipeline stopped."},
+      Option<O>{&O::connections, "connections",
+                "Systems, each under a name that sources and sinks use."},
+      Option<O>{&O::sources, "sources", "What is read, each under the name that SQL uses for it."}
+          .example("{ ticks: { from: rate } }"),
+      Option<O>{&O::datasets, "datasets",
+                "SQL over sources and other datasets, each under the name of its result."},
+      Option<O>{&O::sinks, "sinks", "What is written, and where to."}.required().example(
+          "{ show: { from: orders, to: console } }"),
+  };
+}
+
+OptionTable<CheckpointSpec> checkpoint_table() {
+  using O = CheckpointSpec;
+  return {
+      Option<O>{&O::path, "path", "The folder of the checkpoint, on a local file system."}
+          .path()
+          .default_text(".millrace/<pipeline>")
+          .example("/var/lib/millrace/orders"),
+      Option<O>{
+          &O::sync, "sync",
+          "Whether a batch counts as committed only when the disk has it. Without, a crash of "
+          "the machine (not of the process) may undo the last batches."},
+      Option<O>{&O::snapshot_interval, "snapshot_interval",
+                "How often the whole state is written, so that a restart need not read a long log."}
+          .at_least(milliseconds(100)),
+      Option<O>{&O::snapshot_log_bytes, "snapshot_log_size",
+                "The state is also written as a whole once its log has grown by this much."}
+          .bytes()
+          .at_least(Bytes{1}),
+  };
+}
+
+OptionTable<ConnectionOptions> connection_table() {
+  using O = ConnectionOptions;
+  return {
+      Option<O>{&O::type, "type", "The kind of system."}.required().example("files"),
+  };
+}
+
+OptionTable<SourceOptions> source_table() {
+  using O = SourceOptions;
+  return {
+      Option<O>{&O::from, "from",
+                "What to read from: the name of a connection, a connection written here (`{ type: "
+                "..., ... }`), or just the kind of system if it needs no options."}
+          .required()
+          .example("rate"),
+      Option<O>{&O::as, "as",
+                "`stream`: a batch sees the rows that are new. `table`: a batch sees all of it, as "
+                "it is then."},
+  };
+}
+
+OptionTable<DatasetOptions> dataset_table() {
+  using O = DatasetOptions;
+  return {
+      Option<O>{&O::sql, "sql",
+                "A SELECT, or the path of a file (ending in `.sql`) that holds one."}
+          .required()
+          .example("SELECT * FROM orders"),
+  };
+}
+
+OptionTable<SinkOptions> sink_table() {
+  using O = SinkOptions;
+  return {
+      Option<O>{&O::from, "from", "The dataset, or source, whose rows are written."}
+          .required()
+          .example("orders"),
+      Option<O>{
+          &O::to, "to",
+          "Where to write: the name of a connection, a connection written here (`{ type: ..., "
+          "... }`), or just the kind of system if it needs no options."}
+          .required()
+          .example("console"),
+      Option<O>{
+          &O::mode, "mode",
+          "`append`: rows that are final. `update`: new and changed rows, by key. `complete`: "
+          "the whole table, replaced at once."}
+          .default_text("what fits the dataset and the sink"),
+      Option<O>{&O::key, "key", "In mode `update`: the columns that identify a row."}
+          .default_text("the columns the dataset is grouped by")
+          .example("[customer_id]"),
+  };
+}
+
+}  // namespace millrace

@@ -1,0 +1,91 @@
+// The options of a pipeline file that are millrace's own and no connector's, each declared once.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/options.h"
+#include "core/sink.h"
+#include "spec/pipeline.h"
+
+namespace millrace {
+
+template <>
+struct EnumNames<OutputMode> {
+  static constexpr EnumWord<OutputMode> kWords[] = {{OutputMode::append, "append"},
+                                                    {OutputMode::update, "update"},
+                                                    {OutputMode::complete, "complete"}};
+};
+
+/// How the rows of a source are to be taken.
+enum class ReadAs : std::uint8_t { stream, table };
+template <>
+struct EnumNames<ReadAs> {
+  static constexpr EnumWord<ReadAs> kWords[] = {{ReadAs::stream, "stream"},
+                                                {ReadAs::table, "table"}};
+};
+
+/// Triggers that are a word and not a duration.
+template <>
+struct EnumNames<TriggerSpec::Kind> {
+  static constexpr EnumWord<TriggerSpec::Kind> kWords[] = {
+      {TriggerSpec::Kind::once, "once"},
+      {TriggerSpec::Kind::available_now, "available_now"},
+      {TriggerSpec::Kind::as_fast_as_possible, "as_fast_as_possible"}};
+};
+
+/// The keys of the file itself.
+struct PipelineOptions {
+  std::string pipeline;
+  Node trigger;
+  int threads = 0;
+  std::int64_t memory_limit_bytes = 0;
+  Node checkpoint;
+  Node connections;
+  Node sources;
+  Node datasets;
+  Node sinks;
+};
+
+/// What every connection has, whatever its type.
+struct ConnectionOptions {
+  std::string type;
+};
+
+/// What every source has, whatever it reads from.
+struct SourceOptions {
+  Node from;
+  ReadAs as = ReadAs::stream;
+};
+
+/// A dataset that is a mapping, and not just its SQL.
+struct DatasetOptions {
+  Node sql;
+};
+
+/// What every sink has, whatever it writes to.
+struct SinkOptions {
+  std::string from;
+  Node to;
+  std::optional<OutputMode> mode;
+  std::vector<std::string> key;
+};
+
+[[nodiscard]] OptionTable<PipelineOptions> pipeline_table();
+[[nodiscard]] OptionTable<CheckpointSpec> checkpoint_table();
+[[nodiscard]] OptionTable<ConnectionOptions> connection_table();
+[[nodiscard]] OptionTable<SourceOptions> source_table();
+[[nodiscard]] OptionTable<DatasetOptions> dataset_table();
+[[nodiscard]] OptionTable<SinkOptions> sink_table();
+
+/// Keys that the design has and this version does not read: of the file, and of a source.
+inline constexpr std::array<std::string_view, 2> kLaterKeys = {"checks", "serve"};
+inline constexpr std::array<std::string_view, 1> kLaterSourceKeys = {"watermark"};
+
+/// The rule of `pipeline:`, as a regular expression for the JSON Schema.
+inline constexpr std::string_view kPipelineNamePattern = "^[a-z0-9][a-z0-9_-]*$";
+
+}  // namespace millrace

@@ -1,0 +1,90 @@
+// The embedded DuckDB, as the rest of millrace sees it: no header of DuckDB is needed to use it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "core/schema.h"
+#include "core/source.h"
+
+namespace millrace::sql {
+
+class Plan;
+class Batch;
+
+/// A mistake in SQL: what DuckDB said, without its decorations, and where.
+class SqlError : public Error {
+ public:
+  SqlError(std::string text, std::optional<std::size_t> position)
+      : Error(Blame::user, std::move(text)), position_(position) {}
+  /// Byte offset into the SQL text that was given, if DuckDB told it.
+  [[nodiscard]] std::optional<std::size_t> position() const noexcept { return position_; }
+
+ private:
+  std::optional<std::size_t> position_;
+};
+
+/// What a plan may read with FROM.
+enum class Shape : std::uint8_t {
+  stream,  ///< append-only rows; a plan sees those of the current batch
+  table,   ///< a result that changes; a plan sees all of it, as of the batch
+};
+
+/// A result of ad-hoc SQL, as text. NULL is nullopt.
+struct TextTable {
+  Schema schema;
+  std::vector<std::vector<std::optional<std::string>>> rows;
+  bool truncated = false;
+};
+
+/// One embedded DuckDB instance with millrace's functions and settings: one a pipeline.
+///
+/// Thread-safe where it says so; everything else from one thread at a time.
+class Database {
+ public:
+  struct Options {
+    int threads = 0;                      ///< 0: as many as the machine has
+    std::int64_t memory_limit_bytes = 0;  ///< 0: DuckDB's default
+    std::string temp_directory;           ///< for spilling; empty: none
+  };
+  explicit Database(const Options& options);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  /// Parses "a INTEGER, b DECIMAL(12,2)" into normalised types. Throws SqlError.
+  [[nodiscard]] Schema parse_schema(std::string_view columns);
+  /// Declares a name that plans may read. For a stream whose batches are files to scan, with their
+  /// format. Names are unique without regard to case.
+  void declare(std::string_view name, const Schema& schema, Shape shape,
+               const std::optional<FileFormat>& files = std::nullopt);
+  /// Binds, optimizes and rewrites a SELECT over declared names. Throws SqlError, also for what
+  /// cannot be done incrementally (with the reason and the way out).
+  [[nodiscard]] std::unique_ptr<Plan> plan(std::string_view name, std::string_view sql);
+
+  /// Runs any SQL at once, on a connection of its own, and gives at most `limit` rows.
+  TextTable query(std::string_view sql, std::size_t limit = SIZE_MAX);
+  /// Reads a Parquet file's schema.
+  [[nodiscard]] Schema parquet_schema(const std::string& path);
+  [[nodiscard]] int threads() const noexcept;
+  /// Bytes that DuckDB's buffer manager holds now.
+  [[nodiscard]] std::int64_t memory_bytes() const;
+
+  struct Impl;
+  /// For sql/ alone.
+  [[nodiscard]] Impl& impl() noexcept { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Quotes a text as an SQL string literal or identifier.
+[[nodiscard]] std::string quote_text(std::string_view text);
+[[nodiscard]] std::string quote_name(std::string_view name);
+
+}  // namespace millrace::sql

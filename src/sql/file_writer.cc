@@ -1,0 +1,392 @@
+#include "sql/file_writer.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "duckdb/parallel/task_executor.hpp"
+#include "sql/internal/database.h"
+#include "sql/internal/duckdb.h"
+#include "sql/internal/error.h"
+#include "sql/internal/file_output.h"
+#include "sql/internal/file_partition.h"
+#include "sql/internal/types.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using Rows = FileOutput::Rows;
+
+// Rows wait in memory until they make a whole row group. With many partitions that is much, so the
+// largest ones are written early once all together hold this.
+constexpr std::size_t kBufferBytes = std::size_t{160} << 20;
+// A partition that is being written costs a file descriptor; with more, the one that was used
+// longest ago is closed and gets another part later.
+constexpr std::size_t kOpenFiles = 200;
+
+/// Runs calls on DuckDB's threads.
+class CallTask final : public duckdb::BaseExecutorTask {
+ public:
+  CallTask(duckdb::TaskExecutor& tasks, std::function<void()> call)
+      : duckdb::BaseExecutorTask(tasks), call_(std::move(call)) {}
+  void ExecuteTask() override { call_(); }
+
+ private:
+  std::function<void()> call_;
+};
+
+}  // namespace
+
+struct FileWriter::Impl {
+  /// A folder and the file that is being written into it.
+  struct Partition {
+    std::string folder;
+    std::unique_ptr<FileOutput::File> file;  // nullptr: none is open
+    int users = 0;                           // threads that are putting rows into it
+    std::uint64_t last_use = 0;
+    std::int64_t rows = 0;  // in the open file
+    int parts = 0;
+    Rows rest;  // too few for a row group of their own
+  };
+  class Writer;
+
+  Impl(Database& database, const Schema& schema, FileWriterOptions options, PathOf path_of);
+
+  Partition& partition(const std::string& folder);
+  /// Writes rows into a partition's file, which is opened if need be.
+  void put(Partition& to, Rows rows);
+  /// Keeps rows for a row group that several threads fill together.
+  void leave(Partition& to, Rows rows);
+  std::vector<WrittenFile> finish(bool at_least_one);
+
+  duckdb::Connection connection;
+  FileWriterOptions options;
+  PathOf path_of;
+  std::vector<std::size_t> data_columns;
+  std::vector<std::size_t> partition_columns;
+  std::unique_ptr<FileOutput> output;
+  std::atomic<std::size_t> buffered = 0;
+
+ private:
+  void open(Partition& what);
+  void close(Partition& what);
+  void close_idle_files();
+  void finish_partition(Partition& what);
+
+  std::mutex lock_;  // of all that follows, and the partitions
+  std::map<std::string, Partition> partitions_;
+  std::size_t open_files_ = 0;
+  std::uint64_t uses_ = 0;
+  std::vector<WrittenFile> written_;
+};
+
+FileWriter::Impl::Impl(Database& database, const Schema& schema, FileWriterOptions wanted,
+                       PathOf paths)
+    : connection(*database.impl().duck), options(std::move(wanted)), path_of(std::move(paths)) {
+  const auto types = types_of(schema);
+  duckdb::vector<std::string> data_names;
+  duckdb::vector<duckdb::LogicalType> data_types;
+  for (const std::string& name : options.partition_by) {
+    const int column = schema.find(name);
+    if (column < 0) {
+      throw Error(Blame::user, fmt::format("`partition_by` names `{}`, which is no column", name));
+    }
+    partition_columns.push_back(static_cast<std::size_t>(column));
+    if (types[static_cast<std::size_t>(column)].IsNested()) {
+      throw Error(Blame::user, fmt::format("`partition_by` names `{}`, whose type {} cannot be a "
+                                           "folder's name", name,
+                                           schema.columns[static_cast<std::size_t>(column)].type));
+    }
+  }
+  for (std::size_t i = 0; i < schema.size(); ++i) {
+    if (std::find(partition_columns.begin(), partition_columns.end(), i) ==
+        partition_columns.end()) {
+      data_columns.push_back(i);
+      data_names.push_back(schema.columns[i].name);
+      data_types.push_back(types[i]);
+    }
+  }
+  if (data_columns.empty()) {
+    throw Error(Blame::user, "`partition_by` names every column: none is left for the files");
+  }
+  try {
+    connection.BeginTransaction();
+    output = std::make_unique<FileOutput>(*connection.context, data_names, data_types, options);
+    connection.Commit();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw run_error(duckdb::ErrorData(error));
+  }
+}
+
+FileWriter::Impl::Partition& FileWriter::Impl::partition(const std::string& folder) {
+  const std::lock_guard guard(lock_);
+  Partition& found = partitions_[folder];
+  found.folder = folder;
+  return found;
+}
+
+void FileWriter::Impl::open(Partition& what) {
+  if (open_files_ >= kOpenFiles) {
+    close_idle_files();
+  }
+  what.file = output->create(path_of(what.folder, what.parts));
+  what.rows = 0;
+  ++what.parts;
+  ++open_files_;
+}
+
+void FileWriter::Impl::close(Partition& what) {
+  what.file->finish();
+  WrittenFile file{what.file->path(), what.folder, what.rows, 0};
+  what.file.reset();
+  --open_files_;
+  fsync_file(file.path);
+  struct stat now{};
+  if (::stat(file.path.c_str(), &now) != 0) {
+    throw_file_error("write", file.path, errno);
+  }
+  file.bytes = now.st_size;
+  written_.push_back(std::move(file));
+}
+
+void FileWriter::Impl::close_idle_files() {
+  Partition* oldest = nullptr;
+  for (auto& [folder, each] : partitions_) {
+    if (each.file != nullptr && each.users == 0 &&
+        (oldest == nullptr || each.last_use < oldest->last_use)) {
+      oldest = &each;
+    }
+  }
+  if (oldest != nullptr) {
+    close(*oldest);
+  }
+}
+
+void FileWriter::Impl::put(Partition& to, Rows rows) {
+  std::unique_lock guard(lock_);
+  if (to.file != nullptr && to.users == 0 && options.max_file_bytes > 0) {
+    struct stat now{};
+    if (::stat(to.file->path().c_str(), &now) == 0 && now.st_size >= options.max_file_bytes) {
+      close(to);
+    }
+  }
+  if (to.file == nullptr) {
+    open(to);
+  }
+  ++to.users;
+  to.last_use = ++uses_;
+  to.rows += static_cast<std::int64_t>(rows->Count());
+  FileOutput::File& file = *to.file;
+  guard.unlock();
+  file.put(std::move(rows));
+  guard.lock();
+  --to.users;
+}
+
+void FileWriter::Impl::leave(Partition& to, Rows rows) {
+  {
+    const std::lock_guard guard(lock_);
+    if (to.rest == nullptr) {
+      to.rest = std::move(rows);
+      return;
+    }
+    if (static_cast<std::int64_t>(to.rest->Count() + rows->Count()) <= options.row_group_rows) {
+      to.rest->Combine(*rows);
+      return;
+    }
+  }
+  put(to, std::move(rows));
+}
+
+void FileWriter::Impl::finish_partition(Partition& what) {
+  if (what.rest != nullptr) {
+    put(what, std::move(what.rest));
+  }
+  std::unique_lock guard(lock_);
+  if (what.file == nullptr) {
+    return;
+  }
+  // The slow steps, the footer and the sync, for several partitions at once.
+  const auto file = std::move(what.file);
+  --open_files_;
+  guard.unlock();
+  file->finish();
+  fsync_file(file->path());
+  struct stat now{};
+  if (::stat(file->path().c_str(), &now) != 0) {
+    throw_file_error("write", file->path(), errno);
+  }
+  guard.lock();
+  written_.push_back({file->path(), what.folder, what.rows, now.st_size});
+}
+
+std::vector<WrittenFile> FileWriter::Impl::finish(bool at_least_one) {
+  if (at_least_one && partitions_.empty() && partition_columns.empty()) {
+    Partition& empty = partition("");
+    const std::lock_guard guard(lock_);
+    open(empty);
+  }
+  Carrier carrier;
+  if (partitions_.size() == 1) {
+    finish_partition(partitions_.begin()->second);
+  } else if (!partitions_.empty()) {
+    duckdb::TaskExecutor executor(duckdb::TaskScheduler::GetScheduler(*connection.context));
+    for (auto& [folder, each] : partitions_) {
+      executor.ScheduleTask(duckdb::make_uniq<CallTask>(executor, [this, &carrier, &each] {
+        carrier.guard([&] { finish_partition(each); });
+      }));
+    }
+    try {
+      executor.WorkOnTasks();
+    } catch (const std::exception& error) {
+      carrier.rethrow_ours();
+      throw run_error(duckdb::ErrorData(error));
+    }
+  }
+  std::sort(written_.begin(), written_.end(), [](const WrittenFile& a, const WrittenFile& b) {
+    return std::tie(a.partition, a.path) < std::tie(b.partition, b.path);
+  });
+  return std::move(written_);
+}
+
+/// One thread's rows on their way.
+class FileWriter::Impl::Writer final : public SinkWriter {
+ public:
+  explicit Writer(Impl& impl) : impl_(impl), converter_(*impl.output) {
+    std::vector<std::string> names = impl.options.partition_by;
+    partitioner_ = std::make_unique<Partitioner>(impl.partition_columns, std::move(names));
+    duckdb::vector<duckdb::LogicalType> types;
+  }
+  ~Writer() override { impl_.buffered -= held_; }
+
+  void write(const Chunk& chunk) override {
+    FileOutput::guard("", [&] { write_chunk(*static_cast<duckdb::DataChunk*>(chunk.native)); });
+  }
+  void finish() override {
+    for (Slot& slot : slots_) {
+      if (slot.rows != nullptr && slot.rows->Count() > 0) {
+        release(slot);
+        impl_.leave(*slot.partition, std::move(slot.rows));
+      }
+    }
+  }
+
+ private:
+  struct Slot {
+    Partition* partition = nullptr;
+    Rows rows;
+    duckdb::ColumnDataAppendState append;
+    std::size_t bytes = 0;
+  };
+
+  void write_chunk(duckdb::DataChunk& chunk);
+  void add(Slot& slot, duckdb::DataChunk& rows);
+  void flush(Slot& slot);
+  void release(Slot& slot) {
+    slot.append.current_chunk_state.handles.clear();  // pins of a buffer that others take over
+    impl_.buffered -= slot.bytes;
+    held_ -= slot.bytes;
+    slot.bytes = 0;
+  }
+
+  Impl& impl_;
+  FileOutput::Converter converter_;
+  std::unique_ptr<Partitioner> partitioner_;
+  std::vector<Slot> slots_;
+  std::vector<std::vector<duckdb::sel_t>> rows_of_;  // of a chunk, for each partition
+  std::vector<std::size_t> touched_;
+  std::size_t held_ = 0;
+};
+
+void FileWriter::Impl::Writer::flush(Slot& slot) {
+  release(slot);
+  impl_.put(*slot.partition, std::move(slot.rows));
+}
+
+void FileWriter::Impl::Writer::add(Slot& slot, duckdb::DataChunk& rows) {
+  if (slot.rows == nullptr) {
+    slot.rows = duckdb::make_uniq<duckdb::ColumnDataCollection>(*impl_.connection.context,
+                                                                impl_.output->row_types());
+    slot.rows->InitializeAppend(slot.append);
+  }
+  slot.rows->Append(slot.append, rows);
+  const std::size_t bytes = slot.rows->AllocationSize();
+  impl_.buffered += bytes - slot.bytes;
+  held_ += bytes - slot.bytes;
+  slot.bytes = bytes;
+  if (static_cast<std::int64_t>(slot.rows->Count()) >= impl_.options.row_group_rows) {
+    flush(slot);
+    return;
+  }
+  while (impl_.buffered > kBufferBytes && held_ > 0) {
+    flush(*std::max_element(slots_.begin(), slots_.end(), [](const Slot& a, const Slot& b) {
+      return a.bytes < b.bytes;
+    }));
+  }
+}
+
+void FileWriter::Impl::Writer::write_chunk(duckdb::DataChunk& chunk) {
+  duckdb::DataChunk data;
+  duckdb::vector<duckdb::LogicalType> types;
+  for (const std::size_t column : impl_.data_columns) {
+    types.push_back(chunk.data[column].GetType());
+  }
+  data.InitializeEmpty(types);
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    data.data[i].Reference(chunk.data[impl_.data_columns[i]]);
+  }
+  data.SetCardinality(chunk.size());
+  duckdb::DataChunk& rows = converter_.convert(data);
+  if (impl_.partition_columns.empty()) {
+    if (slots_.empty()) {
+      slots_.resize(1);
+      slots_[0].partition = &impl_.partition("");
+    }
+    add(slots_[0], rows);
+    return;
+  }
+  const auto& partition_of = partitioner_->split(chunk);
+  while (slots_.size() < partitioner_->count()) {
+    slots_.emplace_back();
+    slots_.back().partition = &impl_.partition(partitioner_->folder(slots_.size() - 1));
+  }
+  rows_of_.resize(slots_.size());
+  touched_.clear();
+  for (std::size_t row = 0; row < partition_of.size(); ++row) {
+    auto& list = rows_of_[partition_of[row]];
+    if (list.empty()) {
+      touched_.push_back(partition_of[row]);
+    }
+    list.push_back(static_cast<duckdb::sel_t>(row));
+  }
+  for (const std::size_t partition : touched_) {
+    duckdb::SelectionVector chosen(rows_of_[partition].data());
+    duckdb::DataChunk slice;
+    slice.InitializeEmpty(rows.GetTypes());
+    slice.Slice(rows, chosen, rows_of_[partition].size());
+    add(slots_[partition], slice);
+    rows_of_[partition].clear();
+  }
+}
+
+FileWriter::FileWriter(Database& database, const Schema& schema, const FileWriterOptions& options,
+                       PathOf path_of)
+    : impl_(std::make_unique<Impl>(database, schema, options, std::move(path_of))) {}
+FileWriter::~FileWriter() = default;
+
+std::unique_ptr<SinkWriter> FileWriter::writer() { return std::make_unique<Impl::Writer>(*impl_); }
+std::vector<WrittenFile> FileWriter::finish(bool at_least_one) {
+  return impl_->finish(at_least_one);
+}
+
+}  // namespace millrace::sql

@@ -1,0 +1,53 @@
+// Writes chunks into Parquet, CSV or JSON files with DuckDB's writers, one folder a partition.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/schema.h"
+#include "core/sink.h"
+#include "sql/database.h"
+
+namespace millrace::sql {
+
+struct FileWriterOptions {
+  enum class Format : std::uint8_t { parquet, csv, json };
+  Format format = Format::parquet;
+  std::string compression;                 ///< parquet: zstd, snappy, ...; csv, json: none, gzip, zstd
+  std::int64_t row_group_rows = 122'880;   ///< parquet
+  bool header = true;                      ///< csv
+  std::vector<std::string> partition_by;   ///< columns that become folders `name=value`
+  std::int64_t max_file_bytes = 0;         ///< start another part past this size; 0: never
+};
+
+/// A file that was written: complete and synced to disk.
+struct WrittenFile {
+  std::string path;       ///< as path_of() named it
+  std::string partition;  ///< "event_date=2026-01-01" or empty
+  std::int64_t rows = 0;
+  std::int64_t bytes = 0;
+};
+
+/// The rows of one batch on their way into files. Several threads write, each through a writer() of
+/// its own; rows of one partition end in one file (unless max_file_bytes).
+class FileWriter {
+ public:
+  /// Names the file for part `part` (from 0) of a partition; its folder must exist or be made by it.
+  using PathOf = std::function<std::string(const std::string& partition, int part)>;
+  FileWriter(Database& database, const Schema& schema, const FileWriterOptions& options,
+             PathOf path_of);
+  ~FileWriter();
+
+  [[nodiscard]] std::unique_ptr<SinkWriter> writer();
+  /// Closes and syncs every file. With `at_least_one`, an empty result still makes one file.
+  std::vector<WrittenFile> finish(bool at_least_one);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::sql

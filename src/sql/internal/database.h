@@ -1,0 +1,38 @@
+// The inside of Database: the DuckDB instance and the declared names.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "sql/database.h"
+#include "sql/internal/duckdb.h"
+#include "sql/internal/input.h"
+
+namespace millrace::sql {
+
+/// Declared names, found without regard to case. Thread-safe: plans are made by any thread.
+class Registry {
+ public:
+  void add(std::shared_ptr<const Declaration> declaration);
+  /// nullptr if there is none.
+  [[nodiscard]] std::shared_ptr<const Declaration> find(std::string_view name) const;
+  /// "`orders`, `payments`", for messages.
+  [[nodiscard]] std::string names() const;
+
+ private:
+  mutable std::mutex lock_;
+  std::map<std::string, std::shared_ptr<const Declaration>> by_lower_name_;
+};
+
+struct Database::Impl {
+  explicit Impl(const Options& options);
+
+  Registry registry;
+  std::unique_ptr<duckdb::DuckDB> duck;
+  int threads = 1;
+};
+
+}  // namespace millrace::sql

@@ -1,0 +1,24 @@
+// Reads a CSV file's header and finds the declared columns in it, by name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/schema.h"
+#include "core/source.h"
+#include "sql/internal/file_csv_records.h"
+#include "sql/internal/file_text.h"
+
+namespace millrace::sql {
+
+/// The dialect of a format in a file that begins like this. Line ends are the file's own: LF and
+/// CRLF, or CR alone where there is no LF after the first CR.
+[[nodiscard]] CsvDialect dialect_of(const FileFormat& format, std::string_view beginning);
+
+/// Reads the header, if the format has one, and leaves it out of the text. Gives for each field of
+/// the file the index of its column in the schema. Throws an Error that names the file and says
+/// which columns differ.
+[[nodiscard]] std::vector<int> read_header(TextFile& file, const CsvDialect& dialect,
+                                           const Schema& schema, bool header);
+
+}  // namespace millrace::sql

@@ -1,0 +1,280 @@
+#include "sql/internal/file_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/strings.h"
+#include "duckdb/storage/arena_allocator.hpp"
+#include "sql/internal/file_json_duckdb.h"
+#include "sql/internal/file_text_scan.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::idx_t;
+
+/// The memory of parsed lines. The strings of a chunk lie in it, so the chunk keeps it.
+class LineMemory final : public duckdb::VectorBuffer {
+ public:
+  LineMemory()
+      : duckdb::VectorBuffer(duckdb::VectorBufferType::OPAQUE_BUFFER),
+        arena_(duckdb::Allocator::DefaultAllocator()),
+        functions_{take, retake, give_back, this} {}
+  [[nodiscard]] duckdb_yyjson::yyjson_alc* functions() noexcept { return &functions_; }
+
+ private:
+  static void* take(void* self, std::size_t size) {
+    return static_cast<LineMemory*>(self)->arena_.AllocateAligned(size);
+  }
+  static void* retake(void* self, void* pointer, std::size_t old_size, std::size_t size) {
+    return static_cast<LineMemory*>(self)->arena_.ReallocateAligned(
+        static_cast<duckdb::data_ptr_t>(pointer), old_size, size);
+  }
+  static void give_back(void* /*self*/, void* /*pointer*/) {}
+
+  duckdb::ArenaAllocator arena_;
+  duckdb_yyjson::yyjson_alc functions_;
+};
+
+class LineEnds final : public RecordEnds {
+ public:
+  [[nodiscard]] std::size_t whole(std::string_view text) const override {
+    const auto last = text.rfind('\n');
+    return last == std::string_view::npos ? 0 : last + 1;
+  }
+};
+
+/// Lets every string of a vector, also inside lists and structs, keep the parsed lines alive.
+void keep_alive(duckdb::Vector& vector, const duckdb::buffer_ptr<LineMemory>& lines) {
+  switch (vector.GetType().InternalType()) {
+    case duckdb::PhysicalType::VARCHAR:
+      duckdb::StringVector::AddBuffer(vector, lines);
+      break;
+    case duckdb::PhysicalType::STRUCT:
+      for (auto& child : duckdb::StructVector::GetEntries(vector)) {
+        keep_alive(*child, lines);
+      }
+      break;
+    case duckdb::PhysicalType::LIST:
+      keep_alive(duckdb::ListVector::GetEntry(vector), lines);
+      break;
+    case duckdb::PhysicalType::ARRAY:
+      keep_alive(duckdb::ArrayVector::GetEntry(vector), lines);
+      break;
+    default:
+      break;
+  }
+}
+
+class JsonScanner final : public TextScanner {
+ public:
+  JsonScanner(Input& input, const FileScan& scan, const std::vector<duckdb::column_t>& columns);
+
+  std::unique_ptr<FileScanner::Local> local(duckdb::ExecutionContext& context) override;
+  void scan(duckdb::ClientContext& context, FileScanner::Local& local,
+            duckdb::DataChunk& out) override;
+
+ private:
+  struct JsonLayout final : Layout {
+    [[nodiscard]] const RecordEnds& ends() const noexcept override { return record_ends; }
+    LineEnds record_ends;
+  };
+
+  /// A line that was parsed, until its chunk is done.
+  struct Line {
+    duckdb_yyjson::yyjson_val* value = nullptr;
+    std::string_view text;
+    std::size_t block = 0;  // index in `blocks`
+  };
+  struct Source {
+    File* file = nullptr;
+    TextBlock block;
+  };
+
+  struct JsonLocal final : FileScanner::Local {
+    explicit JsonLocal(const duckdb::vector<duckdb::LogicalType>& types) {
+      single.Initialize(duckdb::Allocator::DefaultAllocator(), types);
+    }
+    std::vector<Source> blocks;  // of the chunk; the last is being read
+    std::size_t position = 0;    // in the last block
+    std::vector<Line> lines;
+    duckdb::buffer_ptr<LineMemory> memory;
+    duckdb::DataChunk single;  // for lines that are looked at one by one
+  };
+
+  std::unique_ptr<const Layout> prepare(TextFile& /*text*/) override {
+    return std::make_unique<JsonLayout>();
+  }
+  bool next_line(duckdb::ClientContext& context, JsonLocal& local, Line& line);
+  bool parse(JsonLocal& local, Line& line);
+  void reject(const JsonLocal& local, const Line& line, const std::string& reason);
+  bool transform(JsonLocal& local, const Line* lines, idx_t count, duckdb::DataChunk& out,
+                 std::string& error);
+  void reject_misfits(JsonLocal& local);
+
+  duckdb::vector<duckdb::string> names_;      // of the columns that are read, once each
+  duckdb::vector<duckdb::LogicalType> types_;
+  std::vector<int> output_of_;                // the output of each of them
+};
+
+JsonScanner::JsonScanner(Input& input, const FileScan& scan,
+                         const std::vector<duckdb::column_t>& columns)
+    : TextScanner(input, scan, columns) {
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const auto first = std::find(columns_.begin(), columns_.end(), columns_[i]);
+    if (!duckdb::IsVirtualColumn(columns_[i]) && first == columns_.begin() + static_cast<long>(i)) {
+      names_.push_back(input.declared->names[columns_[i]]);
+      types_.push_back(input.declared->types[columns_[i]]);
+      output_of_.push_back(static_cast<int>(i));
+    }
+  }
+}
+
+std::unique_ptr<FileScanner::Local> JsonScanner::local(duckdb::ExecutionContext& /*context*/) {
+  // A chunk has one column at least.
+  return std::make_unique<JsonLocal>(
+      types_.empty() ? duckdb::vector<duckdb::LogicalType>{duckdb::LogicalType::BOOLEAN} : types_);
+}
+
+/// The next line that is not blank; false at the end of the last file.
+bool JsonScanner::next_line(duckdb::ClientContext& context, JsonLocal& local, Line& line) {
+  while (true) {
+    if (!local.blocks.empty()) {
+      const std::string_view text = local.blocks.back().block.text;
+      while (local.position < text.size()) {
+        const auto end = std::min(text.find('\n', local.position), text.size());
+        line.text = trim(text.substr(local.position, end - local.position));
+        line.block = local.blocks.size() - 1;
+        local.position = end + 1;
+        if (!line.text.empty()) {
+          return true;
+        }
+      }
+    }
+    Source next;
+    if (!next_block(context, next.file, next.block)) {
+      return false;
+    }
+    if (next.block.problem != nullptr) {
+      malformed(next.file->text.path(), next.block.first_line, "", next.block.text,
+                next.block.problem);
+      continue;
+    }
+    local.blocks.push_back(std::move(next));
+    local.position = 0;
+  }
+}
+
+void JsonScanner::reject(const JsonLocal& local, const Line& line, const std::string& reason) {
+  const Source& source = local.blocks[line.block];
+  malformed(source.file->text.path(), source.block.first_line +
+                count_of('\n', source.block.text.data(), line.text.data()), "", line.text,
+            reason);
+}
+
+bool JsonScanner::parse(JsonLocal& local, Line& line) {
+  duckdb_yyjson::yyjson_read_err error;
+  // Numbers that no machine number holds stay as they are written, for DECIMAL and HUGEINT. The
+  // text is not changed: that would need a flag.
+  auto* document = duckdb_yyjson::yyjson_read_opts(
+      const_cast<char*>(line.text.data()), line.text.size(), duckdb_yyjson::kReadBigNumberAsRaw,
+      local.memory->functions(), &error);
+  if (document == nullptr) {
+    reject(local, line, fmt::format("not valid JSON at byte {}: {}", error.pos + 1, error.msg));
+    return false;
+  }
+  line.value = document->root;
+  if ((line.value->tag & duckdb_yyjson::kTypeMask) != duckdb_yyjson::kTypeObject) {
+    reject(local, line, "not a JSON object");
+    return false;
+  }
+  return true;
+}
+
+/// Writes the lines into the columns of `out` (one for each of names_).
+bool JsonScanner::transform(JsonLocal& local, const Line* lines, idx_t count,
+                            duckdb::DataChunk& out, std::string& error) {
+  std::vector<duckdb_yyjson::yyjson_val*> values(count);
+  for (idx_t i = 0; i < count; ++i) {
+    values[i] = lines[i].value;
+  }
+  duckdb::vector<duckdb::Vector*> vectors;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    const bool single = &out == &local.single;
+    vectors.push_back(&out.data[single ? i : static_cast<std::size_t>(output_of_[i])]);
+  }
+  duckdb::JSONTransformOptions options(true, true, false, false);
+  options.delay_error = true;
+  const bool good = duckdb::JSONTransform::TransformObject(
+      values.data(), local.memory->functions(), count, names_, vectors, options, nullptr, false);
+  error = options.error_message;
+  return good;
+}
+
+/// Some lines of the chunk do not fit: DuckDB tells of one of them only, and not always which.
+void JsonScanner::reject_misfits(JsonLocal& local) {
+  std::vector<Line> good;
+  good.reserve(local.lines.size());
+  for (const Line& line : local.lines) {
+    std::string error;
+    local.single.Reset();
+    if (transform(local, &line, 1, local.single, error)) {
+      good.push_back(line);
+    } else {
+      reject(local, line, error.substr(0, error.find('\n')));
+    }
+  }
+  local.lines = std::move(good);
+}
+
+void JsonScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
+                       duckdb::DataChunk& out) {
+  auto& local = static_cast<JsonLocal&>(base);
+  bool more = true;
+  do {
+    out.Reset();
+    local.lines.clear();
+    if (local.blocks.size() > 1) {
+      local.blocks.erase(local.blocks.begin(), local.blocks.end() - 1);
+    }
+    local.memory = duckdb::make_buffer<LineMemory>();
+    Line line;
+    while (local.lines.size() < STANDARD_VECTOR_SIZE && (more = next_line(context, local, line))) {
+      if (parse(local, line)) {
+        local.lines.push_back(line);
+      }
+    }
+    std::string error;
+    if (!transform(local, local.lines.data(), local.lines.size(), out, error)) {
+      reject_misfits(local);
+      out.Reset();
+      if (!transform(local, local.lines.data(), local.lines.size(), out, error)) {
+        throw Error(Blame::internal, "JSON lines that fit one by one do not fit together: " + error);
+      }
+    }
+  } while (local.lines.empty() && more);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const auto first = std::find(columns_.begin(), columns_.end(), columns_[i]) - columns_.begin();
+    if (duckdb::IsVirtualColumn(columns_[i])) {
+      out.data[i].Reference(duckdb::Value(out.data[i].GetType()));
+    } else if (static_cast<std::size_t>(first) != i) {
+      out.data[i].Reference(out.data[static_cast<std::size_t>(first)]);
+    } else {
+      keep_alive(out.data[i], local.memory);
+    }
+  }
+  out.SetCardinality(local.lines.size());
+}
+
+}  // namespace
+
+std::unique_ptr<FileScanner> open_json(Input& input, const FileScan& scan,
+                                       const std::vector<duckdb::column_t>& columns) {
+  return std::make_unique<JsonScanner>(input, scan, columns);
+}
+
+}  // namespace millrace::sql

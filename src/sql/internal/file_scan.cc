@@ -1,0 +1,136 @@
+#include "sql/internal/file_scan.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <numeric>
+#include <utility>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "sql/internal/file_csv.h"
+#include "sql/internal/file_json.h"
+#include "sql/internal/file_parquet.h"
+
+namespace millrace::sql {
+
+namespace {
+
+// Of a malformed row's text: more is cut off.
+constexpr std::size_t kRawKept = 64 * 1024;
+constexpr std::size_t kRawInMessage = 200;
+
+/// The text as valid UTF-8: a byte that is not is written \xHH, so that the text can be stored
+/// anywhere and the byte can still be seen.
+std::string printable(std::string_view raw) {
+  std::string text;
+  while (!raw.empty()) {
+    const auto bad = find_invalid_utf8(raw);
+    text += raw.substr(0, bad.value_or(raw.size()));
+    if (!bad) {
+      break;
+    }
+    text += fmt::format("\\x{:02x}", static_cast<unsigned char>(raw[*bad]));
+    raw.remove_prefix(*bad + 1);
+  }
+  return text;
+}
+
+/// Not in the middle of a character.
+std::string_view cut(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) {
+    return text;
+  }
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) {
+    --bytes;
+  }
+  return text.substr(0, bytes);
+}
+
+void check_unchanged(const FileScan& scan) {
+  for (const FileScan::File& file : scan.files) {
+    struct stat now{};
+    if (::stat(file.path.c_str(), &now) != 0) {
+      if (errno != ENOENT) {
+        throw_file_error("read", file.path, errno);
+      }
+      throw Error(Blame::external,
+                  fmt::format("`{}` is gone; it was planned for this batch, which must be able to "
+                              "read it again until it is committed: put the file back",
+                              file.path));
+    }
+    const std::int64_t mtime =
+        (static_cast<std::int64_t>(now.st_mtim.tv_sec) * 1'000'000'000) + now.st_mtim.tv_nsec;
+    if (now.st_size != file.size || mtime != file.mtime_ns) {
+      throw Error(Blame::external,
+                  fmt::format("`{}` has changed since it was planned for this batch ({} then, {} "
+                              "now); files must not change once they are in the folder: write them "
+                              "elsewhere and move them in; to go on, put the old content back with "
+                              "its modification time",
+                              file.path, human_bytes(file.size),
+                              now.st_size == file.size ? "same size, but written again"
+                                                       : human_bytes(now.st_size)));
+    }
+  }
+}
+
+}  // namespace
+
+FileScanner::FileScanner(Input& input, FileScan scan, std::vector<duckdb::column_t> columns)
+    : input_(input), scan_(std::move(scan)), columns_(std::move(columns)) {}
+
+std::unique_ptr<FileScanner> FileScanner::open(duckdb::ClientContext& context, Input& input,
+                                               const FileScan& scan,
+                                               const std::vector<duckdb::column_t>& columns) {
+  check_unchanged(scan);
+  if (!input.declared->files) {
+    throw Error(Blame::internal,
+                fmt::format("files were given for `{}`, which was declared without a file format",
+                            input.declared->name));
+  }
+  switch (input.declared->files->kind) {
+    case FileFormat::Kind::csv:
+      return open_csv(input, scan, columns);
+    case FileFormat::Kind::json:
+      return open_json(input, scan, columns);
+    case FileFormat::Kind::parquet:
+      return open_parquet(context, input, scan, columns);
+  }
+  std::unreachable();
+}
+
+void FileScanner::finish(duckdb::ClientContext& /*context*/) { check_unchanged(scan_); }
+
+std::int64_t FileScanner::total_bytes() const noexcept {
+  return std::accumulate(scan_.files.begin(), scan_.files.end(), std::int64_t{0},
+                         [](std::int64_t sum, const auto& file) { return sum + file.size; });
+}
+
+void FileScanner::malformed(const std::string& file, std::int64_t line, std::string_view column,
+                            std::string_view raw, const std::string& reason) {
+  switch (format().on_malformed) {
+    case OnMalformed::drop:
+      input_.malformed.fetch_add(1, std::memory_order_relaxed);
+      return;
+    case OnMalformed::quarantine: {
+      MalformedRow row{file, line, std::string(column), {}, printable(cut(reason, kRawKept))};
+      row.raw = printable(cut(raw, kRawKept));
+      if (raw.size() > kRawKept) {
+        row.reason += fmt::format(" (the first {} of {} bytes are kept)", row.raw.size(), raw.size());
+      }
+      input_.add_malformed(std::move(row));
+      return;
+    }
+    case OnMalformed::fail:
+      throw Error(Blame::external,
+                  fmt::format("{}:{}: malformed row: {}{}\n    {}{}\nset `on_malformed: quarantine` "
+                              "to put such rows aside and go on",
+                              file, line, column.empty() ? "" : fmt::format("`{}`: ", column),
+                              printable(cut(reason, kRawInMessage)),
+                              printable(cut(raw, kRawInMessage)),
+                              raw.size() > kRawInMessage ? "..." : ""));
+  }
+}
+
+}  // namespace millrace::sql

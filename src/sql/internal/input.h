@@ -1,0 +1,64 @@
+// What a plan's scan of one declared name reads in the next run.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/schema.h"
+#include "core/source.h"
+#include "sql/batch.h"
+#include "sql/database.h"
+#include "sql/internal/duckdb.h"
+
+namespace millrace::sql {
+
+/// A name as it was declared to the database.
+struct Declaration {
+  std::string name;
+  Schema schema;
+  duckdb::vector<duckdb::string> names;
+  duckdb::vector<duckdb::LogicalType> types;
+  Shape shape = Shape::stream;
+  std::optional<FileFormat> files;
+};
+
+/// One declared name as one plan reads it. Every plan has its own, so plans never meet here.
+///
+/// `given` and the vectors change only between runs; the counters are written by all threads of a
+/// run.
+struct Input {
+  /// What give() was called with: nothing (no rows), rows, files, or SQL over attached stores.
+  using Given = std::variant<std::monostate, std::shared_ptr<const Batch>, FileScan, std::string>;
+
+  /// More malformed rows than this are counted, but not kept.
+  static constexpr std::size_t kMalformedKept = 1000;
+
+  explicit Input(std::shared_ptr<const Declaration> what) : declared(std::move(what)) {}
+
+  std::shared_ptr<const Declaration> declared;  // shared with the database's registry
+  std::vector<bool> columns;                    // which of the schema's columns the plan reads
+  Given given;
+
+  std::atomic<std::int64_t> scanned = 0;    // rows given to the plan
+  std::atomic<std::int64_t> malformed = 0;  // rows that could not be decoded
+  std::mutex malformed_lock;
+  std::vector<MalformedRow> malformed_rows;  // under malformed_lock
+
+  /// Counts a malformed row, and keeps it while there is room.
+  void add_malformed(MalformedRow row) {
+    malformed.fetch_add(1, std::memory_order_relaxed);
+    const std::lock_guard guard(malformed_lock);
+    if (malformed_rows.size() < kMalformedKept) {
+      malformed_rows.push_back(std::move(row));
+    }
+  }
+};
+
+}  // namespace millrace::sql

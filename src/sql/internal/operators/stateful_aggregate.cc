@@ -1,0 +1,183 @@
+#include "sql/internal/operators/stateful_aggregate.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "sql/internal/state/group_writer.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::ClientContext;
+using duckdb::data_ptr_t;
+using duckdb::DataChunk;
+using duckdb::ExecutionContext;
+using duckdb::idx_t;
+using Set = PhysicalStatefulAggregate::Set;
+
+/// One thread's way in: a writer and a chunk of group columns for each grouping set.
+struct AggregateLocalSink final : duckdb::LocalSinkState {
+  struct PerSet {
+    PerSet(GroupState& state, bool preaggregate) : writer(state, preaggregate) {
+      groups.InitializeEmpty(state.spec().group_types);
+    }
+    GroupWriter writer;
+    DataChunk groups;
+  };
+  std::vector<std::unique_ptr<PerSet>> sets;
+  DataChunk payload;
+  std::int64_t absorbed = 0;
+};
+
+/// Up to one vector of groups to give out.
+struct Portion {
+  const Set* set;
+  const StateTable* table;
+  const data_ptr_t* rows;
+  idx_t count;
+};
+
+// A thread is worth starting for so many portions.
+constexpr idx_t kPortionsPerThread = 32;
+
+struct AggregateGlobalSource final : duckdb::GlobalSourceState {
+  std::vector<Portion> portions;
+  std::atomic<idx_t> next = 0;
+
+  void add(const Set& set, const StateTable& table, const TouchList::Rows& rows) {
+    for (idx_t begin = 0; begin < rows.size(); begin += STANDARD_VECTOR_SIZE) {
+      const idx_t count = std::min<idx_t>(STANDARD_VECTOR_SIZE, rows.size() - begin);
+      portions.push_back({&set, &table, &rows[begin], count});
+    }
+  }
+  idx_t MaxThreads() override { return (portions.size() / kPortionsPerThread) + 1; }
+};
+
+struct AggregateLocalSource final : duckdb::LocalSourceState {
+  explicit AggregateLocalSource(ClientContext& context) : memory(duckdb::Allocator::Get(context)) {}
+  duckdb::ArenaAllocator memory;  // for results being made
+};
+
+}  // namespace
+
+PhysicalStatefulAggregate::PhysicalStatefulAggregate(duckdb::PhysicalPlan& plan,
+                                                     duckdb::vector<duckdb::LogicalType> types,
+                                                     idx_t cardinality, RunContext& run,
+                                                     Layout layout)
+    : PhysicalOperator(plan, duckdb::PhysicalOperatorType::EXTENSION, std::move(types),
+                       cardinality),
+      run_(run),
+      layout_(std::move(layout)) {}
+
+duckdb::unique_ptr<duckdb::GlobalSinkState> PhysicalStatefulAggregate::GetGlobalSinkState(
+    ClientContext& /*context*/) const {
+  for (const Set& set : layout_.sets) {
+    if (set.columns.empty()) {
+      set.state->ensure_global_group();
+    }
+  }
+  return duckdb::make_uniq<duckdb::GlobalSinkState>();
+}
+
+duckdb::unique_ptr<duckdb::LocalSinkState> PhysicalStatefulAggregate::GetLocalSinkState(
+    ExecutionContext& context) const {
+  auto local = duckdb::make_uniq<AggregateLocalSink>();
+  const bool parallel = duckdb::TaskScheduler::GetScheduler(context.client).NumberOfThreads() > 1;
+  for (const Set& set : layout_.sets) {
+    local->sets.push_back(std::make_unique<AggregateLocalSink::PerSet>(*set.state, parallel));
+  }
+  if (!layout_.payload_types.empty()) {
+    local->payload.InitializeEmpty(layout_.payload_types);
+  }
+  return local;
+}
+
+duckdb::SinkResultType PhysicalStatefulAggregate::Sink(ExecutionContext& /*context*/,
+                                                       DataChunk& chunk,
+                                                       duckdb::OperatorSinkInput& input) const {
+  auto& local = input.local_state.Cast<AggregateLocalSink>();
+  for (idx_t c = 0; c < layout_.payload_types.size(); ++c) {
+    local.payload.data[c].Reference(chunk.data[layout_.group_columns + c]);
+  }
+  local.payload.SetCardinality(chunk.size());
+  for (idx_t s = 0; s < layout_.sets.size(); ++s) {
+    const Set& set = layout_.sets[s];
+    DataChunk& groups = local.sets[s]->groups;
+    for (idx_t c = 0; c < set.columns.size(); ++c) {
+      groups.data[c].Reference(chunk.data[set.columns[c]]);
+    }
+    if (set.columns.empty()) {
+      groups.data[0].Reference(global_group());
+    }
+    groups.SetCardinality(chunk.size());
+    local.sets[s]->writer.add(groups, local.payload);
+  }
+  local.absorbed += static_cast<std::int64_t>(chunk.size());
+  return duckdb::SinkResultType::NEED_MORE_INPUT;
+}
+
+duckdb::SinkCombineResultType PhysicalStatefulAggregate::Combine(
+    ExecutionContext& /*context*/, duckdb::OperatorSinkCombineInput& input) const {
+  auto& local = input.local_state.Cast<AggregateLocalSink>();
+  for (const auto& set : local.sets) {
+    set->writer.flush();
+  }
+  run_.absorbed += local.absorbed;
+  return duckdb::SinkCombineResultType::FINISHED;
+}
+
+duckdb::unique_ptr<duckdb::GlobalSourceState> PhysicalStatefulAggregate::GetGlobalSourceState(
+    ClientContext& /*context*/) const {
+  auto global = duckdb::make_uniq<AggregateGlobalSource>();
+  for (const Set& set : layout_.sets) {
+    if (run_.mode == Run::update) {
+      for (const StateTable* table : set.state->active()) {
+        global->add(set, *table, table->touch().touched());
+      }
+    } else if (run_.mode == Run::complete) {
+      for (const StateTable* table : set.state->tables()) {
+        global->add(set, *table, table->touch().rows());
+      }
+    }
+  }
+  return global;
+}
+
+duckdb::unique_ptr<duckdb::LocalSourceState> PhysicalStatefulAggregate::GetLocalSourceState(
+    ExecutionContext& context, duckdb::GlobalSourceState& /*global*/) const {
+  return duckdb::make_uniq<AggregateLocalSource>(context.client);
+}
+
+duckdb::SourceResultType PhysicalStatefulAggregate::GetDataInternal(
+    ExecutionContext& /*context*/, DataChunk& chunk, duckdb::OperatorSourceInput& input) const {
+  auto& global = input.global_state.Cast<AggregateGlobalSource>();
+  auto& local = input.local_state.Cast<AggregateLocalSource>();
+  const idx_t at = global.next.fetch_add(1, std::memory_order_relaxed);
+  if (at >= global.portions.size()) {
+    return duckdb::SourceResultType::FINISHED;
+  }
+  const Portion& portion = global.portions[at];
+  const Set& set = *portion.set;
+  for (idx_t c = 0; c < layout_.group_columns; ++c) {
+    const auto found = std::ranges::find(set.columns, c);
+    if (found == set.columns.end()) {  // not in this grouping set
+      chunk.data[c].Reference(duckdb::Value(chunk.data[c].GetType()));
+    } else {
+      const auto g = static_cast<idx_t>(found - set.columns.begin());
+      portion.table->gather_group(g, portion.rows, portion.count, chunk.data[c]);
+    }
+  }
+  local.memory.Reset();
+  portion.table->finalize(portion.rows, portion.count, local.memory, chunk, layout_.group_columns);
+  const idx_t first_grouping = layout_.group_columns + layout_.calls.size();
+  for (idx_t g = 0; g < set.grouping_values.size(); ++g) {
+    chunk.data[first_grouping + g].Reference(duckdb::Value::BIGINT(set.grouping_values[g]));
+  }
+  chunk.SetCardinality(portion.count);
+  run_.emitted.fetch_add(static_cast<std::int64_t>(portion.count), std::memory_order_relaxed);
+  return duckdb::SourceResultType::HAVE_MORE_OUTPUT;
+}
+
+}  // namespace millrace::sql

@@ -1,0 +1,93 @@
+// Grouped aggregation that keeps its state from batch to batch.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "sql/internal/duckdb.h"
+#include "sql/internal/run_context.h"
+
+namespace millrace::sql {
+
+/// Takes the place of a LogicalAggregate over a stream in an optimized plan.
+class LogicalStatefulAggregate final : public duckdb::LogicalExtensionOperator {
+ public:
+  LogicalStatefulAggregate(duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run);
+
+  [[nodiscard]] const duckdb::LogicalAggregate& aggregate() const noexcept { return *aggregate_; }
+
+  duckdb::vector<duckdb::ColumnBinding> GetColumnBindings() override;
+  duckdb::vector<duckdb::idx_t> GetTableIndex() const override;
+  std::string GetName() const override { return "STATEFUL_AGGREGATE"; }
+  duckdb::InsertionOrderPreservingMap<duckdb::string> ParamsToString() const override;
+  std::string GetExtensionName() const override { return "millrace"; }
+  bool SupportSerialization() const override { return false; }
+  void ResolveColumnBindings(duckdb::ColumnBindingResolver& resolver,
+                             duckdb::vector<duckdb::ColumnBinding>& bindings) override;
+  duckdb::PhysicalOperator& CreatePlan(duckdb::ClientContext& context,
+                                       duckdb::PhysicalPlanGenerator& planner) override;
+
+ protected:
+  void ResolveTypes() override;
+
+ private:
+  duckdb::unique_ptr<duckdb::LogicalAggregate> aggregate_;
+  RunContext& run_;
+};
+
+/// The operator: a parallel sink that updates the state, then a parallel source that gives groups.
+/// Its input has the group columns first, then the payload (see GroupSpec).
+class PhysicalStatefulAggregate final : public duckdb::PhysicalOperator {
+ public:
+  /// One grouping set and its state.
+  struct Set {
+    duckdb::vector<duckdb::idx_t> columns;  // of the input; empty: a global aggregate
+    GroupState* state = nullptr;
+    std::vector<std::int64_t> grouping_values;  // what each GROUPING() call gives
+  };
+  struct Layout {
+    duckdb::idx_t group_columns = 0;
+    duckdb::vector<duckdb::LogicalType> payload_types;
+    std::vector<Set> sets;
+    /// The calls that the specs of all sets point at.
+    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> calls;
+  };
+
+  PhysicalStatefulAggregate(duckdb::PhysicalPlan& plan, duckdb::vector<duckdb::LogicalType> types,
+                            duckdb::idx_t cardinality, RunContext& run, Layout layout);
+
+  std::string GetName() const override { return "STATEFUL_AGGREGATE"; }
+
+  bool IsSink() const override { return true; }
+  bool ParallelSink() const override { return true; }
+  duckdb::unique_ptr<duckdb::GlobalSinkState> GetGlobalSinkState(
+      duckdb::ClientContext& context) const override;
+  duckdb::unique_ptr<duckdb::LocalSinkState> GetLocalSinkState(
+      duckdb::ExecutionContext& context) const override;
+  duckdb::SinkResultType Sink(duckdb::ExecutionContext& context, duckdb::DataChunk& chunk,
+                              duckdb::OperatorSinkInput& input) const override;
+  duckdb::SinkCombineResultType Combine(duckdb::ExecutionContext& context,
+                                        duckdb::OperatorSinkCombineInput& input) const override;
+
+  bool IsSource() const override { return true; }
+  bool ParallelSource() const override { return true; }
+  duckdb::OrderPreservationType SourceOrder() const override {
+    return duckdb::OrderPreservationType::NO_ORDER;
+  }
+  duckdb::unique_ptr<duckdb::GlobalSourceState> GetGlobalSourceState(
+      duckdb::ClientContext& context) const override;
+  duckdb::unique_ptr<duckdb::LocalSourceState> GetLocalSourceState(
+      duckdb::ExecutionContext& context, duckdb::GlobalSourceState& global) const override;
+
+ protected:
+  duckdb::SourceResultType GetDataInternal(duckdb::ExecutionContext& context,
+                                           duckdb::DataChunk& chunk,
+                                           duckdb::OperatorSourceInput& input) const override;
+
+ private:
+  RunContext& run_;
+  Layout layout_;
+};
+
+}  // namespace millrace::sql

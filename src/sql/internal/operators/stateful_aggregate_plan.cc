@@ -1,0 +1,189 @@
+// How a LogicalAggregate becomes our operator.
+#include <algorithm>
+#include <utility>
+
+#include "sql/internal/operators/stateful_aggregate.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::BoundAggregateExpression;
+using duckdb::BoundReferenceExpression;
+using duckdb::Expression;
+using duckdb::idx_t;
+using duckdb::LogicalAggregate;
+using duckdb::LogicalType;
+using Layout = PhysicalStatefulAggregate::Layout;
+
+/// What the operator reads: a projection below it computes group columns, arguments and filters, so
+/// that the aggregates refer to plain columns.
+struct Split {
+  duckdb::vector<duckdb::unique_ptr<Expression>> projection;
+  duckdb::vector<LogicalType> group_types;
+  duckdb::vector<LogicalType> payload_types;
+  std::vector<AggregateSpec> aggregates;
+};
+
+/// Moves an expression into the projection and leaves a reference to the payload column behind.
+idx_t move_to_payload(Split& split, duckdb::unique_ptr<Expression>& expression) {
+  const idx_t column = split.payload_types.size();
+  auto reference = duckdb::make_uniq<BoundReferenceExpression>(expression->return_type, column);
+  split.payload_types.push_back(expression->return_type);
+  split.projection.push_back(std::move(expression));
+  expression = std::move(reference);
+  return column;
+}
+
+Split split_up(LogicalAggregate& aggregate) {
+  Split split;
+  for (auto& group : aggregate.groups) {
+    split.group_types.push_back(group->return_type);
+    split.projection.push_back(std::move(group));
+  }
+  for (auto& expression : aggregate.expressions) {
+    auto& call = expression->Cast<BoundAggregateExpression>();
+    AggregateSpec spec;
+    spec.call = &call;
+    spec.kind = classify(call);
+    spec.finalize_copy = finalize_destroys(call);
+    spec.first_argument = split.payload_types.size();
+    spec.arguments = call.children.size();
+    for (auto& argument : call.children) {
+      move_to_payload(split, argument);
+    }
+    split.aggregates.push_back(spec);
+  }
+  for (AggregateSpec& spec : split.aggregates) {  // filters come after all arguments
+    if (spec.call->filter != nullptr) {
+      spec.filter = move_to_payload(split, spec.call->filter);
+    }
+  }
+  return split;
+}
+
+/// Few partitions: each that a small batch touches costs an output chunk of its own.
+idx_t partitions_for(idx_t threads) {
+  return threads == 1
+             ? 1
+             : std::min<idx_t>(GroupSpec::kMaxPartitions, duckdb::NextPowerOfTwo(2 * threads));
+}
+
+std::vector<std::int64_t> grouping_values(const LogicalAggregate& aggregate,
+                                          const duckdb::GroupingSet& grouped) {
+  std::vector<std::int64_t> values;
+  for (const auto& columns : aggregate.grouping_functions) {
+    std::int64_t value = 0;
+    for (const auto column : columns) {
+      value = (value << 1) | static_cast<std::int64_t>(grouped.find(column) == grouped.end());
+    }
+    values.push_back(value);
+  }
+  return values;
+}
+
+PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunContext& run,
+                                        const Split& split, const LogicalAggregate& aggregate,
+                                        const duckdb::GroupingSet& grouped) {
+  PhysicalStatefulAggregate::Set set;
+  GroupSpec spec;
+  for (const auto column : grouped) {
+    set.columns.push_back(column);
+    spec.group_types.push_back(split.group_types[column]);
+  }
+  const auto threads =
+      static_cast<idx_t>(duckdb::TaskScheduler::GetScheduler(context).NumberOfThreads());
+  spec.partitions = partitions_for(threads);
+  if (set.columns.empty()) {
+    spec.group_types.push_back(global_group().type());
+    spec.partitions = 1;
+  }
+  spec.payload_types = split.payload_types;
+  spec.aggregates = split.aggregates;
+  set.grouping_values = grouping_values(aggregate, grouped);
+  run.states.push_back(std::make_unique<GroupState>(context, std::move(spec)));
+  set.state = run.states.back().get();
+  return set;
+}
+
+}  // namespace
+
+LogicalStatefulAggregate::LogicalStatefulAggregate(
+    duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run)
+    : aggregate_(
+          duckdb::unique_ptr_cast<duckdb::LogicalOperator, LogicalAggregate>(std::move(aggregate))),
+      run_(run) {
+  children = std::move(aggregate_->children);
+  aggregate_->children.clear();
+  SetEstimatedCardinality(aggregate_->estimated_cardinality);
+}
+
+duckdb::vector<duckdb::ColumnBinding> LogicalStatefulAggregate::GetColumnBindings() {
+  return aggregate_->GetColumnBindings();
+}
+
+duckdb::vector<idx_t> LogicalStatefulAggregate::GetTableIndex() const {
+  return aggregate_->GetTableIndex();
+}
+
+duckdb::InsertionOrderPreservingMap<duckdb::string> LogicalStatefulAggregate::ParamsToString()
+    const {
+  return aggregate_->ParamsToString();
+}
+
+void LogicalStatefulAggregate::ResolveColumnBindings(
+    duckdb::ColumnBindingResolver& resolver, duckdb::vector<duckdb::ColumnBinding>& bindings) {
+  resolver.VisitOperator(*children[0]);
+  for (auto& group : aggregate_->groups) {
+    resolver.VisitExpression(&group);
+  }
+  for (auto& expression : aggregate_->expressions) {
+    resolver.VisitExpression(&expression);
+  }
+  bindings = GetColumnBindings();
+}
+
+void LogicalStatefulAggregate::ResolveTypes() {
+  for (const auto& group : aggregate_->groups) {
+    types.push_back(group->return_type);
+  }
+  for (const auto& expression : aggregate_->expressions) {
+    types.push_back(expression->return_type);
+  }
+  types.resize(types.size() + aggregate_->grouping_functions.size(), LogicalType::BIGINT);
+}
+
+duckdb::PhysicalOperator& LogicalStatefulAggregate::CreatePlan(
+    duckdb::ClientContext& context, duckdb::PhysicalPlanGenerator& planner) {
+  std::reference_wrapper<duckdb::PhysicalOperator> child = planner.CreatePlan(*children[0]);
+  Split split = split_up(*aggregate_);
+  if (!split.projection.empty()) {
+    auto projected = split.group_types;
+    projected.insert(projected.end(), split.payload_types.begin(), split.payload_types.end());
+    auto& projection = planner.Make<duckdb::PhysicalProjection>(
+        projected, std::move(split.projection), estimated_cardinality);
+    projection.children.push_back(child.get());
+    child = projection;
+  }
+  auto sets = aggregate_->grouping_sets;
+  if (sets.empty()) {
+    duckdb::GroupingSet all;
+    for (idx_t column = 0; column < split.group_types.size(); ++column) {
+      all.insert(column);
+    }
+    sets.push_back(std::move(all));
+  }
+  Layout layout;
+  layout.group_columns = split.group_types.size();
+  layout.payload_types = split.payload_types;
+  layout.calls = std::move(aggregate_->expressions);
+  for (const auto& grouped : sets) {
+    layout.sets.push_back(make_set(context, run_, split, *aggregate_, grouped));
+  }
+  auto& result = planner.Make<PhysicalStatefulAggregate>(types, estimated_cardinality, run_,
+                                                         std::move(layout));
+  result.children.push_back(child.get());
+  return result;
+}
+
+}  // namespace millrace::sql

@@ -1,0 +1,47 @@
+// The inside of Plan.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sql/internal/duckdb.h"
+#include "sql/internal/run_context.h"
+#include "sql/plan.h"
+
+namespace millrace::sql {
+
+struct Plan::Impl {
+  explicit Impl(duckdb::DuckDB& duck);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  [[nodiscard]] sql::Input& input(std::string_view name) const;
+  void execute();
+  [[nodiscard]] RunCounts counts() const;
+  void forget_input();
+
+  // What planning found out.
+  std::string name;
+  std::string sql;
+  Schema schema;
+  Shape shape = Shape::stream;
+  std::vector<std::string> key;
+  std::map<OutputMode, std::string> refusals;
+  std::vector<Plan::Input> inputs;
+  std::string explained;
+  std::string state_text;
+  std::string state_schema;
+
+  // What runs. The order matters: states and operators hold on to the connection's context.
+  RunContext run;
+  duckdb::Connection connection;
+  duckdb::shared_ptr<duckdb::PreparedStatementData> prepared;
+  std::uint64_t epoch = 1;
+};
+
+}  // namespace millrace::sql

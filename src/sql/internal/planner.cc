@@ -1,0 +1,238 @@
+#include "sql/internal/planner.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <utility>
+
+#include "sql/internal/classify.h"
+#include "sql/internal/collector.h"
+#include "sql/internal/error.h"
+#include "sql/internal/functions.h"
+#include "sql/internal/operators/stateful_aggregate.h"
+#include "sql/internal/plan.h"
+#include "sql/internal/results.h"
+#include "sql/internal/rewriter.h"
+#include "sql/internal/stream_scan.h"
+#include "sql/internal/syntax.h"
+#include "sql/internal/types.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::LogicalOperator;
+
+constexpr const char* kNoAppend =
+    "rows of an aggregation may still change, so they are never final; use mode update or "
+    "complete (append needs a watermark, which comes with event time)";
+constexpr const char* kTablesAppend =
+    "it is computed from tables, so its rows may still change; use mode complete";
+constexpr const char* kTablesUpdate =
+    "it is computed from tables, so any of its rows may have changed; use mode complete";
+constexpr const char* kManyStates =
+    "it combines several aggregations, so a changed group may change other rows too; use mode "
+    "complete";
+constexpr const char* kStreamChanges = "a stream's rows never change; use mode append";
+
+void check_output(const duckdb::Planner& planner) {
+  std::set<std::string> seen;
+  for (const std::string& name : planner.names) {
+    if (!seen.insert(duckdb::StringUtil::Lower(name)).second) {
+      throw SqlError(fmt::format("two columns of the result are called `{}`; give one another name "
+                                 "with AS",
+                                 name),
+                     std::nullopt);
+    }
+  }
+}
+
+/// Every stateful aggregation of a plan, in the order of their states.
+void find_stateful(const LogicalOperator& op, std::vector<const LogicalStatefulAggregate*>& found) {
+  if (const auto* stateful = dynamic_cast<const LogicalStatefulAggregate*>(&op)) {
+    found.push_back(stateful);
+  }
+  for (const auto& child : op.children) {
+    find_stateful(*child, found);
+  }
+}
+
+void note_columns(LogicalOperator& op, Plan::Impl& plan) {
+  if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) {
+    const auto& get = op.Cast<duckdb::LogicalGet>();
+    if (Input* input = scanned_input(get); input != nullptr) {
+      for (const auto& column : get.GetColumnIds()) {
+        if (!column.IsVirtualColumn()) {
+          input->columns[column.GetPrimaryIndex()] = true;
+        }
+      }
+    }
+  }
+  for (const auto& child : op.children) {
+    note_columns(*child, plan);
+  }
+}
+
+void note_inputs(LogicalOperator& root, Plan::Impl& plan) {
+  for (const auto& input : plan.run.inputs) {
+    input->columns.assign(input->declared->schema.size(), false);
+  }
+  note_columns(root, plan);
+  for (const auto& input : plan.run.inputs) {
+    plan.inputs.push_back({.name = input->declared->name,
+                           .shape = input->declared->shape,
+                           .columns = input->columns});
+  }
+}
+
+std::string joined(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& expressions,
+                   bool with_types) {
+  std::string text;
+  for (const auto& expression : expressions) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ",
+                        with_types ? expression->ToString() : expression->GetName());
+    if (with_types) {
+      text += " " + expression->return_type.ToString();
+    }
+  }
+  return text;
+}
+
+std::string grouping_sets_text(const duckdb::LogicalAggregate& aggregate) {
+  std::string text;
+  for (const auto& set : aggregate.grouping_sets) {
+    text += "(";
+    for (const auto column : set) {
+      text += fmt::format(" {}", column);
+    }
+    text += " )";
+  }
+  return text;
+}
+
+/// Says what the state holds: once for people, once to recognise state of another query.
+void describe_state(const std::vector<const LogicalStatefulAggregate*>& found, Plan::Impl& plan) {
+  plan.state_schema = fmt::format("duckdb {}", duckdb::DuckDB::LibraryVersion());
+  for (const auto* stateful : found) {
+    const auto& aggregate = stateful->aggregate();
+    const std::string groups = joined(aggregate.groups, /*with_types=*/false);
+    const std::size_t calls = aggregate.expressions.size();
+    plan.state_text +=
+        fmt::format("{}{}{}: {} aggregate{}", plan.state_text.empty() ? "" : "; ",
+                    groups.empty() ? "aggregation of all rows" : "grouped aggregation by ", groups,
+                    calls, calls == 1 ? "" : "s");
+    plan.state_schema +=
+        fmt::format("; group by [{}] {}", joined(aggregate.groups, /*with_types=*/true),
+                    grouping_sets_text(aggregate));
+    for (const auto& expression : aggregate.expressions) {
+      const auto& call = expression->Cast<duckdb::BoundAggregateExpression>();
+      plan.state_schema += fmt::format(", {} {} {}", call.ToString(), call.return_type.ToString(),
+                                       name_of(classify(call)));
+    }
+  }
+}
+
+void find_refusals(const LogicalOperator& root,
+                   const std::vector<const LogicalStatefulAggregate*>& found, Nature nature,
+                   Plan::Impl& plan) {
+  if (plan.shape == Shape::stream) {
+    plan.refusals[OutputMode::update] = kStreamChanges;
+    plan.refusals[OutputMode::complete] =
+        "a stream's rows are not kept, so there is no whole to give; use mode append";
+    return;
+  }
+  plan.refusals[OutputMode::append] = nature.from_state ? kNoAppend : kTablesAppend;
+  if (!nature.from_state) {
+    plan.refusals[OutputMode::update] = kTablesUpdate;
+  } else if (found.size() > 1) {
+    plan.refusals[OutputMode::update] = kManyStates;
+  } else if (!found.empty()) {  // else its stream was optimized away: there is nothing to change
+    if (auto reason = why_no_updates(root)) {
+      plan.refusals[OutputMode::update] = std::move(*reason);
+    }
+  }
+}
+
+duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
+    duckdb::Planner& planner, duckdb::unique_ptr<duckdb::SQLStatement> statement) {
+  auto prepared = duckdb::make_shared_ptr<duckdb::PreparedStatementData>(
+      duckdb::StatementType::SELECT_STATEMENT);
+  prepared->unbound_statement = std::move(statement);  // DuckDB insists on having it
+  prepared->names = planner.names;
+  prepared->types = planner.types;
+  prepared->properties = planner.properties;
+  // DuckDB must never bind again when the catalog changes: it would run the plan without our
+  // operators. A plan reads no catalog entries but functions, so there is nothing to notice.
+  prepared->properties.read_databases.clear();
+  prepared->properties.modified_databases.clear();
+  prepared->properties.always_require_rebind = false;
+  prepared->properties.bound_all_parameters = true;
+  prepared->properties.output_type = duckdb::QueryResultOutputType::FORCE_MATERIALIZED;
+  return prepared;
+}
+
+void build(duckdb::ClientContext& context, Plan::Impl& plan) {
+  auto statement = parse_select(context, plan.sql);
+  duckdb::Planner planner(context);
+  planner.CreatePlan(statement->Copy());
+  check_output(planner);
+  check_functions(*planner.plan);
+  const Nature nature = check_plan(*planner.plan);
+  plan.shape = nature.rows == Rows::stream ? Shape::stream : Shape::table;
+  plan.schema = schema_of(planner.names, planner.types);
+
+  duckdb::Optimizer optimizer(*planner.binder, context);
+  auto root = optimizer.Optimize(std::move(planner.plan));
+  rewrite(root, plan.run);
+  note_inputs(*root, plan);
+  std::vector<const LogicalStatefulAggregate*> found;
+  find_stateful(*root, found);
+  describe_state(found, plan);
+  find_refusals(*root, found, nature, plan);
+  if (plan.shape == Shape::table) {
+    plan.key = find_key(*root, planner.names);
+  }
+  plan.explained = root->ToString();
+
+  plan.prepared = prepare(planner, std::move(statement));
+  duckdb::PhysicalPlanGenerator generator(context);
+  plan.prepared->physical_plan = generator.Plan(std::move(root));
+  plan.run.physical_plan = plan.prepared->physical_plan.get();
+}
+
+/// DuckDB knows the names in its catalog, not those that were declared: it would propose "pg_am".
+SqlError unknown_name(const duckdb::ErrorData& error, const Registry& registry) {
+  const auto& extra = error.ExtraInfo();
+  const auto name = extra.find("name");
+  SqlError plain = sql_error(error);
+  if (error.Type() != duckdb::ExceptionType::CATALOG || name == extra.end() || !plain.position() ||
+      extra.find("type") == extra.end() || extra.at("type") != "Table") {
+    return plain;
+  }
+  const std::string names = registry.names();
+  return {fmt::format("there is no source or dataset called `{}`{}{}", name->second,
+                      names.empty() ? "" : "; there is ", names),
+          plain.position()};
+}
+
+}  // namespace
+
+std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name, std::string sql) {
+  auto plan = std::make_unique<Plan::Impl>(*database.duck);
+  plan->name = std::move(name);
+  plan->sql = std::move(sql);
+  duckdb::ClientContext& context = *plan->connection.context;
+  try {
+    context.registered_state->Insert(PlanInputs::kKey,
+                                     duckdb::make_shared_ptr<PlanInputs>(plan->run));
+    context.RunFunctionInTransaction([&] { build(context, *plan); });
+    use_collector(context, plan->run);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw unknown_name(duckdb::ErrorData(error), database.registry);
+  }
+  return plan;
+}
+
+}  // namespace millrace::sql

@@ -1,0 +1,151 @@
+#include "sql/internal/state/codec.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "sql/internal/error.h"
+#include "sql/internal/state/row_codec.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::idx_t;
+
+constexpr std::uint32_t kMagic = 0x5453524d;  // "MRST"
+constexpr std::uint32_t kFormat = 1;
+
+enum class Piece : std::uint8_t { header = 0, rows = 1, side = 2 };
+
+/// One piece being written.
+class PieceWriter {
+ public:
+  explicit PieceWriter(Piece piece) : stream_(duckdb::Allocator::DefaultAllocator()) {
+    stream_.Write(static_cast<std::uint8_t>(piece));
+  }
+  template <class T>
+  void put(T value) {
+    stream_.Write(value);
+  }
+  void put_text(std::string_view text) {
+    stream_.Write(static_cast<std::uint32_t>(text.size()));
+    stream_.WriteData(duckdb::const_data_ptr_cast(text.data()), text.size());
+  }
+  [[nodiscard]] duckdb::WriteStream& stream() noexcept { return stream_; }
+  [[nodiscard]] std::string_view bytes() {
+    return {reinterpret_cast<const char*>(stream_.GetData()), stream_.GetPosition()};
+  }
+
+ private:
+  duckdb::MemoryStream stream_;
+};
+
+void check_header(duckdb::ReadStream& in, const std::string& schema) {
+  if (in.Read<std::uint32_t>() != kMagic) {
+    throw Error(Blame::external, "this is no state of millrace");
+  }
+  if (const auto format = in.Read<std::uint32_t>(); format != kFormat) {
+    throw Error(Blame::user, fmt::format("the state was written in format {} by another version of "
+                                         "millrace; this one reads format {}",
+                                         format, kFormat));
+  }
+  std::string written(in.Read<std::uint32_t>(), '\0');
+  in.ReadData(duckdb::data_ptr_cast(written.data()), written.size());
+  if (written != schema) {
+    throw Error(Blame::user,
+                fmt::format("the state belongs to another version of this query or of DuckDB\n"
+                            "    it was written for: {}\n    the query now needs: {}",
+                            written, schema));
+  }
+}
+
+/// Calls write(rows, count) for up to 2,048 rows at a time.
+template <class Write>
+void in_vectors(const TouchList::Rows& rows, const Write& write) {
+  for (idx_t begin = 0; begin < rows.size(); begin += STANDARD_VECTOR_SIZE) {
+    write(&rows[begin], std::min<idx_t>(STANDARD_VECTOR_SIZE, rows.size() - begin));
+  }
+}
+
+void write_table(const StateTable& table, const RowCodec& codec, std::uint32_t state,
+                 StateCodec::Part part, const PutBytes& put) {
+  const auto rows_of = [part](const TouchList& list) -> const TouchList::Rows& {
+    return part == StateCodec::Part::all ? list.rows() : list.touched();
+  };
+  in_vectors(rows_of(table.touch()), [&](const duckdb::data_ptr_t* rows, idx_t count) {
+    PieceWriter piece(Piece::rows);
+    piece.put(state);
+    codec.write_rows(table, rows, count, piece.stream());
+    put(piece.bytes());
+  });
+  for (std::uint32_t a = 0; a < table.spec().aggregates.size(); ++a) {
+    const SideTable* side = table.side(a);
+    if (side == nullptr) {
+      continue;
+    }
+    in_vectors(rows_of(side->touch), [&](const duckdb::data_ptr_t* rows, idx_t count) {
+      PieceWriter piece(Piece::side);
+      piece.put(state);
+      piece.put(a);
+      RowCodec::write_side(*side, rows, count, piece.stream());
+      put(piece.bytes());
+    });
+  }
+}
+
+}  // namespace
+
+StateCodec::StateCodec(const States& states, std::string schema)
+    : states_(states), schema_(std::move(schema)) {}
+
+void StateCodec::write(Part part, const PutBytes& put) const {
+  PieceWriter header(Piece::header);
+  header.put(kMagic);
+  header.put(kFormat);
+  header.put_text(schema_);
+  put(header.bytes());
+  for (std::uint32_t i = 0; i < states_.size(); ++i) {
+    const RowCodec codec(*states_[i]);
+    for (const StateTable* table :
+         part == Part::all ? states_[i]->tables() : states_[i]->active()) {
+      write_table(*table, codec, i, part, put);
+    }
+  }
+}
+
+void StateCodec::apply(const GetBytes& get) const {
+  std::deque<RowCodec> codecs;  // they don't move
+  for (const auto& state : states_) {
+    codecs.emplace_back(*state);
+  }
+  std::string piece;
+  bool checked = false;
+  while (get(piece)) {
+    duckdb::MemoryStream in(duckdb::data_ptr_cast(piece.data()), piece.size());
+    const auto kind = static_cast<Piece>(in.Read<std::uint8_t>());
+    if (kind == Piece::header) {
+      check_header(in, schema_);
+      checked = true;
+      continue;
+    }
+    const auto state = in.Read<std::uint32_t>();
+    if (!checked || state >= codecs.size() || (kind != Piece::rows && kind != Piece::side)) {
+      throw Error(Blame::external, "the state is damaged");
+    }
+    if (kind == Piece::rows) {
+      codecs[state].read_rows(in);
+      continue;
+    }
+    const auto aggregate = in.Read<std::uint32_t>();
+    const auto& aggregates = states_[state]->spec().aggregates;
+    if (aggregate >= aggregates.size() || !aggregates[aggregate].has_side_table()) {
+      throw Error(Blame::external, "the state is damaged");
+    }
+    codecs[state].read_side(aggregate, in);
+  }
+}
+
+}  // namespace millrace::sql

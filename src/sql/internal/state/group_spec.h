@@ -1,0 +1,48 @@
+// What one grouping set of one aggregation keeps.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "sql/internal/duckdb.h"
+#include "sql/internal/state/kinds.h"
+
+namespace millrace::sql {
+
+/// One aggregate call. Its arguments and its FILTER are columns of the payload.
+struct AggregateSpec {
+  duckdb::BoundAggregateExpression* call = nullptr;  // owned by the physical operator
+  duckdb::idx_t first_argument = 0;
+  duckdb::idx_t arguments = 0;
+  std::optional<duckdb::idx_t> filter;
+  StateKind kind = StateKind::raw;
+  bool finalize_copy = false;
+
+  /// DISTINCT needs to know what was seen; a multiset is its own restorable form.
+  [[nodiscard]] bool has_side_table() const {
+    return call->IsDistinct() || kind == StateKind::multiset;
+  }
+  /// The final value is what is written down.
+  [[nodiscard]] bool is_refed() const {
+    return (kind == StateKind::refeed || kind == StateKind::refeed_list) && !call->IsDistinct();
+  }
+};
+
+struct GroupSpec {
+  duckdb::vector<duckdb::LogicalType> group_types;    // a global aggregate has one constant column
+  duckdb::vector<duckdb::LogicalType> payload_types;  // arguments of all aggregates, then filters
+  std::vector<AggregateSpec> aggregates;
+  duckdb::idx_t partitions = 1;  // a power of two, at most kMaxPartitions
+
+  static constexpr duckdb::idx_t kMaxPartitions = 16;
+
+  [[nodiscard]] bool can_preaggregate() const {
+    return std::ranges::all_of(aggregates, [](const auto& a) { return can_combine(*a.call); });
+  }
+};
+
+/// The value of the only group of a global aggregate.
+[[nodiscard]] inline duckdb::Value global_group() { return duckdb::Value::TINYINT(42); }
+
+}  // namespace millrace::sql

@@ -1,0 +1,279 @@
+#include "sql/internal/state/row_codec.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::AggregateInputData;
+using duckdb::AggregateObject;
+using duckdb::data_ptr_t;
+using duckdb::DataChunk;
+using duckdb::FlatVector;
+using duckdb::idx_t;
+using duckdb::LogicalType;
+using duckdb::SelectionVector;
+using duckdb::Vector;
+
+void write_chunk(const DataChunk& chunk, duckdb::WriteStream& out) {
+  duckdb::BinarySerializer serializer(out);
+  serializer.Begin();
+  chunk.Serialize(serializer);
+  serializer.End();
+}
+
+void read_chunk(duckdb::ReadStream& in, DataChunk& chunk) {
+  duckdb::BinaryDeserializer deserializer(in);
+  deserializer.Begin();
+  chunk.Deserialize(deserializer);
+  deserializer.End();
+}
+
+/// The first columns of some rows of a chunk, without copying.
+void slice_columns(DataChunk& from, const duckdb::vector<LogicalType>& types,
+                   const SelectionVector& part, idx_t count, DataChunk& out) {
+  out.InitializeEmpty(types);
+  for (idx_t c = 0; c < types.size(); ++c) {
+    out.data[c].Slice(from.data[c], part, count);
+  }
+  out.SetCardinality(count);
+}
+
+void update_states(StateTable& table, idx_t a, Vector& states, Vector& values, idx_t count) {
+  DataChunk argument;
+  argument.InitializeEmpty({values.GetType()});
+  argument.data[0].Reference(values);
+  argument.SetCardinality(count);
+  duckdb::RowOperationsState memory(table.aggregate_memory());
+  // DuckDB only reads the object, but asks for it without const.
+  auto& object = const_cast<AggregateObject&>(table.object(a));
+  duckdb::RowOperations::UpdateStates(memory, object, states, argument, 0, count);
+}
+
+/// Feeds each list's elements, in their order, to the state of its row.
+void refeed_lists(StateTable& table, idx_t a, Vector& lists, const SelectionVector& part,
+                  const data_ptr_t* states, idx_t loaded, idx_t count) {
+  duckdb::UnifiedVectorFormat format;
+  lists.ToUnifiedFormat(loaded, format);
+  const auto* entries = duckdb::UnifiedVectorFormat::GetData<duckdb::list_entry_t>(format);
+  Vector& elements = duckdb::ListVector::GetEntry(lists);
+  SelectionVector selected(STANDARD_VECTOR_SIZE);
+  Vector targets(LogicalType::POINTER);
+  auto* target = FlatVector::GetData<data_ptr_t>(targets);
+  idx_t n = 0;
+  const auto feed = [&] {
+    Vector values(elements, selected, n);
+    update_states(table, a, targets, values, n);
+    n = 0;
+  };
+  for (idx_t i = 0; i < count; ++i) {
+    const idx_t at = format.sel->get_index(part.get_index(i));
+    if (!format.validity.RowIsValid(at)) {
+      continue;
+    }
+    for (idx_t e = 0; e < entries[at].length; ++e) {
+      selected.set_index(n, entries[at].offset + e);
+      target[n++] = states[i];
+      if (n == STANDARD_VECTOR_SIZE) {
+        feed();
+      }
+    }
+  }
+  if (n > 0) {
+    feed();
+  }
+}
+
+/// Makes states as new, so that what is fed next replaces what they held.
+void reset_states(const AggregateObject& object, Vector& states, duckdb::ArenaAllocator& memory,
+                  idx_t count) {
+  if (object.function.HasStateDestructorCallback()) {
+    AggregateInputData input(object.GetFunctionData(), memory);
+    object.function.GetStateDestructorCallback()(states, input, count);
+  }
+  const auto* pointers = FlatVector::GetData<data_ptr_t>(states);
+  for (idx_t i = 0; i < count; ++i) {
+    object.function.GetStateInitCallback()(object.function, pointers[i]);
+  }
+}
+
+}  // namespace
+
+RowCodec::RowCodec(GroupState& state)
+    : state_(state),
+      spec_(state.spec()),
+      types_(spec_.group_types),
+      router_(state, /*preaggregate=*/false) {
+  for (const AggregateSpec& aggregate : spec_.aggregates) {
+    if (aggregate.is_refed()) {
+      types_.push_back(aggregate.call->return_type);
+    }
+  }
+}
+
+idx_t RowCodec::raw_width() const {
+  idx_t width = 0;
+  for (const AggregateSpec& aggregate : spec_.aggregates) {
+    if (aggregate.kind == StateKind::raw) {
+      width += aggregate.call->function.GetStateSizeCallback()(aggregate.call->function);
+    }
+  }
+  return width;
+}
+
+void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, idx_t count,
+                          duckdb::WriteStream& out) const {
+  DataChunk chunk;
+  chunk.Initialize(duckdb::Allocator::DefaultAllocator(), types_);
+  duckdb::ArenaAllocator memory(duckdb::Allocator::DefaultAllocator());
+  for (idx_t g = 0; g < spec_.group_types.size(); ++g) {
+    table.gather_group(g, rows, count, chunk.data[g]);
+  }
+  std::string raw;
+  raw.reserve(raw_width() * count);
+  idx_t column = spec_.group_types.size();
+  for (idx_t a = 0; a < spec_.aggregates.size(); ++a) {
+    if (spec_.aggregates[a].kind == StateKind::raw) {
+      const idx_t size = table.object(a).function.GetStateSizeCallback()(table.object(a).function);
+      for (idx_t i = 0; i < count; ++i) {
+        raw.append(reinterpret_cast<const char*>(rows[i] + table.offset(a)), size);
+      }
+    } else if (spec_.aggregates[a].is_refed()) {
+      table.finalize_one(a, rows, count, memory, chunk.data[column++]);
+    }
+  }
+  chunk.SetCardinality(count);
+  write_chunk(chunk, out);
+  out.WriteData(duckdb::const_data_ptr_cast(raw.data()), raw.size());
+}
+
+void RowCodec::read_rows(duckdb::ReadStream& in) {
+  Loaded loaded;
+  read_chunk(in, loaded.chunk);
+  loaded.raw.resize(raw_width() * loaded.chunk.size());
+  in.ReadData(duckdb::data_ptr_cast(loaded.raw.data()), loaded.raw.size());
+  route_loaded(loaded.chunk, [&](StateTable& table, Part part, idx_t count) {
+    restore_rows(table, loaded, part, count);
+  });
+}
+
+void RowCodec::route_loaded(DataChunk& chunk,
+                            const std::function<void(StateTable&, Part, idx_t)>& feed) {
+  if (chunk.size() == 0) {
+    return;
+  }
+  DataChunk groups;
+  slice_columns(chunk, spec_.group_types, *FlatVector::IncrementalSelectionVector(), chunk.size(),
+                groups);
+  Vector hashes(LogicalType::HASH);
+  groups.Hash(hashes);
+  router_.route(
+      chunk.size(), hashes, [&](StateTable& table, const SelectionVector* part, idx_t count) {
+        feed(table, part != nullptr ? *part : *FlatVector::IncrementalSelectionVector(), count);
+      });
+}
+
+void RowCodec::restore_rows(StateTable& table, Loaded& loaded, Part part, idx_t count) const {
+  DataChunk groups;
+  slice_columns(loaded.chunk, spec_.group_types, part, count, groups);
+  Vector hashes(LogicalType::HASH);
+  groups.Hash(hashes);
+  const data_ptr_t* found = table.find_or_create(groups, hashes);
+  const std::vector<data_ptr_t> rows(found, found + count);
+  const char* raw = loaded.raw.data();
+  idx_t column = spec_.group_types.size();
+  Vector states(LogicalType::POINTER);
+  auto* pointers = FlatVector::GetData<data_ptr_t>(states);
+  for (idx_t a = 0; a < spec_.aggregates.size(); ++a) {
+    const AggregateObject& object = table.object(a);
+    if (spec_.aggregates[a].kind == StateKind::raw) {
+      const idx_t size = object.function.GetStateSizeCallback()(object.function);
+      for (idx_t i = 0; i < count; ++i) {
+        std::memcpy(rows[i] + table.offset(a), raw + (part.get_index(i) * size), size);
+      }
+      raw += size * loaded.chunk.size();
+      continue;
+    }
+    if (!spec_.aggregates[a].is_refed()) {
+      continue;  // comes with its side table
+    }
+    for (idx_t i = 0; i < count; ++i) {
+      pointers[i] = rows[i] + table.offset(a);
+    }
+    reset_states(object, states, table.aggregate_memory(), count);
+    Vector& values = loaded.chunk.data[column++];
+    if (spec_.aggregates[a].kind == StateKind::refeed_list) {
+      refeed_lists(table, a, values, part, pointers, loaded.chunk.size(), count);
+    } else {
+      Vector some(values, part, count);
+      update_states(table, a, states, some, count);
+    }
+  }
+}
+
+void RowCodec::write_side(const SideTable& side, const data_ptr_t* rows, idx_t count,
+                          duckdb::WriteStream& out) {
+  auto types = side.types;
+  types.push_back(LogicalType::BIGINT);
+  DataChunk chunk;
+  chunk.Initialize(duckdb::Allocator::DefaultAllocator(), types);
+  side.gather(rows, count, chunk);
+  auto* times = FlatVector::GetData<std::int64_t>(chunk.data.back());
+  for (idx_t i = 0; i < count; ++i) {
+    times[i] = side.times_seen(rows[i]);
+  }
+  chunk.SetCardinality(count);
+  write_chunk(chunk, out);
+}
+
+void RowCodec::read_side(idx_t a, duckdb::ReadStream& in) {
+  DataChunk chunk;
+  read_chunk(in, chunk);
+  route_loaded(chunk, [&](StateTable& table, Part part, idx_t count) {
+    restore_side(table, a, chunk, part, count);
+  });
+}
+
+void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, Part part,
+                            idx_t count) const {
+  SideTable& side = *table.side(a);
+  DataChunk keys;
+  slice_columns(loaded, side.types, part, count, keys);
+  Vector addresses(LogicalType::POINTER);
+  side.table->FindOrCreateGroups(keys, addresses);
+  const auto* rows = FlatVector::GetData<data_ptr_t>(addresses);
+  loaded.data.back().Flatten(loaded.size());
+  const auto* times = FlatVector::GetData<std::int64_t>(loaded.data.back());
+  const bool distinct = spec_.aggregates[a].call->IsDistinct();
+  // How often each value must still be fed: what is written is the total, and part of it may be
+  // here already, from the snapshot below.
+  std::vector<std::int64_t> missing(count);
+  for (idx_t i = 0; i < count; ++i) {
+    std::int64_t& seen = side.times_seen(rows[i]);
+    const std::int64_t total = times[part.get_index(i)];
+    missing[i] = distinct ? static_cast<std::int64_t>(seen == 0) : total - seen;
+    seen = total;
+    side.touch.mark_row(rows[i]);
+  }
+  if (spec_.aggregates[a].kind == StateKind::raw) {
+    return;  // the state itself was copied
+  }
+  SelectionVector again(count);
+  for (std::int64_t round = 0; round < *std::ranges::max_element(missing); ++round) {
+    idx_t n = 0;
+    for (idx_t i = 0; i < count; ++i) {
+      if (missing[i] > round) {
+        again.set_index(n++, i);
+      }
+    }
+    DataChunk some;
+    some.InitializeEmpty(side.types);
+    some.Slice(keys, again, n);
+    table.update_from_keys(a, some);
+  }
+}
+
+}  // namespace millrace::sql

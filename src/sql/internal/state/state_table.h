@@ -1,0 +1,100 @@
+// One hash table of groups with their aggregate states, kept alive across batches.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "sql/internal/duckdb.h"
+#include "sql/internal/state/group_spec.h"
+#include "sql/internal/state/touch.h"
+
+namespace millrace::sql {
+
+/// (group, arguments) -> how often: what a DISTINCT aggregate has seen, or all that a multiset
+/// aggregate was fed.
+struct SideTable {
+  SideTable(duckdb::ClientContext& context, const GroupSpec& spec, const AggregateSpec& aggregate);
+
+  [[nodiscard]] std::int64_t& times_seen(duckdb::data_ptr_t row) const {
+    return *reinterpret_cast<std::int64_t*>(row + times_offset);
+  }
+  /// Copies key columns of up to one vector of rows.
+  void gather(const duckdb::data_ptr_t* rows, duckdb::idx_t count, duckdb::DataChunk& out) const;
+  [[nodiscard]] std::int64_t bytes() const;
+
+  duckdb::vector<duckdb::LogicalType> types;
+  TouchList touch;
+  duckdb::unique_ptr<duckdb::GroupedAggregateHashTable> table;
+  duckdb::unique_ptr<duckdb::TupleDataCollection> reader;  // empty: only for its Gather()
+  duckdb::idx_t times_offset = 0;
+};
+
+/// A GroupedAggregateHashTable of DuckDB with its touch list and side tables. Used by one thread at
+/// a time: callers hold `lock`.
+///
+/// The table is never combined with another by DuckDB's own Combine(): that keeps the memory of
+/// every source table forever and steals from states. combine_from() does it safely.
+class StateTable {
+ public:
+  StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bool with_side_tables);
+
+  void begin(std::uint64_t epoch);
+  /// Updates the states with rows of input.
+  void add(duckdb::DataChunk& groups, duckdb::Vector& hashes, duckdb::DataChunk& payload);
+  /// Adds states of another table with the same spec.
+  void combine_from(StateTable& other, const duckdb::data_ptr_t* rows, duckdb::DataChunk& groups,
+                    duckdb::Vector& hashes);
+  /// Feeds aggregate `a` from a chunk of (group columns, its arguments).
+  void update_from_keys(duckdb::idx_t a, duckdb::DataChunk& keys);
+  /// Finds or makes groups; gives and touches their rows. The result is valid until the next call.
+  duckdb::data_ptr_t* find_or_create(duckdb::DataChunk& groups, duckdb::Vector& hashes);
+
+  /// Writes the results of all aggregates into out, from `column` on.
+  void finalize(const duckdb::data_ptr_t* rows, duckdb::idx_t count,
+                duckdb::ArenaAllocator& allocator, duckdb::DataChunk& out,
+                duckdb::idx_t column) const;
+  /// Writes the result of one aggregate.
+  void finalize_one(duckdb::idx_t a, const duckdb::data_ptr_t* rows, duckdb::idx_t count,
+                    duckdb::ArenaAllocator& allocator, duckdb::Vector& out) const;
+  /// Copies group column `g` of up to one vector of rows.
+  void gather_group(duckdb::idx_t g, const duckdb::data_ptr_t* rows, duckdb::idx_t count,
+                    duckdb::Vector& out) const;
+  void gather_hashes(const duckdb::data_ptr_t* rows, duckdb::idx_t count,
+                     duckdb::Vector& out) const;
+
+  [[nodiscard]] const TouchList& touch() const noexcept { return touch_; }
+  [[nodiscard]] duckdb::idx_t rows() const noexcept { return touch_.rows().size(); }
+  [[nodiscard]] std::int64_t bytes() const;
+  [[nodiscard]] const GroupSpec& spec() const noexcept { return spec_; }
+  /// DuckDB's description of aggregate `a`, and where its state lies in a row.
+  [[nodiscard]] const duckdb::AggregateObject& object(duckdb::idx_t a) const {
+    return layout_->GetAggregates()[a + 1];
+  }
+  [[nodiscard]] duckdb::idx_t offset(duckdb::idx_t a) const noexcept { return offsets_[a + 1]; }
+  [[nodiscard]] SideTable* side(duckdb::idx_t a) const {
+    return sides_.empty() ? nullptr : sides_[a].get();
+  }
+  [[nodiscard]] duckdb::ArenaAllocator& aggregate_memory() const { return *arena_; }
+
+  std::mutex lock;
+
+ private:
+  void add_side(duckdb::idx_t a, duckdb::DataChunk& groups, duckdb::DataChunk& payload);
+
+  const GroupSpec& spec_;
+  TouchList touch_;
+  duckdb::unique_ptr<duckdb::GroupedAggregateHashTable> table_;
+  duckdb::shared_ptr<duckdb::TupleDataLayout> layout_;      // the table's, shared by DuckDB
+  duckdb::shared_ptr<duckdb::ArenaAllocator> arena_;        // the table's, shared by DuckDB
+  duckdb::unique_ptr<duckdb::TupleDataCollection> reader_;  // empty: only for its Gather()
+  std::vector<std::unique_ptr<SideTable>> sides_;           // one an aggregate, or none at all
+  std::vector<duckdb::idx_t> offsets_;                      // of the touch and all states
+  duckdb::unsafe_vector<duckdb::idx_t> fed_by_table_;       // all aggregates but DISTINCT ones
+  duckdb::Vector addresses_;
+  duckdb::Vector sources_;
+  duckdb::SelectionVector new_groups_;
+};
+
+}  // namespace millrace::sql

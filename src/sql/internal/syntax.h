@@ -1,0 +1,19 @@
+// What is checked in the text of a dataset's SQL, before DuckDB binds it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sql/internal/duckdb.h"
+
+namespace millrace::sql {
+
+/// Parses a dataset's SQL: one SELECT that calls no table function which reads something outside.
+/// Binding such a function would already open the file. Throws SqlError or DuckDB's exceptions.
+[[nodiscard]] duckdb::unique_ptr<duckdb::SQLStatement> parse_select(
+    const duckdb::ClientContext& context, const std::string& sql);
+
+/// Table functions that compute their rows from their arguments.
+[[nodiscard]] bool may_call_table_function(std::string_view name);
+
+}  // namespace millrace::sql

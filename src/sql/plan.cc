@@ -1,0 +1,252 @@
+#include "sql/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "sql/internal/error.h"
+#include "sql/internal/file_scan.h"
+#include "sql/internal/plan.h"
+#include "sql/internal/state/codec.h"
+
+namespace millrace::sql {
+
+namespace {
+
+/// DuckDB keeps the operators' states of a run until the next one begins: hash tables of joins and
+/// the batch itself. Nobody needs them any more.
+void release_states(const duckdb::PhysicalOperator& op) {
+  auto& released = const_cast<duckdb::PhysicalOperator&>(op);
+  released.sink_state.reset();
+  released.op_state.reset();
+  for (const auto& child : op.GetChildren()) {
+    release_states(child.get());
+  }
+}
+
+/// Forgets what a run was given, however it ends.
+template <class End>
+class AtEnd {
+ public:
+  explicit AtEnd(End end) : end_(std::move(end)) {}
+  ~AtEnd() { end_(); }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+
+ private:
+  End end_;
+};
+
+template <class Call>
+auto in_transaction(Plan::Impl& plan, const Call& call) {
+  try {
+    plan.connection.context->RunFunctionInTransaction(call);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw run_error(duckdb::ErrorData(error));
+  }
+}
+
+std::int64_t total(const std::vector<const RowCounter*>& counters) {
+  std::int64_t rows = 0;
+  for (const RowCounter* counter : counters) {
+    rows += counter->rows;
+  }
+  return rows;
+}
+
+}  // namespace
+
+Plan::Impl::Impl(duckdb::DuckDB& duck) : connection(duck) {}
+
+Plan::Impl::~Impl() {
+  prepared.reset();
+  run.states.clear();
+}
+
+sql::Input& Plan::Impl::input(std::string_view wanted) const {
+  for (const auto& input : run.inputs) {
+    if (duckdb::StringUtil::CIEquals(input->declared->name, std::string(wanted))) {
+      return *input;
+    }
+  }
+  throw Error(Blame::internal, fmt::format("dataset `{}` does not read `{}`", name, wanted));
+}
+
+void Plan::Impl::forget_input() {
+  run.receiver = nullptr;
+  run.scanners.clear();
+  for (const auto& input : run.inputs) {
+    input->given = std::monostate();
+  }
+}
+
+void Plan::Impl::execute() {
+  duckdb::case_insensitive_map_t<duckdb::BoundParameterData> no_values;
+  duckdb::PendingQueryParameters parameters;
+  parameters.parameters = &no_values;
+  parameters.query_parameters =
+      duckdb::QueryParameters(duckdb::QueryResultOutputType::FORCE_MATERIALIZED);
+  duckdb::ClientContext& context = *connection.context;
+  auto pending = context.PendingQuery(sql, prepared, parameters);
+  if (pending->HasError()) {
+    run.carrier.rethrow_ours();
+    throw run_error(pending->GetErrorObject());
+  }
+  const auto result = pending->Execute();
+  if (result->HasError()) {
+    run.carrier.rethrow_ours();
+    throw run_error(result->GetErrorObject());
+  }
+  for (const auto& scanner : run.scanners) {
+    scanner->finish(context);
+  }
+}
+
+RunCounts Plan::Impl::counts() const {
+  RunCounts counts;
+  for (const auto& input : run.inputs) {
+    const bool stream = input->declared->shape == Shape::stream;
+    (stream ? counts.scanned : counts.looked_up) += input->scanned;
+    counts.malformed += input->malformed;
+  }
+  for (const CountedStep& step : run.steps) {
+    const std::int64_t more = total(step.out) - total(step.in);
+    (more > 0 ? counts.expanded : counts.filtered) += std::abs(more);
+  }
+  counts.absorbed = run.absorbed;
+  counts.emitted = run.emitted;
+  counts.out = run.out;
+  if (shape == Shape::table && run.mode != Run::absorb) {
+    counts.cut = (run.states.empty() ? counts.looked_up : counts.emitted) - counts.out;
+  }
+  return counts;
+}
+
+Plan::Plan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Plan::~Plan() = default;
+
+const std::string& Plan::name() const noexcept { return impl_->name; }
+const Schema& Plan::schema() const noexcept { return impl_->schema; }
+Shape Plan::shape() const noexcept { return impl_->shape; }
+bool Plan::has_state() const noexcept { return !impl_->run.states.empty(); }
+const std::vector<std::string>& Plan::key() const noexcept { return impl_->key; }
+const std::vector<Plan::Input>& Plan::inputs() const noexcept { return impl_->inputs; }
+std::string Plan::explain() const { return impl_->explained; }
+std::string Plan::state_text() const { return impl_->state_text; }
+std::string Plan::state_schema() const { return impl_->state_schema; }
+
+std::optional<std::string> Plan::refuses(OutputMode mode) const {
+  const auto found = impl_->refusals.find(mode);
+  return found == impl_->refusals.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool Plan::splittable() const noexcept {
+  return impl_->inputs.size() == 1 && impl_->inputs[0].shape == Shape::stream;
+}
+
+void Plan::begin_batch(std::int64_t /*batch*/, std::int64_t time_us) {
+  impl_->run.time_us = time_us;
+  ++impl_->epoch;
+  for (const auto& state : impl_->run.states) {
+    state->begin_epoch(impl_->epoch);
+  }
+  for (const auto& input : impl_->run.inputs) {
+    input->malformed_rows.clear();
+  }
+}
+
+void Plan::give(std::string_view input, std::shared_ptr<const Batch> rows) {
+  impl_->input(input).given = std::move(rows);
+}
+
+void Plan::give(std::string_view input, FileScan files) {
+  impl_->input(input).given = std::move(files);
+}
+
+void Plan::give(std::string_view input, std::string store_query) {
+  impl_->input(input).given = std::move(store_query);
+}
+
+RunCounts Plan::run(Run what, Receiver& to) {
+  RunContext& run = impl_->run;
+  const AtEnd forget([this] { impl_->forget_input(); });
+  if (what == Run::rows && has_state()) {
+    throw Error(Blame::internal,
+                fmt::format("dataset `{}` has state; Run::rows is for streams", impl_->name));
+  }
+  run.mode = what;
+  run.receiver = &to;
+  run.carrier.clear();
+  run.reset_counters();
+  if (what == Run::absorb && !has_state()) {
+    return impl_->counts();  // the optimizer found that no row can ever reach the aggregation
+  }
+  {
+    const AtEnd release([this] { release_states(impl_->prepared->physical_plan->Root()); });
+    try {
+      impl_->execute();
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      run.carrier.rethrow_ours();
+      throw run_error(duckdb::ErrorData(error));
+    }
+  }
+  return impl_->counts();
+}
+
+std::vector<MalformedRow> Plan::take_malformed() {
+  std::vector<MalformedRow> all;
+  for (const auto& input : impl_->run.inputs) {
+    const std::lock_guard guard(input->malformed_lock);
+    std::ranges::move(input->malformed_rows, std::back_inserter(all));
+    input->malformed_rows.clear();
+  }
+  return all;
+}
+
+void Plan::write_changes(const PutBytes& put) const {
+  in_transaction(*impl_, [&] {
+    StateCodec(impl_->run.states, impl_->state_schema).write(StateCodec::Part::touched, put);
+  });
+}
+
+void Plan::write_snapshot(const PutBytes& put) const {
+  in_transaction(*impl_, [&] {
+    StateCodec(impl_->run.states, impl_->state_schema).write(StateCodec::Part::all, put);
+  });
+}
+
+void Plan::apply(const GetBytes& get) {
+  ++impl_->epoch;
+  for (const auto& state : impl_->run.states) {
+    state->begin_epoch(impl_->epoch);
+  }
+  in_transaction(*impl_, [&] { StateCodec(impl_->run.states, impl_->state_schema).apply(get); });
+  ++impl_->epoch;  // what was restored is not what a batch touches
+  for (const auto& state : impl_->run.states) {
+    state->begin_epoch(impl_->epoch);
+  }
+}
+
+void Plan::clear_state() {
+  for (const auto& state : impl_->run.states) {
+    state->clear();
+  }
+}
+
+StateStats Plan::state_stats() const {
+  StateStats stats;
+  for (const auto& state : impl_->run.states) {
+    stats.rows += state->rows();
+    stats.bytes += state->bytes();
+    stats.changed += state->touched();
+  }
+  return stats;
+}
+
+}  // namespace millrace::sql

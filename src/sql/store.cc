@@ -1,0 +1,278 @@
+#include "sql/store.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "base/fault.h"
+#include "base/files.h"
+#include "base/strings.h"
+#include "sql/batch.h"
+#include "sql/internal/batch.h"
+#include "sql/internal/database.h"
+#include "sql/internal/duckdb.h"
+#include "sql/internal/error.h"
+#include "sql/internal/types.h"
+
+namespace millrace::sql {
+namespace {
+
+/// Which batch each writer committed last: in the same file, so in the same transaction.
+constexpr std::string_view kBatches = "__millrace_batches";
+
+duckdb::unique_ptr<duckdb::MaterializedQueryResult> execute(duckdb::Connection& connection,
+                                                            const std::string& sql) {
+  auto result = connection.Query(sql);
+  if (result->HasError()) {
+    throw run_error(result->GetErrorObject());
+  }
+  return result;
+}
+
+/// The name under which a file is attached to the instance; attaches it if it is not yet.
+std::string attach(duckdb::Connection& connection, const std::string& file) {
+  const auto path = absolute_path(file);
+  const auto known = execute(
+      connection, "SELECT database_name FROM duckdb_databases() WHERE path = " + quote_text(path));
+  if (known->RowCount() > 0) {
+    return known->GetValue(0, 0).ToString();
+  }
+  const auto count = execute(connection, "SELECT count(*) FROM duckdb_databases()");
+  const auto name = "store_" + count->GetValue(0, 0).ToString();
+  make_folders(folder_of(path));
+  const auto attached =
+      connection.Query(fmt::format("ATTACH {} AS {}", quote_text(path), quote_name(name)));
+  if (attached->HasError()) {
+    throw Error(Blame::external,
+                fmt::format("cannot open the store `{}`: {}; if another process has it open, such as "
+                            "a running pipeline, stop that first",
+                            file, attached->GetErrorObject().RawMessage()));
+  }
+  return name;
+}
+
+}  // namespace
+
+struct StoreTable::Impl {
+  Impl(Database& database, std::string file_, std::string table_)
+      : file(std::move(file_)), table(std::move(table_)), connection(*database.impl().duck) {
+    catalog = attach(connection, file);
+    qualified = in_store(table);
+  }
+
+  [[nodiscard]] std::string in_store(std::string_view name) const {
+    return quote_name(catalog) + ".main." + quote_name(name);
+  }
+  [[nodiscard]] bool has(std::string_view name) {
+    const auto found = execute(
+        connection, fmt::format("SELECT 1 FROM duckdb_tables() WHERE database_name = {} AND "
+                                "schema_name = 'main' AND lower(table_name) = lower({})",
+                                quote_text(catalog), quote_text(name)));
+    return found->RowCount() > 0;
+  }
+  void apply();
+  void append_staged(const std::string& to_catalog, const std::string& to_table);
+  void upsert_staged();
+
+  std::string file;
+  std::string table;
+  mutable duckdb::Connection connection;
+  std::string catalog;    ///< the attached file's name in this instance
+  std::string qualified;  ///< catalog.main.table
+  Schema columns;
+  OutputMode mode = OutputMode::append;
+  std::vector<std::string> key;
+  std::mutex lock;
+  std::optional<Batch> staged;
+};
+
+namespace {
+
+/// Gathers one thread's rows and hands them over at the end.
+class StoreWriter final : public SinkWriter {
+ public:
+  StoreWriter(const Schema& schema, std::mutex& lock, std::optional<Batch>& into)
+      : rows_(schema), lock_(lock), into_(into) {}
+  void write(const Chunk& chunk) override { rows_.append(chunk); }
+  void finish() override {
+    const std::lock_guard guard(lock_);
+    into_->append(std::move(rows_));
+  }
+
+ private:
+  Batch rows_;
+  std::mutex& lock_;
+  std::optional<Batch>& into_;
+};
+
+}  // namespace
+
+StoreTable::StoreTable(Database& database, std::string file, std::string table)
+    : impl_(std::make_unique<Impl>(database, std::move(file), std::move(table))) {}
+StoreTable::~StoreTable() = default;
+
+std::optional<Schema> StoreTable::schema() const {
+  if (!impl_->has(impl_->table)) {
+    return std::nullopt;
+  }
+  const auto rows = execute(impl_->connection, fmt::format("SELECT * FROM {} LIMIT 0",
+                                                           impl_->qualified));
+  Schema schema;
+  for (duckdb::idx_t c = 0; c < rows->types.size(); c++) {
+    schema.columns.push_back(column_of(rows->names[c], rows->types[c]));
+  }
+  return schema;
+}
+
+void StoreTable::create(const Schema& schema, const std::vector<std::string>& key) {
+  impl_->columns = schema;
+  impl_->key = key;
+  execute(impl_->connection,
+          fmt::format("CREATE TABLE IF NOT EXISTS {} (writer VARCHAR, batch BIGINT)",
+                      impl_->in_store(kBatches)));
+  if (const auto there = this->schema()) {
+    for (std::size_t c = 0; c < std::max(schema.size(), there->size()); c++) {
+      if (c >= schema.size() || c >= there->size() ||
+          !equal_ignoring_case(schema.columns[c].name, there->columns[c].name) ||
+          schema.columns[c].type != there->columns[c].type) {
+        throw Error(Blame::user,
+                    fmt::format("table {} of the store `{}` has other columns than the dataset; it "
+                                "has ({}), the dataset has ({}); write to another table, or drop "
+                                "this one",
+                                impl_->table, impl_->file, there->text(), schema.text()));
+      }
+    }
+    return;
+  }
+  std::vector<std::string> columns;
+  for (const auto& column : schema.columns) {
+    columns.push_back(quote_name(column.name) + " " + column.type);
+  }
+  execute(impl_->connection,
+          fmt::format("CREATE TABLE {} ({})", impl_->qualified, join(columns, ", ")));
+}
+
+std::optional<std::int64_t> StoreTable::last_batch(const std::string& writer) const {
+  if (!impl_->has(kBatches)) {
+    return std::nullopt;
+  }
+  const auto rows = execute(impl_->connection,
+                            fmt::format("SELECT max(batch) FROM {} WHERE writer = {}",
+                                        impl_->in_store(kBatches), quote_text(writer)));
+  const auto value = rows->GetValue(0, 0);
+  return value.IsNull() ? std::nullopt : std::optional(value.GetValue<std::int64_t>());
+}
+
+void StoreTable::begin(OutputMode mode, const std::vector<std::string>& key) {
+  impl_->mode = mode;
+  impl_->key = key;
+  impl_->staged.emplace(impl_->columns);
+}
+
+std::unique_ptr<SinkWriter> StoreTable::writer() {
+  return std::make_unique<StoreWriter>(impl_->columns, impl_->lock, impl_->staged);
+}
+
+void StoreTable::Impl::append_staged(const std::string& to_catalog, const std::string& to_table) {
+  duckdb::Appender appender(connection, to_catalog, "main", to_table);
+  for (auto& chunk : staged->impl().chunks) {
+    appender.AppendDataChunk(*chunk);
+  }
+  appender.Close();
+}
+
+/// Deletes the rows whose keys were staged, then inserts the staged ones, the last of each key. No
+/// index: DuckDB 1.5 never frees the rows that an index let go of.
+void StoreTable::Impl::upsert_staged() {
+  execute(connection, fmt::format("CREATE OR REPLACE TEMP TABLE staged AS FROM {} LIMIT 0",
+                                  qualified));
+  append_staged("temp", "staged");
+  if (key.empty()) {  // a table of one row
+    execute(connection, fmt::format("DELETE FROM {} WHERE (SELECT count(*) FROM temp.staged) > 0",
+                                    qualified));
+    execute(connection, fmt::format("INSERT INTO {} FROM temp.staged", qualified));
+    return;
+  }
+  std::vector<std::string> same;
+  std::vector<std::string> names;
+  for (const auto& column : key) {
+    const auto name = quote_name(column);
+    names.push_back(name);
+    same.push_back(fmt::format("t.{} IS NOT DISTINCT FROM s.{}", name, name));
+  }
+  execute(connection, fmt::format("DELETE FROM {} AS t USING temp.staged AS s WHERE {}", qualified,
+                                  join(same, " AND ")));
+  execute(connection,
+          fmt::format("INSERT INTO {} SELECT * FROM temp.staged QUALIFY row_number() OVER "
+                      "(PARTITION BY {} ORDER BY rowid DESC) = 1",
+                      qualified, join(names, ", ")));
+}
+
+void StoreTable::Impl::apply() {
+  if (mode == OutputMode::complete) {
+    execute(connection, "DELETE FROM " + qualified);
+  }
+  if (mode == OutputMode::update) {
+    upsert_staged();
+  } else {
+    append_staged(catalog, table);
+  }
+}
+
+void StoreTable::publish(const std::string& writer, std::int64_t batch) {
+  const auto last = last_batch(writer);
+  if (last && *last >= batch) {  // the process died between this commit and the commit log
+    return;
+  }
+  auto& in = *impl_;
+  try {
+    in.connection.BeginTransaction();
+    in.apply();
+    execute(in.connection, fmt::format("DELETE FROM {} WHERE writer = {}", in.in_store(kBatches),
+                                       quote_text(writer)));
+    execute(in.connection, fmt::format("INSERT INTO {} VALUES ({}, {})", in.in_store(kBatches),
+                                       quote_text(writer), batch));
+    fault_point("store.before_commit");
+    in.connection.Commit();
+  } catch (const Error&) {
+    if (!in.connection.IsAutoCommit()) {
+      in.connection.Rollback();
+    }
+    throw;
+  } catch (const std::exception& error) {
+    if (!in.connection.IsAutoCommit()) {
+      in.connection.Rollback();
+    }
+    throw run_error(duckdb::ErrorData(error));
+  }
+  fault_point("store.after_commit");
+}
+
+void StoreTable::abort() noexcept { impl_->staged.reset(); }
+
+std::int64_t StoreTable::staged_rows() const { return impl_->staged ? impl_->staged->rows() : 0; }
+
+std::string StoreTable::select_sql() const { return "SELECT * FROM " + impl_->qualified; }
+
+std::string StoreTable::select_range_sql(const std::string& column,
+                                         const std::optional<std::string>& from,
+                                         const std::string& to) const {
+  const auto name = quote_name(column);
+  return fmt::format("SELECT * FROM {} WHERE {} <= {}{}", impl_->qualified, name, to,
+                     from ? fmt::format(" AND {} > {}", name, *from) : "");
+}
+
+std::optional<std::string> StoreTable::end_of_range(const std::string& column,
+                                                    const std::optional<std::string>& from,
+                                                    std::optional<std::int64_t> limit) const {
+  const auto name = quote_name(column);
+  const auto after = from ? fmt::format("WHERE {} > {}", name, *from) : std::string();
+  const auto sql =
+      limit ? fmt::format("SELECT max({0}) FROM (SELECT {0} FROM {1} {2} ORDER BY {0} LIMIT {3})",
+                          name, impl_->qualified, after, *limit)
+            : fmt::format("SELECT max({}) FROM {} {}", name, impl_->qualified, after);
+  const auto value = execute(impl_->connection, sql)->GetValue(0, 0);
+  return value.IsNull() ? std::nullopt : std::optional(std::string(value.ToSQLString()));
+}
+
+}  // namespace millrace::sql

@@ -1,0 +1,54 @@
+// The embedded store: a DuckDB file that pipelines read and write, in transactions.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/schema.h"
+#include "core/sink.h"
+#include "sql/database.h"
+
+namespace millrace::sql {
+
+/// One table of a store file, written batch by batch: the batch id is in the same transaction as
+/// its rows, so a batch that is published twice changes nothing the second time.
+class StoreTable {
+ public:
+  /// Attaches the file (made if missing) to the database. Throws Error if another process has it.
+  StoreTable(Database& database, std::string file, std::string table);
+  ~StoreTable();
+
+  [[nodiscard]] std::optional<Schema> schema() const;  ///< nullopt: no such table
+  /// Makes the table if missing; an existing one must have these columns.
+  void create(const Schema& schema, const std::vector<std::string>& key);
+  /// The last batch id that `writer` (pipeline and sink) committed here.
+  [[nodiscard]] std::optional<std::int64_t> last_batch(const std::string& writer) const;
+
+  /// A batch: begin, writers, publish (one transaction), or abort.
+  void begin(OutputMode mode, const std::vector<std::string>& key);
+  [[nodiscard]] std::unique_ptr<SinkWriter> writer();
+  void publish(const std::string& writer, std::int64_t batch);
+  void abort() noexcept;
+  [[nodiscard]] std::int64_t staged_rows() const;
+
+  /// "SELECT * FROM store.table": the table, or the part of it after `from` up to and with `to` of a
+  /// column, both SQL literals as end_of_range() gave them.
+  [[nodiscard]] std::string select_sql() const;
+  [[nodiscard]] std::string select_range_sql(const std::string& column,
+                                             const std::optional<std::string>& from,
+                                             const std::string& to) const;
+  /// The greatest value of a column after `from`, as an SQL literal; with `limit` rows at most
+  /// before it (all rows that share it are in). nullopt if there is nothing after `from`.
+  [[nodiscard]] std::optional<std::string> end_of_range(const std::string& column,
+                                                        const std::optional<std::string>& from,
+                                                        std::optional<std::int64_t> limit) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::sql

@@ -1,0 +1,365 @@
+#!/usr/bin/env python3
+"""Bad input and a bad world: each gives a clear error or is kept aside, and nothing is lost."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support import millrace as m  # noqa: E402
+
+PIPELINE = """pipeline: bad
+sources:
+  input:
+    from: {{ type: files, path: in }}
+    format: {format}
+    schema: id BIGINT, name VARCHAR, amount DOUBLE
+    on_malformed: {on_malformed}
+datasets:
+  kept: SELECT id, name, amount FROM input
+sinks:
+  kept: {{ from: kept, to: {{ type: files, path: out }}, format: parquet, mode: append }}
+"""
+HEADER = b"id,name,amount\n"
+
+
+class Home:
+    """A folder with a pipeline and an input folder."""
+
+    def __init__(self, folder, on_malformed="quarantine", format="csv", pipeline=PIPELINE):
+        self.path = pathlib.Path(folder)
+        shutil.rmtree(self.path, ignore_errors=True)
+        (self.path / "in").mkdir(parents=True)
+        (self.path / "pipeline.yaml").write_text(
+            pipeline.format(on_malformed=on_malformed, format=format))
+
+    def write(self, content, name="a.csv"):
+        (self.path / "in" / name).write_bytes(content)
+        os.utime(self.path / "in" / name, (1_700_000_000, 1_700_000_000))
+        return self
+
+    def run(self, code=0, **options):
+        done = m.run("run", "pipeline.yaml", "--once", cwd=self.path, check=False, **options)
+        assert done.returncode == code, f"exit code {done.returncode}, not {code}: {done.stderr}"
+        return done.stderr
+
+    def rows(self):
+        return m.query("pipeline.yaml", "SELECT id, name, amount FROM kept ORDER BY ALL",
+                       cwd=self.path)
+
+    def ids(self):
+        return [row["id"] for row in self.rows()]
+
+    def quarantined(self):
+        folder = self.path / ".millrace" / "bad" / "quarantine"
+        return [json.loads(line) for f in sorted(folder.rglob("*.jsonl"))
+                for line in f.read_text().splitlines()]
+
+
+def says(text, *parts):
+    for part in parts:
+        assert part in text, f"`{part}` is not in: {text}"
+
+
+class Files:
+    """Files that are odd or broken."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def home(self, *args, **options):
+        return Home(self.folder, *args, **options)
+
+    def empty_file(self):
+        home = self.home().write(b"").write(HEADER + b"1,a,1.5\n", "b.csv")
+        home.run()
+        assert home.ids() == [1], home.ids()
+
+    def header_only(self):
+        home = self.home().write(HEADER).write(HEADER + b"1,a,1.5\n", "b.csv")
+        home.run()
+        assert home.ids() == [1], home.ids()
+
+    def wrong_header(self):
+        text = self.home().write(b"id,nam,amount\n1,a,2\n").run(code=3)
+        says(text, "a.csv", "name", "nam")
+
+    def other_order(self):
+        home = self.home().write(HEADER + b"1,a,1.5\n")
+        home.write(b"amount,id,name\n2.5,2,b\n", "b.csv").run()
+        assert [(r["id"], r["name"], r["amount"]) for r in home.rows()] == \
+            [(1, "a", 1.5), (2, "b", 2.5)], home.rows()
+
+    def truncated_last_line(self):
+        home = self.home().write(HEADER + b"1,a,1.5\n2,b")
+        home.run()
+        assert home.ids() == [1], home.ids()
+        bad = home.quarantined()
+        assert len(bad) == 1 and bad[0]["line"] == 3 and "2,b" in bad[0]["raw"], bad
+
+    def no_newline_at_the_end(self):
+        home = self.home().write(HEADER + b"1,a,1.5\n2,b,2.5")
+        home.run()
+        assert home.ids() == [1, 2], home.ids()
+
+    def invalid_utf8(self):
+        home = self.home().write(HEADER + b"1,a,1.5\n2,\xff\xfe,2.5\n3,c,3.5\n")
+        home.run()
+        assert home.ids() == [1, 3], home.ids()
+        assert len(home.quarantined()) == 1 and home.quarantined()[0]["line"] == 3
+
+    def ten_megabyte_field(self):
+        home = self.home().write(HEADER + b"1,a,1\n2," + b"x" * 10_000_000 + b",2\n3,c,3\n")
+        home.run()
+        assert home.ids() == [1, 2, 3], home.ids()
+        assert len(home.rows()[1]["name"]) == 10_000_000
+
+    def nul_byte(self):
+        home = self.home().write(HEADER + b"1,a,1.5\n2,b\0c,2.5\n3,c,3.5\n")
+        home.run()
+        kept, bad = home.ids(), home.quarantined()
+        assert kept in ([1, 2, 3], [1, 3]) and len(kept) + len(bad) == 3, (kept, bad)
+
+    def crlf(self):
+        home = self.home().write(b"id,name,amount\r\n1,a,1.5\r\n2,b,2.5\r\n")
+        home.run()
+        assert [(r["id"], r["name"], r["amount"]) for r in home.rows()] == \
+            [(1, "a", 1.5), (2, "b", 2.5)], home.rows()
+
+    def byte_order_mark(self):
+        home = self.home().write(b"\xef\xbb\xbf" + HEADER + b"1,a,1.5\n")
+        home.run()
+        assert home.ids() == [1], home.ids()
+
+    def quotes_and_newlines(self):
+        home = self.home().write(HEADER + b'1,"a, ""b""\nc",1.5\n2,d,2.5\n')
+        home.run()
+        assert [r["name"] for r in home.rows()] == ['a, "b"\nc', "d"], home.rows()
+
+    def unparsable_value(self):
+        home = self.home().write(HEADER + b"1,a,1.5\n2,b,much\n3,c,3.5\n")
+        home.run()
+        bad = home.quarantined()
+        assert home.ids() == [1, 3], home.ids()
+        assert len(bad) == 1 and bad[0]["column"] == "amount" and bad[0]["line"] == 3, bad
+        assert "a.csv" in bad[0]["origin"] and "much" in bad[0]["raw"] and bad[0]["reason"], bad
+
+    def drop(self):
+        home = self.home("drop").write(HEADER + b"1,a,1.5\n2,b,much\n3,c,3.5\n")
+        home.run()
+        assert home.ids() == [1, 3] and not home.quarantined()
+
+    def fail(self):
+        home = self.home("fail").write(HEADER + b"1,a,1.5\n2,b,much\n3,c,3.5\n")
+        says(home.run(code=3), "a.csv", ":3", "amount", "much")
+        home.write(HEADER + b"1,a,1.5\n2,b,2.5\n3,c,3.5\n")
+        (home.path / ".millrace").rename(home.path / "old")
+        home.run()
+        assert home.ids() == [1, 2, 3], home.ids()
+
+    def json_lines(self):
+        home = self.home(format="json")
+        home.write(b'{"id": 1, "name": "a", "amount": 1.5}\n{"id": 2, "na\n{"id": "x"}\n'
+                   b'{"id": 3, "extra": true}\n', "a.json").run()
+        assert home.ids() == [1, 3], home.ids()
+        assert [b["line"] for b in home.quarantined()] == [2, 3], home.quarantined()
+
+    def broken_parquet(self):
+        says(self.home(format="parquet").write(b"PAR1 no, not really", "a.parquet").run(code=3),
+             "a.parquet")
+
+    def hidden_and_temporary_files(self):
+        home = self.home().write(HEADER + b"1,a,1\n").write(HEADER + b"2,b,2\n", ".b.csv")
+        home.write(HEADER + b"3,c,3\n", "c.csv.tmp").write(HEADER + b"4,d,4\n", "_d.csv").run()
+        assert home.ids() == [1], home.ids()
+
+    def compressed(self):
+        import gzip
+        home = self.home().write(gzip.compress(HEADER + b"1,a,1.5\n"), "a.csv.gz")
+        home.run()
+        assert home.ids() == [1], home.ids()
+
+
+class World:
+    """Folders, disks and checkpoints that are not as they should be."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def home(self):
+        return Home(self.folder).write(HEADER + b"1,a,1.5\n")
+
+    def no_such_directory(self):
+        home = self.home()
+        shutil.rmtree(home.path / "in")
+        says(home.run(code=3), "/in", "No such file or directory")
+
+    def no_permission(self):
+        """As a user that may not read; root may read everything."""
+        home = self.home()
+        (home.path / "in").chmod(0o700)
+        os.chmod(home.path, 0o777)
+        for parent in home.path.parents:
+            if str(parent).startswith(tempfile.gettempdir() + "/"):
+                parent.chmod(0o755)
+        binary = home.path / "millrace"
+        shutil.copy(m.BINARY, binary)
+        library = subprocess.run(["ldd", m.BINARY], capture_output=True, text=True).stdout
+        library = [w.split("=>")[1].split()[0] for w in library.splitlines() if "libduckdb" in w][0]
+        shutil.copy(library, home.path / "libduckdb.so")
+        if os.geteuid() != 0:
+            (home.path / "in").chmod(0)
+        user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        done = subprocess.run([binary, "run", "pipeline.yaml", "--once"], cwd=home.path, text=True,
+                              capture_output=True, env={"LD_LIBRARY_PATH": str(home.path)}, **user)
+        (home.path / "in").chmod(0o700)
+        assert done.returncode == 3, (done.returncode, done.stderr)
+        says(done.stderr, "/in", "ermission denied")
+
+    def full_disk(self):
+        """A small tmpfs: a clear error, nothing half-written; with room again nothing is lost."""
+        if os.geteuid() != 0:
+            raise m.Failed("needs root to mount a small tmpfs")
+        home = self.home()
+        rows = b"".join(b"%d,%s,1.5\n" % (i, os.urandom(64).hex().encode()) for i in range(60_000))
+        home.write(HEADER + rows)
+        out = home.path / "out"
+        out.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", out], check=True)
+        try:
+            says(home.run(code=3), "No space left on device")
+            assert not [f for f in m.files_below(out) if f.endswith(".parquet")], m.files_below(out)
+            subprocess.run(["mount", "-o", "remount,size=64m", out], check=True)
+            home.run()
+            assert len(home.ids()) == 60_000
+        finally:
+            subprocess.run(["umount", out], check=True)
+
+    def corrupted_checkpoint(self):
+        home = self.home()
+        home.run()
+        logs = [p for p in (home.path / ".millrace" / "bad").rglob("*.log")]
+        snapshots = [p for p in (home.path / ".millrace" / "bad").rglob("*.snapshot")]
+        assert logs or snapshots
+        for path in logs + snapshots:
+            data = bytearray(path.read_bytes())
+            if data:
+                data[len(data) // 3] ^= 0xFF
+                path.write_bytes(bytes(data))
+        home.write(HEADER + b"2,b,2.5\n", "b.csv")
+        says(home.run(code=3), ".millrace/bad/")
+
+    def other_pipeline(self):
+        home = self.home()
+        home.run()
+        path = home.path / "pipeline.yaml"
+        path.write_text(path.read_text().replace("SELECT id, name, amount", "SELECT id, name"))
+        text = home.run(code=2)
+        says(text, "kept")
+
+    def two_processes(self):
+        home = self.home()
+        first = m.start("run", "pipeline.yaml", cwd=home.path)
+        try:
+            m.wait_until(lambda: m.files_below(home.path / "out"), "the first batch")
+            says(home.run(code=3), str(first.pid))
+        finally:
+            first.terminate()
+            out, errors = first.communicate(timeout=30)
+        assert first.returncode == 0, (first.returncode, errors)
+        home.write(HEADER + b"2,b,2.5\n", "b.csv").run()
+        assert home.ids() == [1, 2], home.ids()
+
+    def changed_file(self):
+        """A file that changes after it was planned: the batch fails and says so."""
+        home = self.home()
+        done = m.run("run", "pipeline.yaml", "--once", cwd=home.path, check=False,
+                     env={"MILLRACE_FAULT": "checkpoint.offsets.after_sync:1"})
+        assert done.returncode == -9, done
+        home.write(HEADER + b"1,a,1.5\n2,b,2.5\n")
+        says(home.run(code=3), "a.csv", "changed")
+
+    def disappeared_file(self):
+        home = self.home()
+        done = m.run("run", "pipeline.yaml", "--once", cwd=home.path, check=False,
+                     env={"MILLRACE_FAULT": "checkpoint.offsets.after_sync:1"})
+        assert done.returncode == -9, done
+        (home.path / "in" / "a.csv").unlink()
+        says(home.run(code=3), "a.csv")
+
+
+class Mistakes:
+    """Mistakes in a pipeline file: all at once, each at its place, with the way out."""
+
+    BASE = PIPELINE.format(on_malformed="quarantine", format="csv")
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def check(self, text, *parts):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        (self.folder / "pipeline.yaml").write_text(text)
+        done = m.run("validate", "pipeline.yaml", cwd=self.folder, check=False)
+        assert done.returncode == 2, f"exit code {done.returncode}: {done.stdout}{done.stderr}"
+        says(done.stderr, *parts)
+        return done.stderr
+
+    def unknown_key(self):
+        self.check(self.BASE.replace("sinks:", "sink:"), "pipeline.yaml:10:1: error: ",
+                   "did you mean `sinks`?")
+
+    def unknown_option(self):
+        self.check(self.BASE.replace("schema:", "shema:"), "pipeline.yaml:6:5: error: ",
+                   "did you mean `schema`?")
+
+    def unknown_connector(self):
+        self.check(self.BASE.replace("type: files, path: in", "type: file, path: in"),
+                   "pipeline.yaml:4:", "did you mean `files`?")
+
+    def bad_sql(self):
+        self.check(self.BASE.replace("SELECT id,", "SELECT idd,"), "pipeline.yaml:9:16: error: ",
+                   "idd")
+
+    def bad_syntax_in_sql(self):
+        self.check(self.BASE.replace("FROM input", "FORM input"), "pipeline.yaml:9:", "error: ")
+
+    def unknown_dataset(self):
+        self.check(self.BASE.replace("FROM input", "FROM inputs"), "pipeline.yaml:9:",
+                   "did you mean `input`?")
+
+    def unknown_sink_source(self):
+        self.check(self.BASE.replace("from: kept", "from: keptt"), "pipeline.yaml:11:",
+                   "did you mean `kept`?")
+
+    def bad_yaml(self):
+        self.check(self.BASE + "\n  - : : x", "pipeline.yaml:", "error: ")
+
+    def wrong_mode(self):
+        self.check(self.BASE.replace("mode: append", "mode: complete"), "pipeline.yaml:11:",
+                   "complete")
+
+    def literal_secret_and_many_mistakes(self):
+        text = self.check(self.BASE.replace("schema:", "shema:").replace("from: kept", "from: keptt")
+                          .replace("on_malformed: quarantine", "on_malformed: ignore"),
+                          "pipeline.yaml:6:", "pipeline.yaml:7:", "pipeline.yaml:11:")
+        assert text.count(": error: ") >= 3, text
+
+
+def main():
+    report = m.Report("bad input")
+    with tempfile.TemporaryDirectory(prefix="millrace-bad-") as folder:
+        for group in (Files, World, Mistakes):
+            instance = group(os.path.join(folder, "home"))
+            for name in [n for n in group.__dict__ if not n.startswith("_")
+                         and n not in ("home", "check", "BASE")]:
+                if not sys.argv[1:] or name in sys.argv[1:]:
+                    report.case(f"{group.__name__}: {name}", getattr(instance, name))
+    return report.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

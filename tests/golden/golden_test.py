@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Golden pipelines: cases/*.test, each run in every way that must not change the answer.
+
+A case is a dataset over a stream `input`. Its rows arrive as CSV files and its result is compared
+with one DuckDB query over all files at once: batch is the oracle of streaming. It is run
+  straight   all files in one batch
+  files      one file a batch
+  rows       one row a batch (the first rows only, when there are many)
+  killed     one file a batch, killed at a step of a batch and started again, for several steps
+  1 thread   one file a batch, on one thread
+A case file has `key: value` lines, then `sql:` and the text of the SQL:
+  about:    what it proves
+  schema:   columns of the input
+  rows:     an SQL query over range(N) AS t(i) that makes the rows; `files: N` cuts them into files
+  modes:    append, complete and/or update
+  derived:  name = SQL, further datasets over `result`; the last one is what is compared
+  refused:  part of the message with which validate refuses the case (then nothing is run)
+Usage: golden_test.py [CASE...]
+"""
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support import millrace as m  # noqa: E402
+
+CASES = pathlib.Path(__file__).parent / "cases"
+# Steps of a batch at which a run is killed: early, in the middle and late ones.
+FAULTS = ["checkpoint.offsets.after_sync:2", "files.after_stage:1", "store.before_commit:2",
+          "files.after_publish:2", "store.after_commit:1", "checkpoint.commit.before_write:3",
+          "checkpoint.commit.after_sync:2"]
+
+
+def parse(path):
+    case = {"name": path.stem, "files": "5", "modes": "complete", "derived": []}
+    lines = path.read_text().splitlines()
+    while lines:
+        line = lines.pop(0)
+        if not line.strip() or line.startswith("#"):
+            continue
+        key, _, value = line.partition(":")
+        if key == "sql":
+            case["sql"] = "\n".join(lines)
+            break
+        if key == "derived":
+            case["derived"].append([part.strip() for part in value.split("=", 1)])
+        else:
+            case[key.strip()] = value.strip()
+    return case
+
+
+def indent(text, by):
+    return "\n".join(" " * by + line for line in text.splitlines())
+
+
+class Case:
+    def __init__(self, case, folder):
+        self.case, self.folder = case, pathlib.Path(folder)
+        self.last = case["derived"][-1][0] if case["derived"] else "result"
+
+    def pipeline(self, mode, limit, threads=None):
+        datasets = f"  result: |\n{indent(self.case['sql'], 4)}\n"
+        for name, sql in self.case["derived"]:
+            datasets += f"  {name}: |\n    {sql}\n"
+        to = "{ type: store, path: out.duckdb }" if mode == "update" else "{ type: files, path: out }"
+        sink = "    table: result\n" if mode == "update" else "    format: parquet\n"
+        limit = f"    max_files_per_trigger: {limit}\n" if limit else ""
+        return (f"pipeline: golden\n" + (f"threads: {threads}\n" if threads else "") +
+                f"sources:\n  input:\n    from: {{ type: files, path: in }}\n    format: csv\n"
+                f"    schema: {self.case['schema']}\n{limit}"
+                f"datasets:\n{datasets}"
+                f"sinks:\n  out:\n    from: {self.last}\n    to: {to}\n    mode: {mode}\n{sink}")
+
+    def prepare(self, mode, limit, cut, threads=None):
+        """A fresh folder with the pipeline and its input; `cut` says how many rows go in a file."""
+        home = self.folder / "run"
+        shutil.rmtree(home, ignore_errors=True)
+        (home / "in").mkdir(parents=True)
+        (home / "pipeline.yaml").write_text(self.pipeline(mode, limit, threads))
+        for number, rows in enumerate(cut):
+            m.write_csv(home / "in" / f"{number:05}.csv", self.header, rows)
+        return home
+
+    def load_rows(self):
+        self.header = [c.split()[0] for c in split_columns(self.case["schema"])]
+        home = self.prepare_empty()
+        rows = m.query("pipeline.yaml", self.case["rows"], cwd=home)
+        self.rows = [[row[name] for name in self.header] for row in rows]
+
+    def prepare_empty(self):
+        self.folder.mkdir(exist_ok=True, parents=True)
+        (self.folder / "in").mkdir(exist_ok=True)
+        (self.folder / "pipeline.yaml").write_text(self.pipeline("complete", None)
+                                                   .replace(f"from: {self.last}", "from: input")
+                                                   .replace("mode: complete", "mode: append"))
+        return self.folder
+
+    def cut(self, files):
+        size = max(1, -(-len(self.rows) // files))
+        return [self.rows[i:i + size] for i in range(0, len(self.rows), size)] or [[]]
+
+    def oracle(self, home):
+        """One DuckDB query over all files."""
+        columns = ", ".join("'%s': '%s'" % tuple(c.split(None, 1))
+                            for c in split_columns(self.case["schema"]))
+        parts = [f"input AS (SELECT * FROM read_csv('in/*.csv', header = true, auto_detect = false, "
+                 f"columns = {{{columns}}}))", f"result AS ({self.case['sql']})"]
+        parts += [f"{name} AS ({sql})" for name, sql in self.case["derived"]]
+        return m.canonical(m.query("pipeline.yaml", f"WITH {', '.join(parts)} FROM {self.last}",
+                                   cwd=home))
+
+    def check(self, home, what):
+        want = self.oracle(home)
+        got = m.canonical(m.query("pipeline.yaml", "SELECT * FROM out", cwd=home))
+        if got != want:
+            missing = [r for r in want if r not in got][:3]
+            extra = [r for r in got if r not in want][:3]
+            raise m.Failed(f"{what}: {len(got)} rows, the oracle has {len(want)}\n"
+                           f"     missing {missing}\n     extra   {extra}")
+
+    def straight(self, mode, limit, cut, threads=None):
+        home = self.prepare(mode, limit, cut, threads)
+        m.run("run", "pipeline.yaml", "--once", cwd=home)
+        self.check(home, f"{mode}")
+
+    def killed(self, mode, cut):
+        hits = 0
+        for fault in FAULTS:
+            home = self.prepare(mode, 1, cut)
+            done = m.run("run", "pipeline.yaml", "--once", cwd=home, env={"MILLRACE_FAULT": fault},
+                         check=False)
+            if done.returncode == 0:
+                continue  # this kind of sink does not pass there
+            assert done.returncode == -9, f"{fault}: exit code {done.returncode}\n{done.stderr}"
+            hits += 1
+            m.run("run", "pipeline.yaml", "--once", cwd=home)
+            self.check(home, f"{mode}, killed at {fault}")
+        assert hits >= 3, f"only {hits} fault points were met"
+
+    def refused(self):
+        home = self.prepare_empty()
+        (home / "pipeline.yaml").write_text(self.pipeline(self.case["modes"].split()[0], None))
+        done = m.run("validate", "pipeline.yaml", cwd=home, check=False)
+        assert done.returncode == 2, f"validate exited with {done.returncode}: {done.stdout}"
+        assert self.case["refused"] in done.stderr, done.stderr
+        assert re.search(r"pipeline\.yaml:\d+:\d+: error: ", done.stderr), done.stderr
+
+
+def split_columns(schema):
+    """Cuts "a INT, b DECIMAL(4,1)" at the commas outside of parentheses."""
+    out, depth, start = [], 0, 0
+    for i, c in enumerate(schema):
+        depth += (c in "([<") - (c in ")]>")
+        if c == "," and depth == 0:
+            out.append(schema[start:i].strip())
+            start = i + 1
+    return out + [schema[start:].strip()]
+
+
+def main():
+    report = m.Report("golden")
+    names = sys.argv[1:]
+    for path in sorted(CASES.glob("*.test")):
+        if names and path.stem not in names:
+            continue
+        spec = parse(path)
+        with tempfile.TemporaryDirectory(prefix="millrace-golden-") as folder:
+            case = Case(spec, folder)
+            if "refused" in spec:
+                report.case(f"{path.stem}: refused", case.refused)
+                continue
+            if not report.case(f"{path.stem}: rows", case.load_rows):
+                continue
+            few = case.cut(int(spec["files"]))
+            for mode in spec["modes"].split():
+                mode = mode.strip(",")
+                way = f"{path.stem}: {mode}, "
+                report.case(way + "straight", lambda: case.straight(mode, None, few))
+                report.case(way + "a file a batch", lambda: case.straight(mode, 1, few))
+                report.case(way + "a row a batch",
+                            lambda: case.straight(mode, 1, [[r] for r in case.rows[:12]]))
+                report.case(way + "1 thread", lambda: case.straight(mode, 1, few, threads=1))
+                report.case(way + "killed and restored", lambda: case.killed(mode, few))
+    return report.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
