@@ -22,8 +22,8 @@ class Database;
 struct ConnectorRequest {
   std::string name;        ///< of the source or sink
   Location at;
-  const Node* connection;  ///< the mapping under `connections:` or inline; never null (may be empty)
-  const Node* options;     ///< the source's or sink's own mapping, without from/to/mode/trigger keys
+  const Node* connection;  ///< the mapping under `connections:` or inline, less `type`; never null
+  const Node* options;     ///< the source's or sink's own mapping, without from, to, as, mode, key
   std::string base_dir;    ///< relative paths are relative to this: the pipeline file's folder
   sql::Database* database = nullptr;  ///< null while only validating
   bool as_table = false;  ///< a source to be read whole every batch (`as: table`)

@@ -103,15 +103,15 @@ void check_connectors(const PipelineSpec& spec, const ConnectorList& connectors,
                       Diagnostics& diagnostics) {
   for (const SourceSpec& source : spec.sources) {
     if (const Connector* connector = find_connector(connectors, source.connector)) {
-      (void)connector->make_source(
-          {source.name, source.at, &source.connection, &source.options, spec.base_dir, nullptr},
-          diagnostics);
+      (void)connector->make_source({source.name, source.at, &source.connection, &source.options,
+                                    spec.base_dir, nullptr, source.table},
+                                   diagnostics);
     }
   }
   for (const SinkSpec& sink : spec.sinks) {
     if (const Connector* connector = find_connector(connectors, sink.connector)) {
       (void)connector->make_sink(
-          {sink.name, sink.at, &sink.connection, &sink.options, spec.base_dir, nullptr},
+          {sink.name, sink.at, &sink.connection, &sink.options, spec.base_dir, nullptr, false},
           diagnostics);
     }
   }

@@ -116,13 +116,14 @@ std::string required_lines(const OptionSet* set, std::string_view indent) {
 
 /// How a source or sink of a connector looks at its shortest.
 std::string role_example(const Connector& connector, bool source) {
-  const bool connected = connector.connection_options() != nullptr;
+  const OptionSet* connection = connector.connection_options();
+  const bool connected = connection != nullptr && !connection->infos().empty();
   std::string out = "```yaml\n";
   std::string link(connector.type());
   if (connected) {
     link = "my_" + link;
     out += fmt::format("connections:\n  {}:\n    type: {}\n", link, connector.type());
-    out += required_lines(connector.connection_options(), "    ");
+    out += required_lines(connection, "    ");
   }
   if (source) {
     out += fmt::format("sources:\n  orders:\n    from: {}\n", link);
@@ -146,13 +147,16 @@ std::string role_section(const Connector& connector, std::string_view title, con
 
 std::string connector_section(const Connector& connector) {
   std::string out = fmt::format("## {}\n\n{}\n\n", connector.type(), connector.summary());
-  if (const OptionSet* set = connector.connection_options()) {
+  const OptionSet* set = connector.connection_options();
+  if (set != nullptr && !set->infos().empty()) {
     out += role_section(connector, "connection", *set, std::nullopt);
   }
-  if (const OptionSet* set = connector.source_options()) {
+  set = connector.source_options();
+  if (set != nullptr) {
     out += role_section(connector, "source", *set, true);
   }
-  if (const OptionSet* set = connector.sink_options()) {
+  set = connector.sink_options();
+  if (set != nullptr) {
     out += role_section(connector, "sink", *set, false);
   }
   return out;

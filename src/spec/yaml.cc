@@ -349,8 +349,9 @@ bool check_text(const std::string& text, const LineIndex& lines, const std::stri
 }
 
 std::string normalised(std::string text) {
-  if (text.starts_with("\xEF\xBB\xBF")) {
-    text.erase(0, 3);
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.compare(0, kByteOrderMark.size(), kByteOrderMark) == 0) {
+    text.erase(0, kByteOrderMark.size());
   }
   std::string result;
   result.reserve(text.size());

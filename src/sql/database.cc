@@ -39,7 +39,18 @@ std::string quoted(std::string_view text, char mark) {
   return result += mark;
 }
 
+/// Throws SqlError for a syntax error. DuckDB tells its place here; once it has run a query, only
+/// within the text of the message.
+void check_syntax(duckdb::Connection& connection, const std::string& sql) {
+  try {
+    (void)connection.ExtractStatements(sql);
+  } catch (const std::exception& error) {
+    throw sql_error(duckdb::ErrorData(error));
+  }
+}
+
 void must_run(duckdb::Connection& connection, const std::string& sql) {
+  check_syntax(connection, sql);
   const auto result = connection.Query(sql);
   if (result->HasError()) {
     throw sql_error(result->GetErrorObject());
@@ -155,6 +166,7 @@ std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql
 
 TextTable Database::query(std::string_view sql, std::size_t limit) {
   duckdb::Connection connection(*impl_->duck);
+  check_syntax(connection, std::string(sql));
   const auto result = connection.SendQuery(std::string(sql));
   if (result->HasError()) {
     throw sql_error(result->GetErrorObject());

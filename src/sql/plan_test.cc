@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "sql/testing.h"
+#include "sql/support_test.h"
 
 namespace millrace::sql {
 namespace {
@@ -60,7 +60,7 @@ class PlanTest : public ::testing::TestWithParam<int> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Threads, PlanTest, ::testing::Values(1, 2),
-                         [](const auto& info) { return fmt::format("{}", info.param); });
+                         [](const auto& threads) { return fmt::format("{}", threads.param); });
 
 TEST_P(PlanTest, StatelessIsRowByRow) {
   for (

@@ -1,7 +1,7 @@
 // Every shape that can't be done is refused, each with its reason and the way out.
 #include <gtest/gtest.h>
 
-#include "sql/testing.h"
+#include "sql/support_test.h"
 
 namespace millrace::sql {
 namespace {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "sql/testing.h"
+#include "sql/support_test.h"
 
 namespace millrace::sql {
 namespace {
@@ -97,7 +97,7 @@ class SurveyTest : public ::testing::TestWithParam<int> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Threads, SurveyTest, ::testing::Values(1, 2),
-                         [](const auto& info) { return fmt::format("{}", info.param); });
+                         [](const auto& threads) { return fmt::format("{}", threads.param); });
 
 TEST_P(SurveyTest, EveryAggregateIsKeptAndRestored) {
   for (const std::string& call : kCalls) {

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <utility>
 
-#include "sql/testing.h"
+#include "sql/support_test.h"
 
 namespace millrace::sql {
 namespace {
@@ -38,7 +38,7 @@ class TrapTest : public ::testing::TestWithParam<int> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Threads, TrapTest, ::testing::Values(1, 2),
-                         [](const auto& info) { return fmt::format("{}", info.param); });
+                         [](const auto& threads) { return fmt::format("{}", threads.param); });
 
 long resident_kb() {
   malloc_trim(0);
@@ -77,7 +77,7 @@ TEST_P(TrapTest, ManyBatchesDoNotGrow) {
 
 // 2. Pre-aggregated states that point into memory of the batch.
 TEST_P(TrapTest, PreaggregationIsRight) {
-  for (const char* keys : {"i % 5", "i", "i % 70000"}) {
+  for (const char* keys : {"i % 5", "i", "i % 25000"}) {
     const std::string sql = fmt::format(
         "SELECT k, count(*) AS c, sum(v) AS s, min(v) AS mi, max(v) FILTER (WHERE v % 3 = 0) AS "
         "ma, "
@@ -88,7 +88,7 @@ TEST_P(TrapTest, PreaggregationIsRight) {
         "BY k, s0";
     const std::string input = fmt::format(
         "SELECT {} AS k, i * 7919 % 1009 AS v, 'a string that is long ' || {} AS s FROM "
-        "range(300000) t(i)",
+        "range(60000) t(i)",
         keys, keys);
     for (const auto& query : {sql, texts}) {
       const auto plan = database_.plan("test", over(query, "events"));

@@ -24,8 +24,8 @@ std::optional<duckdb::LogicalType> decimal_of(const std::string& text) {
                                       static_cast<std::uint8_t>(scale));
 }
 
-/// Parses nested types. DuckDB binds type names in a catalog, so this takes a small database of its
-/// own, made when the first nested type is met.
+/// Parses nested types. DuckDB binds type names in a catalog, so this takes a small database, alive
+/// for the moment only: one that lived as long as the process would die after what it needs.
 duckdb::LogicalType parse_type(const std::string& text) {
   static std::mutex lock;
   static std::map<std::string, duckdb::LogicalType> known;
@@ -33,13 +33,14 @@ duckdb::LogicalType parse_type(const std::string& text) {
   if (const auto found = known.find(text); found != known.end()) {
     return found->second;
   }
-  static duckdb::DuckDB duck(nullptr);
-  static duckdb::Connection connection(duck);
+  duckdb::DBConfig config;
+  config.options.maximum_threads = 1;
+  duckdb::DuckDB duck(nullptr, &config);
+  duckdb::Connection connection(duck);
   duckdb::LogicalType type;
   connection.context->RunFunctionInTransaction(
       [&] { type = duckdb::TransformStringToLogicalType(text, *connection.context); });
-  known.emplace(text, type);
-  return type;
+  return known.emplace(text, std::move(type)).first->second;
 }
 
 }  // namespace

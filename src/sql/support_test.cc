@@ -1,4 +1,4 @@
-#include "sql/testing.h"
+#include "sql/support_test.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

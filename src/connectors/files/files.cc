@@ -1,0 +1,164 @@
+#include "connectors/files/files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "connectors/files/options.h"
+#include "connectors/files/sink.h"
+#include "connectors/files/source.h"
+
+namespace millrace {
+
+namespace {
+
+Location place_of(const ConnectorRequest& request, std::string_view option) {
+  for (const Node* node : {request.options, request.connection}) {
+    if (const Node* value = node->find(option)) {
+      return value->at;
+    }
+  }
+  return request.at;
+}
+
+/// The path, absolute; reports what cannot be one.
+std::optional<std::string> path_of(const ConnectorRequest& request, const FilesConnection& connection,
+                                   Diagnostics& diagnostics) {
+  const auto scheme = connection.path.find("://");
+  if (scheme == std::string::npos) {
+    return absolute_path(resolve_path(request.base_dir, connection.path));
+  }
+  diagnostics.error(place_of(request, "path"),
+                    fmt::format("`{}` paths are not in this version",
+                                connection.path.substr(0, scheme + 3)),
+                    "give a local path");
+  return std::nullopt;
+}
+
+bool check_source(const ConnectorRequest& request, const FilesSourceOptions& options,
+                  Diagnostics& diagnostics) {
+  const std::size_t before = diagnostics.error_count();
+  const auto what = "source " + request.name;
+  if (options.schema.empty() && options.format.kind != FileFormat::Kind::parquet) {
+    diagnostics.error(request.at,
+                      fmt::format("{} needs a `schema` for {} files", what,
+                                  enum_word(options.format.kind)),
+                      "for example `schema: id BIGINT, amount DOUBLE`");
+  }
+  if (options.clean_source == CleanSource::archive && options.source_archive_dir.empty()) {
+    diagnostics.error(place_of(request, "clean_source"),
+                      what + " needs `source_archive_dir` for `clean_source: archive`");
+  }
+  if (options.clean_source != CleanSource::off && request.as_table) {
+    diagnostics.error(place_of(request, "clean_source"),
+                      what + " is read whole every batch, so its files cannot be cleaned away",
+                      "leave out `clean_source`");
+  }
+  if (options.format.delimiter == '\n' || options.format.delimiter == '\r' ||
+      options.format.delimiter == options.format.quote) {
+    diagnostics.error(place_of(request, "delimiter"),
+                      what + " cannot have a line end or the quote as `delimiter`");
+  }
+  return diagnostics.error_count() == before;
+}
+
+bool check_sink(const ConnectorRequest& request, const FilesSinkOptions& options,
+                Diagnostics& diagnostics) {
+  constexpr std::array<std::string_view, 6> kParquet{"snappy", "zstd",   "gzip",
+                                                     "lz4",    "brotli", "uncompressed"};
+  constexpr std::array<std::string_view, 3> kText{"none", "gzip", "zstd"};
+  const bool parquet = options.format == sql::FileWriterOptions::Format::parquet;
+  std::vector<std::string> known;
+  if (parquet) {
+    known.assign(kParquet.begin(), kParquet.end());
+  } else {
+    known.assign(kText.begin(), kText.end());
+  }
+  bool good = true;
+  if (!options.compression.empty() &&
+      std::find(known.begin(), known.end(), options.compression) == known.end()) {
+    diagnostics.error(place_of(request, "compression"),
+                      fmt::format("sink {} cannot write {} with compression `{}`", request.name,
+                                  enum_word(options.format), options.compression),
+                      did_you_mean(options.compression, known));
+    good = false;
+  }
+  std::vector<std::string> names;
+  for (const std::string& name : options.partition_by) {
+    if (std::find(names.begin(), names.end(), to_lower(name)) != names.end()) {
+      diagnostics.error(place_of(request, "partition_by"),
+                        fmt::format("sink {} names `{}` twice in `partition_by`", request.name, name));
+      good = false;
+    }
+    names.push_back(to_lower(name));
+  }
+  return good;
+}
+
+class FilesConnector final : public Connector {
+ public:
+  [[nodiscard]] std::string_view type() const noexcept override { return "files"; }
+  [[nodiscard]] std::string_view summary() const noexcept override {
+    return "Reads and writes folders of CSV, JSON lines and Parquet files.";
+  }
+  [[nodiscard]] const OptionSet* connection_options() const noexcept override {
+    return &FilesConnection::table();
+  }
+  [[nodiscard]] const OptionSet* source_options() const noexcept override {
+    return &FilesSourceOptions::table();
+  }
+  [[nodiscard]] const OptionSet* sink_options() const noexcept override {
+    return &FilesSinkOptions::table();
+  }
+
+  std::unique_ptr<Source> make_source(const ConnectorRequest& request,
+                                      Diagnostics& diagnostics) const override {
+    const auto what = "source " + request.name;
+    FilesConnection connection;
+    FilesSourceOptions options;
+    bool good = FilesConnection::table().parse(*request.connection, diagnostics, connection, what);
+    const auto path = good ? path_of(request, connection, diagnostics) : std::nullopt;
+    good &= FilesSourceOptions::table().parse(*request.options, diagnostics, options, what) &&
+            check_source(request, options, diagnostics);
+    if (!good || !path) {
+      return nullptr;
+    }
+    if (!options.source_archive_dir.empty()) {
+      options.source_archive_dir =
+          absolute_path(resolve_path(request.base_dir, options.source_archive_dir));
+    }
+    return std::make_unique<FilesSource>(request.database, request.name, *path, std::move(options),
+                                         request.as_table);
+  }
+
+  std::unique_ptr<Sink> make_sink(const ConnectorRequest& request,
+                                  Diagnostics& diagnostics) const override {
+    const auto what = "sink " + request.name;
+    FilesConnection connection;
+    FilesSinkOptions options;
+    bool good = FilesConnection::table().parse(*request.connection, diagnostics, connection, what);
+    const auto path = good ? path_of(request, connection, diagnostics) : std::nullopt;
+    good &= FilesSinkOptions::table().parse(*request.options, diagnostics, options, what) &&
+            check_sink(request, options, diagnostics);
+    if (!good || !path) {
+      return nullptr;
+    }
+    if (options.compression.empty() || options.compression == "none") {
+      options.compression =
+          options.format == sql::FileWriterOptions::Format::parquet ? "snappy" : "";
+    }
+    return std::make_unique<FilesSink>(request.database, request.name, *path, std::move(options));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Connector> files_connector() { return std::make_unique<FilesConnector>(); }
+
+}  // namespace millrace

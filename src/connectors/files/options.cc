@@ -1,0 +1,98 @@
+#include "connectors/files/options.h"
+
+namespace millrace {
+
+const OptionTable<FilesSourceOptions>& FilesSourceOptions::table() {
+  using O = FilesSourceOptions;
+  static const OptionTable<O> kTable{
+      Option<O>{[](O& o) -> auto& { return o.format.kind; }, "format",
+                "What is in the files; json is one object a line. Files that end in .gz or .zst are "
+                "unpacked while they are read."}
+          .required(),
+      Option<O>{&O::schema, "schema",
+                "The columns, as in CREATE TABLE. May be left out for Parquet, which is asked."}
+          .example("id BIGINT, amount DECIMAL(12,2), at TIMESTAMP"),
+      Option<O>{[](O& o) -> auto& { return o.format.on_malformed; }, "on_malformed",
+                "What to do with a row that does not fit: quarantine puts it aside with its file, "
+                "line, text and the reason; drop only counts it; fail stops the pipeline."},
+      Option<O>{[](O& o) -> auto& { return o.format.header; }, "header",
+                "CSV: the first record names the columns, in any order."},
+      Option<O>{[](O& o) -> auto& { return o.format.delimiter; }, "delimiter",
+                "CSV: what stands between fields."},
+      Option<O>{[](O& o) -> auto& { return o.format.quote; }, "quote",
+                "CSV: what stands around fields that hold delimiters or line ends."},
+      Option<O>{[](O& o) -> auto& { return o.format.escape; }, "escape",
+                "CSV: what stands before a quote inside quotes."},
+      Option<O>{[](O& o) -> auto& { return o.format.null_text; }, "null_value",
+                "CSV: a field without quotes that reads so is NULL."}
+          .default_text("an empty field"),
+      Option<O>{[](O& o) -> auto& { return o.format.timestamp_format; }, "timestamp_format",
+                "CSV: how timestamps are written, in strptime's words."}
+          .default_text("ISO 8601")
+          .example("%d.%m.%Y %H:%M"),
+      Option<O>{[](O& o) -> auto& { return o.format.date_format; }, "date_format",
+                "CSV: how dates are written, in strptime's words."}
+          .default_text("ISO 8601")
+          .example("%d.%m.%Y"),
+      Option<O>{[](O& o) -> auto& { return o.format.max_line_bytes; }, "max_line_bytes",
+                "CSV, JSON: a record that is longer than about this is malformed."}
+          .bytes()
+          .at_least(Bytes{1}),
+      Option<O>{&O::path_glob_filter, "path_glob_filter",
+                "Only files whose name fits this pattern."}
+          .example("*.csv"),
+      Option<O>{&O::recursive_file_lookup, "recursive_file_lookup",
+                "Look into the folders below, too."},
+      Option<O>{&O::max_files_per_trigger, "max_files_per_trigger",
+                "At most so many files in a batch."}
+          .at_least(1),
+      Option<O>{&O::max_bytes_per_trigger, "max_bytes_per_trigger",
+                "At most about so many bytes of files in a batch, and one file at least."}
+          .at_least(Bytes{1})
+          .example("256MB"),
+      Option<O>{&O::max_file_age, "max_file_age",
+                "Files this much older than the newest one read are ignored, and need not be "
+                "remembered: it bounds the size of the checkpoint."}
+          .example("168h"),
+      Option<O>{&O::clean_source, "clean_source",
+                "What happens to a file once its batch is committed."},
+      Option<O>{&O::source_archive_dir, "source_archive_dir",
+                "Where `clean_source: archive` moves files, below their paths; on the same file "
+                "system, and not where the source looks."}
+          .path(),
+      Option<O>{&O::settle_time, "settle_time",
+                "A file that may still be written is left alone until it has not changed for so "
+                "long. Only used where the system can't tell whether somebody writes it."},
+      Option<O>{&O::poll_interval, "poll_interval",
+                "How often to look for new files where the system does not tell of them."}
+          .at_least(std::chrono::milliseconds(10)),
+  };
+  return kTable;
+}
+
+const OptionTable<FilesSinkOptions>& FilesSinkOptions::table() {
+  using O = FilesSinkOptions;
+  static const OptionTable<O> kTable{
+      Option<O>{&O::format, "format", "What to write; json is one object a line."},
+      Option<O>{&O::compression, "compression",
+                "Parquet: snappy, zstd (a third smaller, an eighth slower), gzip, lz4, brotli or "
+                "uncompressed. CSV and JSON: none, gzip or zstd."}
+          .default_text("snappy for Parquet, none for the others"),
+      Option<O>{&O::row_group_size, "row_group_size",
+                "Parquet: at most so many rows in a row group."}
+          .at_least(2048),
+      Option<O>{&O::partition_by, "partition_by",
+                "Columns that become folders `name=value` instead of being in the files."}
+          .example("[event_date]"),
+      Option<O>{&O::header, "header", "CSV: begin with the names of the columns."},
+      Option<O>{&O::max_file_size, "max_file_size",
+                "Begin another file when one has grown to about this size."}
+          .at_least(Bytes{1})
+          .example("128MB"),
+      Option<O>{&O::success_marker, "success_marker",
+                "Keep an empty file `_SUCCESS`, touched after each batch."},
+  };
+  return kTable;
+}
+
+}  // namespace millrace

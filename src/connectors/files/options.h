@@ -1,0 +1,95 @@
+// The options of the connector "files". Spark's names, in snake_case, where it has one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "core/source.h"
+#include "sql/file_writer.h"
+
+namespace millrace {
+
+template <>
+struct EnumNames<FileFormat::Kind> {
+  using K = FileFormat::Kind;
+  static constexpr EnumWord<K> kWords[] = {
+      {K::csv, "csv"}, {K::json, "json"}, {K::parquet, "parquet"}};
+};
+
+template <>
+struct EnumNames<OnMalformed> {
+  using K = OnMalformed;
+  static constexpr EnumWord<K> kWords[] = {
+      {K::quarantine, "quarantine"}, {K::drop, "drop"}, {K::fail, "fail"}};
+};
+
+template <>
+struct EnumNames<sql::FileWriterOptions::Format> {
+  using K = sql::FileWriterOptions::Format;
+  static constexpr EnumWord<K> kWords[] = {
+      {K::parquet, "parquet"}, {K::csv, "csv"}, {K::json, "json"}};
+};
+
+/// What happens to a file once the batch that read it is committed.
+enum class CleanSource : std::uint8_t { off, remove, archive };
+
+template <>
+struct EnumNames<CleanSource> {
+  using K = CleanSource;
+  static constexpr EnumWord<K> kWords[] = {
+      {K::off, "off"}, {K::remove, "delete"}, {K::archive, "archive"}};
+};
+
+/// What a pipeline may say of the place.
+struct FilesConnection {
+  std::string path;
+
+  static const OptionTable<FilesConnection>& table() {
+    using O = FilesConnection;
+    static const OptionTable<O> kTable{
+        Option<O>{&O::path, "path",
+                  "A folder; for a source also one file, or a pattern such as `in/2026-*/*.csv` "
+                  "(`**` stands for folders of any depth)."}
+            .required()
+            .path()
+            .example("input"),
+    };
+    return kTable;
+  }
+};
+
+/// What a pipeline may say of files it reads.
+struct FilesSourceOptions {
+  FileFormat format;
+  std::string schema;
+  std::string path_glob_filter;
+  bool recursive_file_lookup = false;
+  std::optional<std::int64_t> max_files_per_trigger;
+  std::optional<Bytes> max_bytes_per_trigger;
+  std::optional<std::chrono::milliseconds> max_file_age;
+  CleanSource clean_source = CleanSource::off;
+  std::string source_archive_dir;
+  std::chrono::milliseconds settle_time{1000};
+  std::chrono::milliseconds poll_interval{1000};
+
+  static const OptionTable<FilesSourceOptions>& table();
+};
+
+/// What a pipeline may say of files it writes.
+struct FilesSinkOptions {
+  sql::FileWriterOptions::Format format = sql::FileWriterOptions::Format::parquet;
+  std::string compression;
+  std::int64_t row_group_size = 122'880;
+  std::vector<std::string> partition_by;
+  bool header = true;
+  std::optional<Bytes> max_file_size;
+  bool success_marker = false;
+
+  static const OptionTable<FilesSinkOptions>& table();
+};
+
+}  // namespace millrace

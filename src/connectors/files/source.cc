@@ -1,0 +1,238 @@
+#include "connectors/files/source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "base/files.h"
+#include "base/strings.h"
+
+namespace millrace {
+
+namespace {
+
+Discovery::Where where(std::string path, const FilesSourceOptions& options) {
+  return {std::move(path), options.path_glob_filter, options.recursive_file_lookup,
+          options.settle_time};
+}
+
+}  // namespace
+
+FilesSource::FilesSource(sql::Database* database, std::string name, std::string path,
+                         FilesSourceOptions options, bool as_table)
+    : database_(database),
+      name_(std::move(name)),
+      options_(std::move(options)),
+      as_table_(as_table),
+      discovery_(where(std::move(path), options_)),
+      log_(Log().with("source", name_)) {}
+
+const Schema& FilesSource::schema() {
+  if (!schema_.empty()) {
+    return schema_;
+  }
+  if (!options_.schema.empty()) {
+    schema_ = database_->parse_schema(options_.schema);
+    return schema_;
+  }
+  discovery_.check();
+  const auto found = discovery_.look([](const std::string&) { return false; });
+  const auto first = std::find_if(found.begin(), found.end(), [](const auto& f) { return f.complete; });
+  if (first == found.end()) {
+    throw Error(Blame::user,
+                fmt::format("source {} has no `schema`, and there is no file in `{}` to ask; give it "
+                            "a `schema`",
+                            name_, discovery_.base()));
+  }
+  schema_ = database_->parquet_schema(fmt::format("{}/{}", discovery_.base(), first->file.path));
+  return schema_;
+}
+
+void FilesSource::open(const std::optional<Json>& position) {
+  discovery_.check();
+  watcher_.watch(discovery_.base());  // before the first look, so that nothing falls in between
+  if (options_.clean_source == CleanSource::archive) {
+    make_folders(options_.source_archive_dir);
+  }
+  if (!position) {
+    return;
+  }
+  for (const auto& [path, mtime] : position->at("files").items()) {
+    // A file that is cleaned away can't come again under its name, so it need not be remembered.
+    if (options_.clean_source == CleanSource::off ||
+        exists(fmt::format("{}/{}", discovery_.base(), path))) {
+      given_.emplace(path, mtime.get<std::int64_t>());
+    }
+    newest_ = std::max(newest_, mtime.get<std::int64_t>());
+  }
+  forget_old();
+}
+
+Json FilesSource::position() const {
+  Json files = Json::object();
+  for (const auto& [path, mtime] : given_) {
+    files[path] = mtime;
+  }
+  return {{"files", std::move(files)}};
+}
+
+void FilesSource::note_present(const std::vector<Discovery::Found>& found) {
+  if (at_present_ && !present_) {
+    present_.emplace();
+    for (const auto& each : found) {
+      present_->emplace(each.file.path, true);
+    }
+  }
+}
+
+/// Files that are complete and were not given yet, in order.
+std::vector<FileScan::File> FilesSource::find_new() {
+  const std::int64_t oldest =
+      options_.max_file_age
+          ? newest_ - std::chrono::nanoseconds(*options_.max_file_age).count()
+          : 0;
+  const auto found = discovery_.look(
+      [this](const std::string& path) { return !as_table_ && given_.contains(path); });
+  note_present(found);
+  std::vector<FileScan::File> files;
+  some_incomplete_ = false;
+  for (const auto& each : found) {
+    if ((each.file.mtime_ns < oldest && !as_table_) ||
+        (present_ && !present_->contains(each.file.path))) {
+      continue;
+    }
+    some_incomplete_ |= !each.complete;
+    if (each.complete) {
+      files.push_back(each.file);
+    }
+  }
+  return files;
+}
+
+std::optional<Slice> FilesSource::plan(std::int64_t /*now*/) {
+  if (ended_) {
+    return std::nullopt;
+  }
+  auto files = find_new();
+  if (files.empty() && at_present_ && some_incomplete_ && !as_table_) {
+    // The end is what is there now, and that may be a file that was written a moment ago.
+    std::this_thread::sleep_for(options_.settle_time + std::chrono::milliseconds(10));
+    files = find_new();
+  }
+  if (as_table_) {
+    return slice_of(files);
+  }
+  if (files.empty()) {
+    ended_ = at_present_;
+    if (ended_ && some_incomplete_) {
+      log_.warn("some files in `{}` are still being written and are left for the next run",
+                discovery_.base());
+    }
+    return std::nullopt;
+  }
+  std::size_t count = 0;
+  std::int64_t bytes = 0;
+  while (count < files.size()) {
+    if (count > 0 &&
+        ((options_.max_files_per_trigger &&
+          static_cast<std::int64_t>(count) >= *options_.max_files_per_trigger) ||
+         (options_.max_bytes_per_trigger &&
+          bytes + files[count].size > options_.max_bytes_per_trigger->count))) {
+      break;
+    }
+    bytes += files[count++].size;
+  }
+  files.resize(count);
+  return slice_of(files);
+}
+
+Slice FilesSource::slice_of(const std::vector<FileScan::File>& files) const {
+  Slice slice;
+  Json list = Json::array();
+  std::int64_t bytes = 0;
+  for (const FileScan::File& file : files) {
+    list.push_back({{"path", file.path}, {"size", file.size}, {"mtime_ns", file.mtime_ns}});
+    bytes += file.size;
+  }
+  slice.offsets = {{"files", std::move(list)}};
+  slice.text = fmt::format("{}, {}", human_count(static_cast<std::int64_t>(files.size()), "file"),
+                           human_bytes(bytes));
+  slice.bytes = bytes;
+  return slice;
+}
+
+void FilesSource::advance(const Json& offsets) {
+  if (as_table_) {
+    return;
+  }
+  for (const Json& file : offsets.at("files")) {
+    const auto mtime = file.at("mtime_ns").get<std::int64_t>();
+    given_[file.at("path").get<std::string>()] = mtime;
+    newest_ = std::max(newest_, mtime);
+  }
+  forget_old();
+}
+
+void FilesSource::forget_old() {
+  if (options_.max_file_age) {
+    const std::int64_t oldest = newest_ - std::chrono::nanoseconds(*options_.max_file_age).count();
+    std::erase_if(given_, [oldest](const auto& file) { return file.second < oldest; });
+  }
+}
+
+SliceInput FilesSource::read(const Json& offsets) {
+  FileScan scan;
+  for (const Json& file : offsets.at("files")) {
+    scan.files.push_back({fmt::format("{}/{}", discovery_.base(), file.at("path").get<std::string>()),
+                          file.at("size").get<std::int64_t>(),
+                          file.at("mtime_ns").get<std::int64_t>()});
+  }
+  return scan;
+}
+
+void FilesSource::committed(const Json& offsets) {
+  if (options_.clean_source == CleanSource::off || as_table_) {
+    return;
+  }
+  for (const Json& file : offsets.at("files")) {
+    clean(file.at("path").get<std::string>());
+  }
+}
+
+/// The rows are safe, so a file that can't be cleaned away is worth a warning, no more.
+void FilesSource::clean(const std::string& relative) {
+  const std::string path = fmt::format("{}/{}", discovery_.base(), relative);
+  try {
+    if (options_.clean_source == CleanSource::remove) {
+      remove_file(path);
+    } else {
+      const std::string to = fmt::format("{}/{}", options_.source_archive_dir, relative);
+      make_folders(folder_of(to), false);
+      if (::rename(path.c_str(), to.c_str()) != 0 && errno != ENOENT) {
+        throw_file_error("archive", path, errno);
+      }
+    }
+    given_.erase(relative);
+  } catch (const Error& error) {
+    log_.warn("{}; the file was read and stays where it is", error.what());
+  }
+}
+
+void FilesSource::wait(std::stop_token stop, std::chrono::steady_clock::time_point until) {
+  for (const std::string& folder : discovery_.folders()) {
+    watcher_.watch(folder);
+  }
+  if (discovery_.folders().empty()) {
+    watcher_.watch(discovery_.base());
+  }
+  const auto soon = some_incomplete_ ? std::min(options_.poll_interval, options_.settle_time)
+                                     : options_.poll_interval;
+  watcher_.wait(stop, std::min(until, std::chrono::steady_clock::now() +
+                                          std::max(soon, std::chrono::milliseconds(10))));
+}
+
+}  // namespace millrace

@@ -1,0 +1,62 @@
+// Reads the files of a folder, each once, as they arrive.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "connectors/files/discovery.h"
+#include "connectors/files/options.h"
+#include "connectors/files/watcher.h"
+#include "core/source.h"
+#include "sql/database.h"
+
+namespace millrace {
+
+/// Offsets: {"files": [{"path", "size", "mtime_ns"}, ...]}, paths relative to the folder.
+/// Position: {"files": {"path": mtime_ns, ...}}, all files given so far.
+class FilesSource final : public Source {
+ public:
+  /// `path` is absolute; options.source_archive_dir too. `schema` is empty if the files are to be
+  /// asked. `as_table`: all files, every batch.
+  FilesSource(sql::Database* database, std::string name, std::string path,
+              FilesSourceOptions options, bool as_table);
+
+  const Schema& schema() override;
+  [[nodiscard]] std::optional<FileFormat> file_format() const override { return options_.format; }
+  void open(const std::optional<Json>& position) override;
+  [[nodiscard]] Json position() const override;
+  std::optional<Slice> plan(std::int64_t now) override;
+  void advance(const Json& offsets) override;
+  SliceInput read(const Json& offsets) override;
+  void committed(const Json& offsets) override;
+  void stop_at_present() override { at_present_ = true; }
+  [[nodiscard]] bool finished() const override { return ended_; }
+  void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override;
+
+ private:
+  std::vector<FileScan::File> find_new();
+  void note_present(const std::vector<Discovery::Found>& found);
+  void forget_old();
+  [[nodiscard]] Slice slice_of(const std::vector<FileScan::File>& files) const;
+  void clean(const std::string& relative);
+
+  sql::Database* database_;
+  std::string name_;
+  FilesSourceOptions options_;
+  bool as_table_;
+  Discovery discovery_;
+  FolderWatcher watcher_;
+  Log log_;
+  Schema schema_;
+  std::unordered_map<std::string, std::int64_t> given_;  // path -> time of modification
+  std::int64_t newest_ = 0;                              // of the files given
+  bool at_present_ = false;
+  std::optional<std::unordered_map<std::string, bool>> present_;  // what there was at that moment
+  bool ended_ = false;
+  bool some_incomplete_ = false;  // at the last look
+};
+
+}  // namespace millrace
