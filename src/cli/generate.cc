@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -45,7 +46,8 @@ std::int64_t first_file(const GenerateOptions& options) {
     if (!name.starts_with("transactions-")) {
       continue;
     }
-    const auto digits = name.substr(13, name.find('.') == std::string::npos ? 0 : name.find('.') - 13);
+    const auto digits =
+        name.substr(13, name.find('.') == std::string::npos ? 0 : name.find('.') - 13);
     if (const auto number = parse_integer(digits)) {
       next = std::max(next, *number + 1);
     }
@@ -62,7 +64,31 @@ std::int64_t first_file(const GenerateOptions& options) {
     return 0;
   }
   throw Error(Blame::user, fmt::format("`{}` has generated files already; --append adds more, "
-                                       "--force replaces them", options.out));
+                                       "--force replaces them",
+                                       options.out));
+}
+
+/// The number of the row to go on with, so that ids stay unique: the one after the last file's
+/// last.
+std::int64_t first_row(const GenerateOptions& options, std::int64_t next_file) {
+  constexpr std::string_view kId = "TXN";
+  constexpr std::size_t kDigits = 10;
+  for (const auto format : {FileKind::csv, FileKind::json}) {
+    const auto path = options.out + "/" + file_name(next_file - 1, format);
+    if (next_file == 0 || !exists(path)) {
+      continue;
+    }
+    const auto text = read_file(path);
+    const auto at = text.rfind(kId);
+    if (at == std::string::npos) {
+      continue;
+    }
+    const auto last = parse_integer(std::string_view(text).substr(at + kId.size(), kDigits));
+    // Flawed rows behind it may have no id, but each has a line.
+    const auto lines = std::count(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), '\n');
+    return last.value_or(0) + lines;
+  }
+  return 0;
 }
 
 /// Writes one file under a hidden name, then renames it: a pipeline that watches the directory
@@ -116,13 +142,13 @@ void generate(const GenerateOptions& options) {
   const auto start = Steady::now();
   std::int64_t written = 0;
   std::int64_t files = 0;
-  // Appended files go on with the row numbers, so that ids stay unique.
-  const auto base = first * ((options.rows + options.files - 1) / options.files);
+  const auto base = first_row(options, first);
   for (; files < options.files && !signals.token().stop_requested(); files++) {
     const auto end = options.rows * (files + 1) / options.files;
     if (options.rate) {
-      const auto due = start + std::chrono::duration_cast<Steady::duration>(
-                                   std::chrono::duration<double>(static_cast<double>(end) / *options.rate));
+      const auto due =
+          start + std::chrono::duration_cast<Steady::duration>(
+                      std::chrono::duration<double>(static_cast<double>(end) / *options.rate));
       if (!wait_until(due, signals.token())) {
         break;
       }
@@ -156,8 +182,9 @@ void add_generate_command(CLI::App& app, Context&) {
   command->add_option("--files", options->files, "How many files to cut them into")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
       ->capture_default_str();
-  command->add_option("--rate", options->rate,
-                      "Rows per second: the files appear one after the other, as they fill up")
+  command
+      ->add_option("--rate", options->rate,
+                   "Rows per second: the files appear one after the other, as they fill up")
       ->check(CLI::PositiveNumber);
   command->add_option("--invalid", options->invalid, "The share of rows with a flaw, 0 to 1")
       ->check(CLI::Range(0.0, 1.0))

@@ -47,7 +47,8 @@ void print_batch(const CheckpointView& view, const LoggedBatch& batch) {
     fmt::print("    {}: {}\n", source, offsets_text(offsets));
   }
   if (commit != view.commits.end()) {
-    for (const auto& [name, sink] : commit->second.value("sinks", Json::object()).items()) {
+    const auto sinks = commit->second.value("sinks", Json::object());
+    for (const auto& [name, sink] : sinks.items()) {
       fmt::print("    -> {}: {}, {}\n", name, human_count(sink.value("rows", std::int64_t{0}), "row"),
                  human_bytes(sink.value("bytes", std::int64_t{0})));
     }
@@ -77,8 +78,8 @@ void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size
                view.snapshots.empty() ? "" : " (" + view.snapshots.back().name + ")");
   } else {
     fmt::print("\nstate tables, as of batch {}\n", view.commits.rbegin()->first);
-    for (const auto& [name, d] :
-         view.commits.rbegin()->second.value("datasets", Json::object()).items()) {
+    const auto datasets = view.commits.rbegin()->second.value("datasets", Json::object());
+    for (const auto& [name, d] : datasets.items()) {
       if (d.value("state_bytes", std::int64_t{0}) > 0) {
         fmt::print("  {}: {}, {} in memory\n", name,
                    human_count(d.value("state_rows", std::int64_t{0}), "group"),

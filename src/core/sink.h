@@ -36,6 +36,7 @@ struct SinkStart {
   std::vector<std::string> key;               ///< update: columns that identify a row
   std::optional<std::int64_t> last_committed;  ///< batch id; none: a fresh checkpoint
   std::string pipeline;                       ///< the pipeline's name
+  std::string checkpoint;  ///< its id: another one is another life of the pipeline
 };
 
 /// What a sink did in a batch.

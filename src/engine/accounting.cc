@@ -7,7 +7,8 @@
 namespace millrace {
 
 void DatasetCounts::add(const sql::RunCounts& run) {
-  in += run.scanned;
+  // A plan that reads a stream is accounted for by the stream's rows; one over tables alone by theirs.
+  in += stream_input ? run.scanned : run.looked_up;
   filtered += run.filtered;
   expanded += run.expanded;
   absorbed += run.absorbed;

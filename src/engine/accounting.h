@@ -16,7 +16,8 @@ namespace millrace {
 /// emitted from it. Rows of files that can't be decoded never become rows: they are `malformed`.
 struct DatasetCounts {
   std::string name;
-  bool stream = true;
+  bool stream = true;        ///< false: a table
+  bool stream_input = true;  ///< false: computed from tables alone
   std::int64_t given = 0;  ///< rows that its producers handed over; -1: it scans files itself
   std::int64_t in = 0;     ///< rows that its scans read
   std::int64_t filtered = 0;

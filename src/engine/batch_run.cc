@@ -13,6 +13,11 @@ namespace {
 /// Rows that a reader of ours decodes before the datasets run over them.
 constexpr std::size_t kPartRows = 60 * kChunkRows;
 
+bool reads_stream(const sql::Plan& plan) {
+  return std::any_of(plan.inputs().begin(), plan.inputs().end(),
+                     [](const auto& input) { return input.shape == sql::Shape::stream; });
+}
+
 /// Ends a slice early, so that it can be read in parts.
 class LimitedReader final : public RowReader {
  public:
@@ -171,6 +176,7 @@ void BatchRun::run(const BatchPlan& plan) {
     node.counts = DatasetCounts{};
     node.counts.name = dataset.name;
     node.counts.stream = dataset.plan->shape() == sql::Shape::stream;
+    node.counts.stream_input = reads_stream(*dataset.plan);
     if (node.needed) {
       graph_.datasets[i].plan->begin_batch(plan.id, plan.time_us);
     }
@@ -188,14 +194,21 @@ void BatchRun::run(const BatchPlan& plan) {
 void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
   auto& node = *nodes_[i];
   const auto& dataset = graph_.datasets[i];
+  const auto& inputs = dataset.plan->inputs();
   for (std::size_t k = 0; k < dataset.inputs.size(); k++) {
     const auto& input = dataset.inputs[k];
     if (input.kind == Producer::Kind::source) {
       read_source(i, k, plan);
-    } else if (auto rows = nodes_[static_cast<std::size_t>(input.index)]->gathered) {
-      node.counts.given += rows->rows();
-      dataset.plan->give(dataset.plan->inputs()[k].name, rows);
+      continue;
     }
+    const auto rows = nodes_[static_cast<std::size_t>(input.index)]->gathered;
+    if (!rows) {
+      continue;
+    }
+    if (inputs[k].shape == sql::Shape::stream || !node.counts.stream_input) {
+      node.counts.given += rows->rows() * inputs[k].scans;
+    }
+    dataset.plan->give(inputs[k].name, rows);
   }
   if (!dataset.plan->has_state() && node.counts.stream) {
     Fanout fanout(*this, i, OutputMode::append);
@@ -238,30 +251,29 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(scan->query));
   } else {
-    read_rows(node, read.name, read.columns, source.source->schema(),
+    read_rows(node, read, source.source->schema(),
               *std::get<std::unique_ptr<RowReader>>(rows));
   }
 }
 
-void BatchRun::read_rows(std::size_t node, const std::string& input,
-                         const std::vector<bool>& columns, const Schema& schema,
+void BatchRun::read_rows(std::size_t node, const sql::Plan::Input& input, const Schema& schema,
                          RowReader& reader) {
   auto& counts = nodes_[node]->counts;
   auto& plan = *graph_.datasets[node].plan;
   if (!plan.splittable()) {
-    auto batch = std::make_shared<sql::Batch>(schema, columns);
+    auto batch = std::make_shared<sql::Batch>(schema, input.columns);
     batch->read(reader);
-    counts.given += batch->rows();
-    plan.give(input, std::move(batch));
+    counts.given += batch->rows() * input.scans;
+    plan.give(input.name, std::move(batch));
     return;
   }
   while (true) {
-    auto batch = std::make_shared<sql::Batch>(schema, columns);
+    auto batch = std::make_shared<sql::Batch>(schema, input.columns);
     LimitedReader part(reader, kPartRows);
     batch->read(part);
     const auto rows = batch->rows();
-    counts.given += rows;
-    plan.give(input, std::move(batch));
+    counts.given += rows * input.scans;
+    plan.give(input.name, std::move(batch));
     if (rows < static_cast<std::int64_t>(kPartRows)) {
       return;  // the last part goes in with the run that gives the results out
     }
@@ -281,11 +293,11 @@ void BatchRun::run_part(std::size_t reader, std::size_t producer,
       dataset.inputs.begin(), dataset.inputs.end(), [&](const Producer& p) {
         return p.kind == Producer::Kind::dataset && p.index == static_cast<int>(producer);
       });
-  const auto& name =
-      dataset.plan->inputs()[static_cast<std::size_t>(input - dataset.inputs.begin())].name;
+  const auto& read =
+      dataset.plan->inputs()[static_cast<std::size_t>(input - dataset.inputs.begin())];
   const std::lock_guard guard(node.running);
-  node.counts.given += rows->rows();
-  dataset.plan->give(name, std::move(rows));
+  node.counts.given += rows->rows() * read.scans;
+  dataset.plan->give(read.name, std::move(rows));
   Fanout fanout(*this, reader, OutputMode::append);
   node.counts.add(
       dataset.plan->run(dataset.plan->has_state() ? sql::Run::absorb : sql::Run::rows, fanout));

@@ -103,7 +103,8 @@ void check_fingerprints(const Json& before, const Json& now, const std::string& 
   std::vector<std::string> wrong;
   for (const auto* kind : {"source", "dataset", "sink"}) {
     const auto& parts_now = now.at(kind);
-    for (const auto& [name, part] : before.value(kind, Json::object()).items()) {
+    const auto parts_before = before.value(kind, Json::object());
+    for (const auto& [name, part] : parts_before.items()) {
       if (parts_now.contains(name)) {
         compare(kind, name, part, parts_now.at(name), wrong);
       } else if (part.value("feeds_state", false) && !part.value("state", "").empty()) {
@@ -111,7 +112,7 @@ void check_fingerprints(const Json& before, const Json& now, const std::string& 
       }
     }
     for (const auto& [name, part] : parts_now.items()) {
-      if (!before.value(kind, Json::object()).contains(name)) {
+      if (!parts_before.contains(name)) {
         Log().warn("{} {} is new since the checkpoint: it begins with the next batch", kind, name);
       }
     }

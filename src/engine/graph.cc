@@ -93,7 +93,7 @@ class GraphBuilder {
     std::size_t readers = 0;
     for (const auto& names : references_) {
       readers += std::any_of(names.begin(), names.end(),
-                             [&](const auto& read) { return equal_ignoring_case(read, name); });
+                             [&](const auto& read) { return equal_ignoring_case(read.name, name); });
     }
     return readers;
   }
@@ -118,14 +118,10 @@ class GraphBuilder {
         if (written_by_sink(name)) {
           add_scan(i, name);
         }
-      } else if (readers_of(name) + (written_by_sink(name) ? 1 : 0) <= 1 &&
-                 !written_by_sink(name)) {
+      } else if (readers_of(name) <= 1 && !written_by_sink(name)) {
         database_.declare(name, schema, sql::Shape::stream, format);
       } else {
-        // Several readers: one plan of its own reads the source once and hands its rows on.
-        database_.declare(scan_name(name), schema, sql::Shape::stream, format);
-        database_.declare(name, schema, sql::Shape::stream);
-        add_scan(i, scan_name(name));
+        read_once(i);
       }
     }
   }
@@ -152,7 +148,7 @@ class GraphBuilder {
       return;
     }
     visiting[i] = true;
-    for (const auto& name : references_[i]) {
+    for (const auto& [name, position] : references_[i]) {
       for (std::size_t j = 0; j < spec_.datasets.size(); j++) {
         if (equal_ignoring_case(spec_.datasets[j].name, name)) {
           plan_in_order(j, done, visiting);
@@ -167,9 +163,9 @@ class GraphBuilder {
   void plan_dataset(std::size_t i) {
     const auto& dataset = spec_.datasets[i];
     bool sound = !broken_.contains(to_lower(dataset.name));
-    for (const auto& name : references_[i]) {
-      sound = sound && !broken_.contains(to_lower(name));
-      sound = check_reference(dataset, name) && sound;
+    for (const auto& read : references_[i]) {
+      sound = sound && !broken_.contains(to_lower(read.name));
+      sound = check_reference(dataset, read) && sound;
     }
     if (!sound) {  // its own mistakes, if any, show once those below are mended
       broken_.insert(to_lower(dataset.name));
@@ -180,6 +176,9 @@ class GraphBuilder {
     node.spec = &dataset;
     try {
       node.plan = database_.plan(dataset.name, dataset.sql.text);
+      if (read_sources_once(*node.plan)) {
+        node.plan = database_.plan(dataset.name, dataset.sql.text);
+      }
     } catch (const sql::SqlError& error) {
       report(dataset, error);
       broken_.insert(to_lower(dataset.name));
@@ -192,7 +191,32 @@ class GraphBuilder {
     graph_.datasets.push_back(std::move(node));
   }
 
-  bool check_reference(const DatasetSpec& dataset, const std::string& name) {
+  /// A source that a plan scans several times is read by a plan of its own first: its files are
+  /// decoded once, and its malformed rows counted once. True if there was such a source.
+  bool read_sources_once(const sql::Plan& plan) {
+    bool changed = false;
+    for (const auto& input : plan.inputs()) {
+      const auto producer = graph_.find(input.name);
+      if (input.scans > 1 && input.shape == sql::Shape::stream && producer &&
+          producer->kind == Producer::Kind::source) {
+        const auto i = static_cast<std::size_t>(producer->index);
+        read_once(i);
+        changed = true;
+      }
+    }
+    return changed;
+  }
+
+  /// Has a plan of its own read the source, and hand its rows on under the source's name.
+  void read_once(std::size_t i) {
+    auto& source = *graph_.sources[i].source;
+    const auto& name = graph_.sources[i].spec->name;
+    database_.declare(scan_name(name), source.schema(), sql::Shape::stream, source.file_format());
+    database_.declare(name, source.schema(), sql::Shape::stream);
+    add_scan(i, scan_name(name));
+  }
+
+  bool check_reference(const DatasetSpec& dataset, const sql::NameRead& read) {
     std::vector<std::string> known;
     for (const auto& source : spec_.sources) {
       known.push_back(source.name);
@@ -201,15 +225,13 @@ class GraphBuilder {
       known.push_back(other.name);
     }
     if (std::any_of(known.begin(), known.end(),
-                    [&](const auto& k) { return equal_ignoring_case(k, name); })) {
+                    [&](const auto& k) { return equal_ignoring_case(k, read.name); })) {
       return true;
     }
-    const auto position = to_lower(dataset.sql.text).find(to_lower(name));
-    diagnostics_.error(
-        position == std::string::npos ? dataset.sql.at : dataset.sql.locate(position),
-        fmt::format("dataset {} reads {}, which is neither a source nor a dataset", dataset.name,
-                    name),
-        did_you_mean(name, known));
+    diagnostics_.error(dataset.sql.locate(read.position.value_or(0)),
+                       fmt::format("dataset {} reads {}, which is neither a source nor a dataset",
+                                   dataset.name, read.name),
+                       did_you_mean(read.name, known));
     return false;
   }
 
@@ -330,7 +352,7 @@ class GraphBuilder {
   sql::Database& database_;
   Diagnostics& diagnostics_;
   Graph graph_;
-  std::vector<std::vector<std::string>> references_;  ///< of each dataset of the spec
+  std::vector<std::vector<sql::NameRead>> references_;  ///< of each dataset of the spec
   std::set<std::string> broken_;  ///< names whose mistakes are reported; dependents keep quiet
 };
 

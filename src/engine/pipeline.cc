@@ -173,7 +173,8 @@ void Pipeline::Impl::open() {
                      .mode = node.mode,
                      .key = node.key,
                      .last_committed = recovered.last_committed,
-                     .pipeline = spec.name});
+                     .pipeline = spec.name,
+                     .checkpoint = checkpoint->id()});
   }
   next_batch = recovered.last_committed.value_or(-1) + 1;
   if (recovered.unfinished) {

@@ -43,7 +43,8 @@ std::string quoted(std::string_view text, char mark) {
 /// within the text of the message.
 void check_syntax(duckdb::Connection& connection, const std::string& sql) {
   try {
-    (void)connection.ExtractStatements(sql);
+    duckdb::Parser parser(connection.context->GetParserOptions());
+    parser.ParseQuery(sql);
   } catch (const std::exception& error) {
     throw sql_error(duckdb::ErrorData(error));
   }

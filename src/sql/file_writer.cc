@@ -1,6 +1,7 @@
 #include "sql/file_writer.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -28,9 +29,20 @@ using Rows = FileOutput::Rows;
 // Rows wait in memory until they make a whole row group. With many partitions that is much, so the
 // largest ones are written early once all together hold this.
 constexpr std::size_t kBufferBytes = std::size_t{160} << 20;
-// A partition that is being written costs a file descriptor; with more, the one that was used
-// longest ago is closed and gets another part later.
-constexpr std::size_t kOpenFiles = 200;
+// Each partition's rows wait in a buffer of their own, whose least size is a quarter of a megabyte.
+// Rows of partitions beyond these wait together and are sorted out when they are written.
+constexpr std::size_t kOwnBuffers = 64;
+
+/// A partition that is being written costs a file descriptor; with more, the one that was used
+/// longest ago is closed and gets another part later.
+std::size_t open_file_limit() {
+  constexpr std::size_t kLeast = 64;
+  constexpr std::size_t kMost = 2000;
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0
+             ? std::clamp<std::size_t>(limit.rlim_cur / 2, kLeast, kMost)
+             : kLeast;
+}
 
 /// Runs calls on DuckDB's threads.
 class CallTask final : public duckdb::BaseExecutorTask {
@@ -84,6 +96,7 @@ struct FileWriter::Impl {
   std::mutex lock_;  // of all that follows, and the partitions
   std::map<std::string, Partition> partitions_;
   std::size_t open_files_ = 0;
+  std::size_t open_file_limit_ = open_file_limit();
   std::uint64_t uses_ = 0;
   std::vector<WrittenFile> written_;
 };
@@ -101,9 +114,10 @@ FileWriter::Impl::Impl(Database& database, const Schema& schema, FileWriterOptio
     }
     partition_columns.push_back(static_cast<std::size_t>(column));
     if (types[static_cast<std::size_t>(column)].IsNested()) {
-      throw Error(Blame::user, fmt::format("`partition_by` names `{}`, whose type {} cannot be a "
-                                           "folder's name", name,
-                                           schema.columns[static_cast<std::size_t>(column)].type));
+      throw Error(Blame::user,
+                  fmt::format("`partition_by` names `{}`, whose type {} cannot be a "
+                              "folder's name",
+                              name, schema.columns[static_cast<std::size_t>(column)].type));
     }
   }
   for (std::size_t i = 0; i < schema.size(); ++i) {
@@ -136,7 +150,7 @@ FileWriter::Impl::Partition& FileWriter::Impl::partition(const std::string& fold
 }
 
 void FileWriter::Impl::open(Partition& what) {
-  if (open_files_ >= kOpenFiles) {
+  if (open_files_ >= open_file_limit_) {
     close_idle_files();
   }
   what.file = output->create(path_of(what.folder, what.parts));
@@ -242,9 +256,8 @@ std::vector<WrittenFile> FileWriter::Impl::finish(bool at_least_one) {
   } else if (!partitions_.empty()) {
     duckdb::TaskExecutor executor(duckdb::TaskScheduler::GetScheduler(*connection.context));
     for (auto& [folder, each] : partitions_) {
-      executor.ScheduleTask(duckdb::make_uniq<CallTask>(executor, [this, &carrier, &each] {
-        carrier.guard([&] { finish_partition(each); });
-      }));
+      executor.ScheduleTask(duckdb::make_uniq<CallTask>(
+          executor, [this, &carrier, &each] { carrier.guard([&] { finish_partition(each); }); }));
     }
     try {
       executor.WorkOnTasks();
@@ -279,6 +292,7 @@ class FileWriter::Impl::Writer final : public SinkWriter {
         impl_.leave(*slot.partition, std::move(slot.rows));
       }
     }
+    flush_mixed();
   }
 
  private:
@@ -290,8 +304,11 @@ class FileWriter::Impl::Writer final : public SinkWriter {
   };
 
   void write_chunk(duckdb::DataChunk& chunk);
-  void add(Slot& slot, duckdb::DataChunk& rows);
+  void write_partitioned(duckdb::DataChunk& chunk, duckdb::DataChunk& rows);
+  void append(Slot& slot, duckdb::DataChunk& rows);
+  void make_room();
   void flush(Slot& slot);
+  void flush_mixed();
   void release(Slot& slot) {
     slot.append.current_chunk_state.handles.clear();  // pins of a buffer that others take over
     impl_.buffered -= slot.bytes;
@@ -302,8 +319,11 @@ class FileWriter::Impl::Writer final : public SinkWriter {
   Impl& impl_;
   FileOutput::Converter converter_;
   std::unique_ptr<Partitioner> partitioner_;
-  std::vector<Slot> slots_;
-  std::vector<std::vector<duckdb::sel_t>> rows_of_;  // of a chunk, for each partition
+  std::vector<Partition*> partitions_;
+  std::vector<Slot> slots_;                          // of the first partitions
+  Slot mixed_;                                       // of all others
+  std::vector<std::size_t> mixed_partitions_;        // of each row in it
+  std::vector<std::vector<duckdb::sel_t>> rows_of_;  // of a chunk, for each slot, and mixed
   std::vector<std::size_t> touched_;
   std::size_t held_ = 0;
 };
@@ -313,7 +333,7 @@ void FileWriter::Impl::Writer::flush(Slot& slot) {
   impl_.put(*slot.partition, std::move(slot.rows));
 }
 
-void FileWriter::Impl::Writer::add(Slot& slot, duckdb::DataChunk& rows) {
+void FileWriter::Impl::Writer::append(Slot& slot, duckdb::DataChunk& rows) {
   if (slot.rows == nullptr) {
     slot.rows = duckdb::make_uniq<duckdb::ColumnDataCollection>(*impl_.connection.context,
                                                                 impl_.output->row_types());
@@ -324,14 +344,69 @@ void FileWriter::Impl::Writer::add(Slot& slot, duckdb::DataChunk& rows) {
   impl_.buffered += bytes - slot.bytes;
   held_ += bytes - slot.bytes;
   slot.bytes = bytes;
-  if (static_cast<std::int64_t>(slot.rows->Count()) >= impl_.options.row_group_rows) {
+  if (&slot != &mixed_ &&
+      static_cast<std::int64_t>(slot.rows->Count()) >= impl_.options.row_group_rows) {
     flush(slot);
+  }
+}
+
+/// Writes the largest buffers of this thread while all threads together hold too much.
+void FileWriter::Impl::Writer::make_room() {
+  while (impl_.buffered > kBufferBytes && held_ > 0) {
+    const auto largest =
+        std::max_element(slots_.begin(), slots_.end(),
+                         [](const Slot& a, const Slot& b) { return a.bytes < b.bytes; });
+    if (largest == slots_.end() || mixed_.bytes > largest->bytes) {
+      flush_mixed();
+    } else {
+      flush(*largest);
+    }
+  }
+}
+
+/// Sorts the rows that wait together by partition, and writes them.
+void FileWriter::Impl::Writer::flush_mixed() {
+  if (mixed_.rows == nullptr) {
     return;
   }
-  while (impl_.buffered > kBufferBytes && held_ > 0) {
-    flush(*std::max_element(slots_.begin(), slots_.end(), [](const Slot& a, const Slot& b) {
-      return a.bytes < b.bytes;
-    }));
+  release(mixed_);
+  const Rows all = std::move(mixed_.rows);
+  struct Place {
+    std::size_t partition;
+    duckdb::idx_t chunk;
+    duckdb::sel_t row;
+  };
+  std::vector<Place> places;
+  places.reserve(mixed_partitions_.size());
+  std::vector<std::unique_ptr<duckdb::DataChunk>> chunks;
+  for (duckdb::idx_t c = 0; c < all->ChunkCount(); ++c) {
+    chunks.push_back(std::make_unique<duckdb::DataChunk>());
+    all->InitializeScanChunk(*chunks[c]);
+    all->FetchChunk(c, *chunks[c]);
+    for (duckdb::sel_t row = 0; row < chunks[c]->size(); ++row) {
+      places.push_back({mixed_partitions_[places.size()], c, row});
+    }
+  }
+  mixed_partitions_.clear();
+  std::stable_sort(places.begin(), places.end(),
+                   [](const Place& a, const Place& b) { return a.partition < b.partition; });
+  for (auto place = places.begin(); place != places.end();) {
+    const std::size_t partition = place->partition;
+    auto rows = duckdb::make_uniq<duckdb::ColumnDataCollection>(*impl_.connection.context,
+                                                                impl_.output->row_types());
+    while (place != places.end() && place->partition == partition) {
+      const duckdb::idx_t c = place->chunk;
+      std::vector<duckdb::sel_t> list;
+      for (; place != places.end() && place->partition == partition && place->chunk == c; ++place) {
+        list.push_back(place->row);
+      }
+      const duckdb::SelectionVector chosen(list.data());
+      duckdb::DataChunk slice;
+      slice.InitializeEmpty(chunks[c]->GetTypes());
+      slice.Slice(*chunks[c], chosen, list.size());
+      rows->Append(slice);
+    }
+    impl_.put(*partitions_[partition], std::move(rows));
   }
 }
 
@@ -347,35 +422,50 @@ void FileWriter::Impl::Writer::write_chunk(duckdb::DataChunk& chunk) {
   }
   data.SetCardinality(chunk.size());
   duckdb::DataChunk& rows = converter_.convert(data);
-  if (impl_.partition_columns.empty()) {
+  if (!impl_.partition_columns.empty()) {
+    write_partitioned(chunk, rows);
+  } else {
     if (slots_.empty()) {
       slots_.resize(1);
       slots_[0].partition = &impl_.partition("");
     }
-    add(slots_[0], rows);
-    return;
+    append(slots_[0], rows);
   }
+  make_room();
+}
+
+void FileWriter::Impl::Writer::write_partitioned(duckdb::DataChunk& chunk,
+                                                 duckdb::DataChunk& rows) {
   const auto& partition_of = partitioner_->split(chunk);
-  while (slots_.size() < partitioner_->count()) {
-    slots_.emplace_back();
-    slots_.back().partition = &impl_.partition(partitioner_->folder(slots_.size() - 1));
+  while (partitions_.size() < partitioner_->count()) {
+    partitions_.push_back(&impl_.partition(partitioner_->folder(partitions_.size())));
+    if (slots_.size() < kOwnBuffers) {
+      slots_.emplace_back();
+      slots_.back().partition = partitions_.back();
+    }
   }
-  rows_of_.resize(slots_.size());
+  rows_of_.resize(kOwnBuffers + 1);
   touched_.clear();
   for (std::size_t row = 0; row < partition_of.size(); ++row) {
-    auto& list = rows_of_[partition_of[row]];
-    if (list.empty()) {
-      touched_.push_back(partition_of[row]);
+    const std::size_t slot = std::min(partition_of[row], kOwnBuffers);
+    if (rows_of_[slot].empty()) {
+      touched_.push_back(slot);
     }
-    list.push_back(static_cast<duckdb::sel_t>(row));
+    rows_of_[slot].push_back(static_cast<duckdb::sel_t>(row));
   }
-  for (const std::size_t partition : touched_) {
-    duckdb::SelectionVector chosen(rows_of_[partition].data());
+  for (const std::size_t slot : touched_) {
+    auto& list = rows_of_[slot];
+    const duckdb::SelectionVector chosen(list.data());
     duckdb::DataChunk slice;
     slice.InitializeEmpty(rows.GetTypes());
-    slice.Slice(rows, chosen, rows_of_[partition].size());
-    add(slots_[partition], slice);
-    rows_of_[partition].clear();
+    slice.Slice(rows, chosen, list.size());
+    if (slot == kOwnBuffers) {
+      for (const duckdb::sel_t row : list) {
+        mixed_partitions_.push_back(partition_of[row]);
+      }
+    }
+    append(slot == kOwnBuffers ? mixed_ : slots_[slot], slice);
+    list.clear();
   }
 }
 

@@ -1,20 +1,17 @@
 #include "sql/names.h"
 
-#include <algorithm>
-
 #include "sql/internal/database.h"
 #include "sql/internal/duckdb.h"
 #include "sql/internal/error.h"
+#include "sql/internal/syntax.h"
 
 namespace millrace::sql {
 
-std::vector<std::string> names_read(Database& database, std::string_view sql) {
+std::vector<NameRead> names_read(Database& database, std::string_view sql) {
   return as_sql_error([&] {
     duckdb::Connection connection(*database.impl().duck);
-    const auto names = connection.GetTableNames(std::string(sql));
-    std::vector<std::string> sorted(names.begin(), names.end());
-    std::sort(sorted.begin(), sorted.end());
-    return sorted;
+    const auto select = parse_select(*connection.context, std::string(sql));
+    return names_in(*select);
   });
 }
 

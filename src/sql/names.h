@@ -1,6 +1,8 @@
 // What a SELECT reads, before it is planned.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,8 +11,14 @@
 
 namespace millrace::sql {
 
-/// The names of the tables, streams and datasets after FROM and JOIN, without those that the text
-/// defines itself (WITH). Throws SqlError if it does not parse.
-[[nodiscard]] std::vector<std::string> names_read(Database& database, std::string_view sql);
+/// A name after FROM or JOIN, and the byte of the SQL where it stands, if that is known.
+struct NameRead {
+  std::string name;
+  std::optional<std::size_t> position;
+};
+
+/// The tables, streams and datasets that a SELECT reads, each once, without those that it defines
+/// itself (WITH). Throws SqlError if it does not parse or is no SELECT.
+[[nodiscard]] std::vector<NameRead> names_read(Database& database, std::string_view sql);
 
 }  // namespace millrace::sql

@@ -82,6 +82,7 @@ class Plan {
     std::string name;
     Shape shape = Shape::stream;
     std::vector<bool> columns;  ///< which columns of its schema the plan reads
+    int scans = 0;              ///< how often a run reads its rows; each time counts as scanned
   };
   [[nodiscard]] const std::vector<Input>& inputs() const noexcept;
   /// True if run(Run::rows or Run::absorb) may be given the input in parts: it reads one stream and

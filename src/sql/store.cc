@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <mutex>
 
 #include "base/fault.h"
@@ -29,9 +30,40 @@ duckdb::unique_ptr<duckdb::MaterializedQueryResult> execute(duckdb::Connection& 
   return result;
 }
 
+Error cannot_open(const std::string& file, const std::string& reason) {
+  const bool locked = reason.find("lock on file") != std::string::npos;
+  const bool damaged = reason.find("not a valid DuckDB") != std::string::npos;
+  const auto* const way_out =
+      locked    ? "another process has it open, such as a running pipeline; stop that first"
+      : damaged ? "restore it from a copy, or name another file to start a new store"
+                : "see that the folder is there and may be written, and that the disk is not full";
+  return {Blame::external,
+          fmt::format("cannot open the store `{}`: {}; {}", file, reason, way_out)};
+}
+
+/// What differs between a table's columns and a dataset's, column by column; empty: nothing.
+std::vector<std::string> differences(const Schema& there, const Schema& ours) {
+  std::vector<std::string> out;
+  for (std::size_t c = 0; c < std::max(there.size(), ours.size()); c++) {
+    if (c >= there.size()) {
+      out.push_back(fmt::format("`{}` is missing in the table", ours.columns[c].name));
+    } else if (c >= ours.size()) {
+      out.push_back(fmt::format("`{}` is not in the dataset", there.columns[c].name));
+    } else if (!equal_ignoring_case(there.columns[c].name, ours.columns[c].name) ||
+               there.columns[c].type != ours.columns[c].type) {
+      out.push_back(fmt::format("column {} is `{} {}` in the table and `{} {}` in the dataset",
+                                c + 1, there.columns[c].name, there.columns[c].type,
+                                ours.columns[c].name, ours.columns[c].type));
+    }
+  }
+  return out;
+}
+
 /// The name under which a file is attached to the instance; attaches it if it is not yet.
 std::string attach(duckdb::Connection& connection, const std::string& file) {
-  const auto path = absolute_path(file);
+  std::error_code ignored;  // two names of one file must not attach it twice
+  const auto canonical = std::filesystem::weakly_canonical(absolute_path(file), ignored);
+  const auto path = ignored ? absolute_path(file) : canonical.string();
   const auto known = execute(
       connection, "SELECT database_name FROM duckdb_databases() WHERE path = " + quote_text(path));
   if (known->RowCount() > 0) {
@@ -43,10 +75,7 @@ std::string attach(duckdb::Connection& connection, const std::string& file) {
   const auto attached =
       connection.Query(fmt::format("ATTACH {} AS {}", quote_text(path), quote_name(name)));
   if (attached->HasError()) {
-    throw Error(Blame::external,
-                fmt::format("cannot open the store `{}`: {}; if another process has it open, such as "
-                            "a running pipeline, stop that first",
-                            file, attached->GetErrorObject().RawMessage()));
+    throw cannot_open(file, attached->GetErrorObject().RawMessage());
   }
   return name;
 }
@@ -115,8 +144,8 @@ std::optional<Schema> StoreTable::schema() const {
   if (!impl_->has(impl_->table)) {
     return std::nullopt;
   }
-  const auto rows = execute(impl_->connection, fmt::format("SELECT * FROM {} LIMIT 0",
-                                                           impl_->qualified));
+  const auto rows =
+      execute(impl_->connection, fmt::format("SELECT * FROM {} LIMIT 0", impl_->qualified));
   Schema schema;
   for (duckdb::idx_t c = 0; c < rows->types.size(); c++) {
     schema.columns.push_back(column_of(rows->names[c], rows->types[c]));
@@ -124,23 +153,19 @@ std::optional<Schema> StoreTable::schema() const {
   return schema;
 }
 
-void StoreTable::create(const Schema& schema, const std::vector<std::string>& key) {
+void StoreTable::create(const Schema& schema, const std::string& writer) {
   impl_->columns = schema;
-  impl_->key = key;
   execute(impl_->connection,
-          fmt::format("CREATE TABLE IF NOT EXISTS {} (writer VARCHAR, batch BIGINT)",
+          fmt::format("CREATE TABLE IF NOT EXISTS {} (writer VARCHAR, checkpoint VARCHAR, "
+                      "batch BIGINT)",
                       impl_->in_store(kBatches)));
   if (const auto there = this->schema()) {
-    for (std::size_t c = 0; c < std::max(schema.size(), there->size()); c++) {
-      if (c >= schema.size() || c >= there->size() ||
-          !equal_ignoring_case(schema.columns[c].name, there->columns[c].name) ||
-          schema.columns[c].type != there->columns[c].type) {
-        throw Error(Blame::user,
-                    fmt::format("table {} of the store `{}` has other columns than the dataset; it "
-                                "has ({}), the dataset has ({}); write to another table, or drop "
-                                "this one",
-                                impl_->table, impl_->file, there->text(), schema.text()));
-      }
+    const auto wrong = differences(*there, schema);
+    if (!wrong.empty()) {
+      throw Error(Blame::user,
+                  fmt::format("table {} of the store `{}` has other columns than the dataset: {}; "
+                              "write to another table, or drop this one",
+                              impl_->table, impl_->file, join(wrong, ", ")));
     }
     return;
   }
@@ -148,19 +173,23 @@ void StoreTable::create(const Schema& schema, const std::vector<std::string>& ke
   for (const auto& column : schema.columns) {
     columns.push_back(quote_name(column.name) + " " + column.type);
   }
+  execute(impl_->connection, fmt::format("DELETE FROM {} WHERE writer = {}",
+                                         impl_->in_store(kBatches), quote_text(writer)));
   execute(impl_->connection,
           fmt::format("CREATE TABLE {} ({})", impl_->qualified, join(columns, ", ")));
 }
 
-std::optional<std::int64_t> StoreTable::last_batch(const std::string& writer) const {
+std::optional<StoreTable::Committed> StoreTable::last_batch(const std::string& writer) const {
   if (!impl_->has(kBatches)) {
     return std::nullopt;
   }
-  const auto rows = execute(impl_->connection,
-                            fmt::format("SELECT max(batch) FROM {} WHERE writer = {}",
-                                        impl_->in_store(kBatches), quote_text(writer)));
-  const auto value = rows->GetValue(0, 0);
-  return value.IsNull() ? std::nullopt : std::optional(value.GetValue<std::int64_t>());
+  const auto rows =
+      execute(impl_->connection, fmt::format("SELECT checkpoint, batch FROM {} WHERE writer = {}",
+                                             impl_->in_store(kBatches), quote_text(writer)));
+  if (rows->RowCount() == 0) {
+    return std::nullopt;
+  }
+  return Committed{rows->GetValue(0, 0).ToString(), rows->GetValue(1, 0).GetValue<std::int64_t>()};
 }
 
 void StoreTable::begin(OutputMode mode, const std::vector<std::string>& key) {
@@ -184,12 +213,12 @@ void StoreTable::Impl::append_staged(const std::string& to_catalog, const std::s
 /// Deletes the rows whose keys were staged, then inserts the staged ones, the last of each key. No
 /// index: DuckDB 1.5 never frees the rows that an index let go of.
 void StoreTable::Impl::upsert_staged() {
-  execute(connection, fmt::format("CREATE OR REPLACE TEMP TABLE staged AS FROM {} LIMIT 0",
-                                  qualified));
+  execute(connection,
+          fmt::format("CREATE OR REPLACE TEMP TABLE staged AS FROM {} LIMIT 0", qualified));
   append_staged("temp", "staged");
   if (key.empty()) {  // a table of one row
-    execute(connection, fmt::format("DELETE FROM {} WHERE (SELECT count(*) FROM temp.staged) > 0",
-                                    qualified));
+    execute(connection,
+            fmt::format("DELETE FROM {} WHERE (SELECT count(*) FROM temp.staged) > 0", qualified));
     execute(connection, fmt::format("INSERT INTO {} FROM temp.staged", qualified));
     return;
   }
@@ -219,9 +248,10 @@ void StoreTable::Impl::apply() {
   }
 }
 
-void StoreTable::publish(const std::string& writer, std::int64_t batch) {
+void StoreTable::publish(const std::string& writer, const Committed& batch) {
   const auto last = last_batch(writer);
-  if (last && *last >= batch) {  // the process died between this commit and the commit log
+  if (last && last->checkpoint == batch.checkpoint &&
+      last->batch >= batch.batch) {  // the process died between this commit and the commit log
     return;
   }
   auto& in = *impl_;
@@ -230,8 +260,9 @@ void StoreTable::publish(const std::string& writer, std::int64_t batch) {
     in.apply();
     execute(in.connection, fmt::format("DELETE FROM {} WHERE writer = {}", in.in_store(kBatches),
                                        quote_text(writer)));
-    execute(in.connection, fmt::format("INSERT INTO {} VALUES ({}, {})", in.in_store(kBatches),
-                                       quote_text(writer), batch));
+    execute(in.connection,
+            fmt::format("INSERT INTO {} VALUES ({}, {}, {})", in.in_store(kBatches),
+                        quote_text(writer), quote_text(batch.checkpoint), batch.batch));
     fault_point("store.before_commit");
     in.connection.Commit();
   } catch (const Error&) {

@@ -22,20 +22,27 @@ class StoreTable {
   ~StoreTable();
 
   [[nodiscard]] std::optional<Schema> schema() const;  ///< nullopt: no such table
-  /// Makes the table if missing; an existing one must have these columns.
-  void create(const Schema& schema, const std::vector<std::string>& key);
-  /// The last batch id that `writer` (pipeline and sink) committed here.
-  [[nodiscard]] std::optional<std::int64_t> last_batch(const std::string& writer) const;
+  /// Makes the table if missing, and forgets the batches that `writer` committed to one that was
+  /// dropped; an existing one must have these columns.
+  void create(const Schema& schema, const std::string& writer);
+  /// A batch that was committed here, and the id of the checkpoint that counts it.
+  struct Committed {
+    std::string checkpoint;
+    std::int64_t batch = 0;
+  };
+  /// The last one of `writer` (pipeline and sink).
+  [[nodiscard]] std::optional<Committed> last_batch(const std::string& writer) const;
 
   /// A batch: begin, writers, publish (one transaction), or abort.
   void begin(OutputMode mode, const std::vector<std::string>& key);
   [[nodiscard]] std::unique_ptr<SinkWriter> writer();
-  void publish(const std::string& writer, std::int64_t batch);
+  /// Does nothing if this batch of this checkpoint is there already.
+  void publish(const std::string& writer, const Committed& batch);
   void abort() noexcept;
   [[nodiscard]] std::int64_t staged_rows() const;
 
-  /// "SELECT * FROM store.table": the table, or the part of it after `from` up to and with `to` of a
-  /// column, both SQL literals as end_of_range() gave them.
+  /// "SELECT * FROM store.table": the table, or the part of it after `from` up to and with `to` of
+  /// a column, both SQL literals as end_of_range() gave them.
   [[nodiscard]] std::string select_sql() const;
   [[nodiscard]] std::string select_range_sql(const std::string& column,
                                              const std::optional<std::string>& from,

@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 #include <optional>
 
+#include "base/strings.h"
 #include "sql/render.h"
 
 namespace millrace {
 namespace {
+
+constexpr std::size_t kTruncateAt = 40;
 
 /// What a pipeline may say of a console sink. Names are those of Spark's console sink.
 struct ConsoleOptions {
@@ -95,35 +99,78 @@ class ConsoleSink final : public Sink {
   std::vector<std::vector<std::optional<std::string>>> rows_;
 };
 
+using Cells = std::vector<std::string>;
+
+/// How many columns of a terminal a text takes: its characters, all taken for narrow ones.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+/// A value in one line that cannot move the cursor, cut after `limit` characters (0: never).
+std::string cell_of(std::string_view value, std::size_t limit) {
+  std::string text;
+  for (const char c : value) {
+    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+    text += control ? fmt::format("\\x{:02x}", static_cast<unsigned char>(c)) : std::string(1, c);
+  }
+  if (limit == 0 || width_of(text) <= limit) {
+    return text;
+  }
+  std::size_t end = 0;
+  for (std::size_t characters = 0; end < text.size(); end++) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
+    if (begins && characters++ == limit - 3) {
+      break;
+    }
+  }
+  return text.substr(0, end) + "...";
+}
+
+/// A table as Spark's console sink draws it.
+std::string table_text(const std::vector<Cells>& rows) {
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const auto& row : rows) {
+    for (std::size_t c = 0; c < row.size(); c++) {
+      widths[c] = std::max(widths[c], width_of(row[c]));
+    }
+  }
+  std::string rule = "+";
+  for (const auto width : widths) {
+    rule += std::string(width, '-') + "+";
+  }
+  std::string text = rule + "\n";
+  for (std::size_t r = 0; r < rows.size(); r++) {
+    text += '|';
+    for (std::size_t c = 0; c < rows[r].size(); c++) {
+      text += rows[r][c] + std::string(widths[c] - width_of(rows[r][c]), ' ') + "|";
+    }
+    text += r == 0 ? "\n" + rule + "\n" : "\n";
+  }
+  return text + rule + "\n";
+}
+
 void ConsoleSink::publish() {
   if (total_ == 0) {
     return;
   }
-  std::string text = fmt::format("-- {}: batch {}, {} {}\n", name_, batch_, total_,
-                                 mode_ == OutputMode::append ? "rows" : name_of(mode_));
-  const auto line = [&](const auto& cells) { text += fmt::format("{}\n", fmt::join(cells, " | ")); };
-  std::vector<std::string> cells;
+  const std::size_t limit = options_.truncate ? kTruncateAt : 0;
+  std::vector<Cells> table(1);
   for (const auto& column : schema_.columns) {
-    cells.push_back(column.name);
+    table[0].push_back(cell_of(column.name, limit));
   }
-  line(cells);
   for (const auto& row : rows_) {
-    cells.clear();
+    auto& cells = table.emplace_back();
     for (const auto& value : row) {
-      auto cell = value.value_or("NULL");
-      if (options_.truncate && cell.size() > 40) {
-        std::size_t end = 37;  // not within a UTF-8 sequence
-        while (end > 0 && (static_cast<unsigned char>(cell[end]) & 0xC0U) == 0x80U) {
-          end--;
-        }
-        cell = cell.substr(0, end) + "...";
-      }
-      cells.push_back(std::move(cell));
+      cells.push_back(cell_of(value.value_or("NULL"), limit));
     }
-    line(cells);
   }
+  const std::string line(43, '-');
+  auto text = fmt::format("{}\nBatch: {}  {} ({}, {})\n{}\n{}", line, batch_, name_, name_of(mode_),
+                          human_count(total_, "row"), line, table_text(table));
   if (total_ > static_cast<std::int64_t>(rows_.size())) {
-    text += fmt::format("... {} more\n", total_ - static_cast<std::int64_t>(rows_.size()));
+    text += fmt::format("only showing top {}\n",
+                        human_count(static_cast<std::int64_t>(rows_.size()), "row"));
   }
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);

@@ -70,15 +70,17 @@ bool path_fits(std::string_view pattern, std::string_view path) {
   }
   std::string_view rest = path;
   const std::string name = cut(rest);
-  return ::fnmatch(first.c_str(), name.c_str(), 0) == 0 && rest.empty() == rest_of_pattern.empty() &&
+  return ::fnmatch(first.c_str(), name.c_str(), 0) == 0 &&
+         rest.empty() == rest_of_pattern.empty() &&
          (rest.empty() || path_fits(rest_of_pattern, rest));
 }
 
 }  // namespace
 
 bool is_left_alone(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 9> kTemporary{
-      ".tmp", ".temp", ".part", ".partial", ".crdownload", ".swp", ".inprogress", "._COPYING_", "~"};
+  constexpr std::array<std::string_view, 9> kTemporary{".tmp",        ".temp",       ".part",
+                                                       ".partial",    ".crdownload", ".swp",
+                                                       ".inprogress", "._COPYING_",  "~"};
   return name.empty() || name.front() == '.' || name.front() == '_' ||
          std::any_of(kTemporary.begin(), kTemporary.end(),
                      [&](std::string_view end) { return name.ends_with(end); });
@@ -104,11 +106,11 @@ void Discovery::check() const {
     return;
   }
   const int error = errno;
-  const std::string_view way_out =
-      error == ENOENT    ? "make the folder, or correct `path`"
-      : error == EACCES  ? "give the user that runs millrace the right to read it"
-      : error == ENOTDIR ? "correct `path`"
-                         : "";
+  const std::string_view way_out = error == ENOENT ? "make the folder, or correct `path`"
+                                   : error == EACCES
+                                       ? "give the user that runs millrace the right to read it"
+                                   : error == ENOTDIR ? "correct `path`"
+                                                      : "";
   throw Error(Blame::external,
               fmt::format("cannot read the folder `{}`: {}{}{}", base_, errno_text(error),
                           way_out.empty() ? "" : "; ", way_out));
@@ -164,7 +166,8 @@ void Discovery::look_into(const std::string& folder, const std::string& relative
     if (is_left_alone(name)) {
       continue;
     }
-    const std::string below = relative.empty() ? std::string(name) : fmt::format("{}/{}", relative, name);
+    const std::string below =
+        relative.empty() ? std::string(name) : fmt::format("{}/{}", relative, name);
     if (entry->d_type == DT_REG && (skip(below) || !fits(below, name))) {
       continue;
     }
@@ -178,15 +181,15 @@ void Discovery::look_into(const std::string& folder, const std::string& relative
         look_into(path, below, depth + 1, skip, found);
       }
     } else if (S_ISREG(status.st_mode) && fits(below, name) && !skip(below)) {
-      const std::int64_t mtime = (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) +
-                                 status.st_mtim.tv_nsec;
+      const std::int64_t mtime =
+          (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) +
+          status.st_mtim.tv_nsec;
       found.push_back({{below, status.st_size, mtime}, true});
     }
   }
 }
 
-std::vector<Discovery::Found> Discovery::look(
-    const std::function<bool(const std::string&)>& skip) {
+std::vector<Discovery::Found> Discovery::look(const std::function<bool(const std::string&)>& skip) {
   std::vector<Found> found;
   folders_.clear();
   look_into(base_, "", 0, skip, found);

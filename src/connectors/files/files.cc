@@ -28,16 +28,16 @@ Location place_of(const ConnectorRequest& request, std::string_view option) {
 }
 
 /// The path, absolute; reports what cannot be one.
-std::optional<std::string> path_of(const ConnectorRequest& request, const FilesConnection& connection,
-                                   Diagnostics& diagnostics) {
+std::optional<std::string> path_of(const ConnectorRequest& request,
+                                   const FilesConnection& connection, Diagnostics& diagnostics) {
   const auto scheme = connection.path.find("://");
   if (scheme == std::string::npos) {
     return absolute_path(resolve_path(request.base_dir, connection.path));
   }
-  diagnostics.error(place_of(request, "path"),
-                    fmt::format("`{}` paths are not in this version",
-                                connection.path.substr(0, scheme + 3)),
-                    "give a local path");
+  diagnostics.error(
+      place_of(request, "path"),
+      fmt::format("`{}` paths are not in this version", connection.path.substr(0, scheme + 3)),
+      "give a local path");
   return std::nullopt;
 }
 
@@ -46,10 +46,10 @@ bool check_source(const ConnectorRequest& request, const FilesSourceOptions& opt
   const std::size_t before = diagnostics.error_count();
   const auto what = "source " + request.name;
   if (options.schema.empty() && options.format.kind != FileFormat::Kind::parquet) {
-    diagnostics.error(request.at,
-                      fmt::format("{} needs a `schema` for {} files", what,
-                                  enum_word(options.format.kind)),
-                      "for example `schema: id BIGINT, amount DOUBLE`");
+    diagnostics.error(
+        request.at,
+        fmt::format("{} needs a `schema` for {} files", what, enum_word(options.format.kind)),
+        "for example `schema: id BIGINT, amount DOUBLE`");
   }
   if (options.clean_source == CleanSource::archive && options.source_archive_dir.empty()) {
     diagnostics.error(place_of(request, "clean_source"),
@@ -92,8 +92,9 @@ bool check_sink(const ConnectorRequest& request, const FilesSinkOptions& options
   std::vector<std::string> names;
   for (const std::string& name : options.partition_by) {
     if (std::find(names.begin(), names.end(), to_lower(name)) != names.end()) {
-      diagnostics.error(place_of(request, "partition_by"),
-                        fmt::format("sink {} names `{}` twice in `partition_by`", request.name, name));
+      diagnostics.error(
+          place_of(request, "partition_by"),
+          fmt::format("sink {} names `{}` twice in `partition_by`", request.name, name));
       good = false;
     }
     names.push_back(to_lower(name));

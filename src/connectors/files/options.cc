@@ -5,9 +5,10 @@ namespace millrace {
 const OptionTable<FilesSourceOptions>& FilesSourceOptions::table() {
   using O = FilesSourceOptions;
   static const OptionTable<O> kTable{
-      Option<O>{[](O& o) -> auto& { return o.format.kind; }, "format",
-                "What is in the files; json is one object a line. Files that end in .gz or .zst are "
-                "unpacked while they are read."}
+      Option<O>{
+          [](O& o) -> auto& { return o.format.kind; }, "format",
+          "What is in the files; json is one object a line. Files that end in .gz or .zst are "
+          "unpacked while they are read."}
           .required(),
       Option<O>{&O::schema, "schema",
                 "The columns, as in CREATE TABLE. May be left out for Parquet, which is asked."}

@@ -32,7 +32,9 @@ std::string extension_of(const FilesSinkOptions& options) {
       break;
   }
   const std::string plain = options.format == Format::csv ? ".csv" : ".json";
-  return plain + (options.compression == "gzip" ? ".gz" : options.compression == "zstd" ? ".zst" : "");
+  return plain + (options.compression == "gzip"   ? ".gz"
+                  : options.compression == "zstd" ? ".zst"
+                                                  : "");
 }
 
 /// All regular files below a folder that are not in hidden ones, as paths relative to it, sorted.
@@ -59,11 +61,12 @@ void exchange_folders(const std::string& a, const std::string& b) {
     return;
   }
   if (errno == EINVAL || errno == ENOSYS) {
-    throw Error(Blame::external,
-                fmt::format("the file system of `{}` cannot exchange two folders in one step, which "
-                            "`mode: complete` with `partition_by` needs; write to a local file "
-                            "system (ext4, xfs, btrfs, tmpfs), or leave out `partition_by`",
-                            b));
+    throw Error(
+        Blame::external,
+        fmt::format("the file system of `{}` cannot exchange two folders in one step, which "
+                    "`mode: complete` with `partition_by` needs; write to a local file "
+                    "system (ext4, xfs, btrfs, tmpfs), or leave out `partition_by`",
+                    b));
   }
   if (errno == EXDEV || errno == EBUSY) {
     throw Error(Blame::external,
@@ -105,7 +108,8 @@ std::string FilesSink::file_name(int part) const {
   if (start_.mode != OutputMode::complete) {
     return fmt::format("{}-{:010}-{:03}{}", name_, batch_, part, extension_);
   }
-  return replaces_folder() ? fmt::format("{}-{:03}{}", name_, part, extension_) : name_ + extension_;
+  return replaces_folder() ? fmt::format("{}-{:03}{}", name_, part, extension_)
+                           : name_ + extension_;
 }
 
 std::optional<std::int64_t> FilesSink::batch_of(const std::string& file) const {
@@ -144,8 +148,8 @@ std::vector<std::string> FilesSink::published_files() const {
 
 void FilesSink::check_writable() const {
   make_folders(path_);
-  if (::access(path_.c_str(), W_OK | X_OK) != 0 || (replaces_folder() &&
-      ::access(folder_of(path_).c_str(), W_OK | X_OK) != 0)) {
+  if (::access(path_.c_str(), W_OK | X_OK) != 0 ||
+      (replaces_folder() && ::access(folder_of(path_).c_str(), W_OK | X_OK) != 0)) {
     throw_file_error("write into", path_, errno);
   }
 }
@@ -172,13 +176,14 @@ void FilesSink::remove_leftovers() {
   for (const std::string& file : published_files()) {
     const std::int64_t batch = *batch_of(file);
     if (batch > last + 1) {
-      throw Error(Blame::user,
-                  fmt::format("`{}/{}` is of batch {}, but the checkpoint ends {}: the checkpoint "
-                              "was removed or is an older one, and going on would write rows twice; "
-                              "bring the checkpoint back, or start over with an empty folder",
-                              path_, file, batch,
-                              last < 0 ? std::string("before the first batch")
-                                       : fmt::format("with batch {}", last)));
+      throw Error(
+          Blame::user,
+          fmt::format("`{}/{}` is of batch {}, but the checkpoint ends {}: the checkpoint "
+                      "was removed or is an older one, and going on would write rows twice; "
+                      "bring the checkpoint back, or start over with an empty folder",
+                      path_, file, batch,
+                      last < 0 ? std::string("before the first batch")
+                               : fmt::format("with batch {}", last)));
     }
     if (batch > last) {
       leftovers.push_back(fmt::format("{}/{}", path_, file));

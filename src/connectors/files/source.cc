@@ -41,12 +41,14 @@ const Schema& FilesSource::schema() {
   }
   discovery_.check();
   const auto found = discovery_.look([](const std::string&) { return false; });
-  const auto first = std::find_if(found.begin(), found.end(), [](const auto& f) { return f.complete; });
+  const auto first =
+      std::find_if(found.begin(), found.end(), [](const auto& f) { return f.complete; });
   if (first == found.end()) {
-    throw Error(Blame::user,
-                fmt::format("source {} has no `schema`, and there is no file in `{}` to ask; give it "
-                            "a `schema`",
-                            name_, discovery_.base()));
+    throw Error(
+        Blame::user,
+        fmt::format("source {} has no `schema`, and there is no file in `{}` to ask; give it "
+                    "a `schema`",
+                    name_, discovery_.base()));
   }
   schema_ = database_->parquet_schema(fmt::format("{}/{}", discovery_.base(), first->file.path));
   return schema_;
@@ -92,9 +94,8 @@ void FilesSource::note_present(const std::vector<Discovery::Found>& found) {
 /// Files that are complete and were not given yet, in order.
 std::vector<FileScan::File> FilesSource::find_new() {
   const std::int64_t oldest =
-      options_.max_file_age
-          ? newest_ - std::chrono::nanoseconds(*options_.max_file_age).count()
-          : 0;
+      options_.max_file_age ? newest_ - std::chrono::nanoseconds(*options_.max_file_age).count()
+                            : 0;
   const auto found = discovery_.look(
       [this](const std::string& path) { return !as_table_ && given_.contains(path); });
   note_present(found);
@@ -137,11 +138,10 @@ std::optional<Slice> FilesSource::plan(std::int64_t /*now*/) {
   std::size_t count = 0;
   std::int64_t bytes = 0;
   while (count < files.size()) {
-    if (count > 0 &&
-        ((options_.max_files_per_trigger &&
-          static_cast<std::int64_t>(count) >= *options_.max_files_per_trigger) ||
-         (options_.max_bytes_per_trigger &&
-          bytes + files[count].size > options_.max_bytes_per_trigger->count))) {
+    if (count > 0 && ((options_.max_files_per_trigger &&
+                       static_cast<std::int64_t>(count) >= *options_.max_files_per_trigger) ||
+                      (options_.max_bytes_per_trigger &&
+                       bytes + files[count].size > options_.max_bytes_per_trigger->count))) {
       break;
     }
     bytes += files[count++].size;
@@ -187,9 +187,9 @@ void FilesSource::forget_old() {
 SliceInput FilesSource::read(const Json& offsets) {
   FileScan scan;
   for (const Json& file : offsets.at("files")) {
-    scan.files.push_back({fmt::format("{}/{}", discovery_.base(), file.at("path").get<std::string>()),
-                          file.at("size").get<std::int64_t>(),
-                          file.at("mtime_ns").get<std::int64_t>()});
+    scan.files.push_back(
+        {fmt::format("{}/{}", discovery_.base(), file.at("path").get<std::string>()),
+         file.at("size").get<std::int64_t>(), file.at("mtime_ns").get<std::int64_t>()});
   }
   return scan;
 }

@@ -39,8 +39,7 @@ bool FolderWatcher::drain() {
     }
     for (std::ptrdiff_t at = 0; at < got;) {
       const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-      const bool creation_of_file =
-          (event->mask & IN_CREATE) != 0 && (event->mask & IN_ISDIR) == 0;
+      const bool creation_of_file = (event->mask & IN_CREATE) != 0 && (event->mask & IN_ISDIR) == 0;
       arrived |= !creation_of_file;
       if ((event->mask & IN_IGNORED) != 0) {
         folders_.clear();  // one of them is gone: all are asked for again at the next look
@@ -50,8 +49,7 @@ bool FolderWatcher::drain() {
   }
 }
 
-void FolderWatcher::wait(const std::stop_token& stop,
-                         std::chrono::steady_clock::time_point until) {
+void FolderWatcher::wait(const std::stop_token& stop, std::chrono::steady_clock::time_point until) {
   const std::stop_callback on_stop(stop, [this] {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof(one));

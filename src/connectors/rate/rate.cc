@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 
@@ -12,6 +13,7 @@ namespace {
 /// What a pipeline may say of a rate source. Names are those of Spark's rate source.
 struct RateOptions {
   std::int64_t rows_per_second = 1;
+  std::chrono::milliseconds ramp_up_time{0};
   std::optional<std::int64_t> rows;
 
   static const OptionTable<RateOptions>& table() {
@@ -20,6 +22,10 @@ struct RateOptions {
         Option<O>{&O::rows_per_second, "rows_per_second", "How many rows come in a second."}
             .at_least(1)
             .at_most(1e9),
+        Option<O>{&O::ramp_up_time, "ramp_up_time",
+                  "How long it takes until they come at that rate; they begin at none."}
+            .at_least(std::chrono::milliseconds(0))
+            .at_most(std::chrono::hours(24)),
         Option<O>{&O::rows, "rows", "How many rows come in all; without it they never end."}
             .at_least(0),
     };
@@ -34,21 +40,53 @@ const OptionTable<NoOptions>& no_options() {
   return kTable;
 }
 
-/// Row i is (start + i / rows_per_second, i): a function of i, so any slice can be read again.
+/// When rows come: at a rate that grows evenly from nothing during the ramp, then stays.
+class Pace {
+ public:
+  explicit Pace(const RateOptions& options)
+      : per_second_(options.rows_per_second),
+        ramp_us_(options.ramp_up_time.count() * 1000),
+        ramp_rows_(per_second_ * options.ramp_up_time.count() / 2000) {}
+
+  /// Rows that have come `elapsed` microseconds after the start; the first comes at once.
+  [[nodiscard]] std::int64_t rows_after(std::int64_t elapsed) const {
+    if (elapsed < ramp_us_) {
+      const auto share = static_cast<double>(elapsed) / static_cast<double>(ramp_us_);
+      return static_cast<std::int64_t>(static_cast<double>(ramp_rows_) * share * share) + 1;
+    }
+    elapsed -= ramp_us_;
+    return ramp_rows_ + elapsed / 1'000'000 * per_second_ +
+           elapsed % 1'000'000 * per_second_ / 1'000'000 + 1;
+  }
+  /// Microseconds from the start to a row.
+  [[nodiscard]] std::int64_t time_of(std::int64_t row) const {
+    if (row < ramp_rows_) {
+      const auto share = static_cast<double>(row) / static_cast<double>(ramp_rows_);
+      return static_cast<std::int64_t>(static_cast<double>(ramp_us_) * std::sqrt(share));
+    }
+    row -= ramp_rows_;
+    return ramp_us_ + row / per_second_ * 1'000'000 + row % per_second_ * 1'000'000 / per_second_;
+  }
+
+ private:
+  std::int64_t per_second_;
+  std::int64_t ramp_us_;
+  std::int64_t ramp_rows_;
+};
+
+/// Row i is (start + time_of(i), i): a function of i, so any slice can be read again.
 class RateReader final : public RowReader {
  public:
-  RateReader(std::int64_t from, std::int64_t to, std::int64_t start_us, std::int64_t per_second)
-      : next_(from), to_(to), start_us_(start_us), per_second_(per_second) {}
+  RateReader(std::int64_t from, std::int64_t to, std::int64_t start_us, Pace pace)
+      : next_(from), to_(to), start_us_(start_us), pace_(pace) {}
 
   std::size_t read(ChunkWriter& into) override {
-    const auto rows =
-        std::min<std::int64_t>(static_cast<std::int64_t>(kChunkRows), to_ - next_);
+    const auto rows = std::min<std::int64_t>(static_cast<std::int64_t>(kChunkRows), to_ - next_);
     auto* time = into.values<std::int64_t>(0);
     auto* value = into.values<std::int64_t>(1);
     for (std::int64_t i = 0; i < rows; i++) {
       const auto row = next_ + i;
-      time[i] = start_us_ + row / per_second_ * 1'000'000 +
-                row % per_second_ * 1'000'000 / per_second_;
+      time[i] = start_us_ + pace_.time_of(row);
       value[i] = row;
     }
     next_ += rows;
@@ -59,7 +97,7 @@ class RateReader final : public RowReader {
   std::int64_t next_;
   std::int64_t to_;
   std::int64_t start_us_;
-  std::int64_t per_second_;
+  Pace pace_;
 };
 
 class RateSource final : public Source {
@@ -83,8 +121,7 @@ class RateSource final : public Source {
     }
     // The first batch starts the clock and gives the first row; the offsets carry the start along.
     const auto start = start_us_ == 0 ? now : start_us_;
-    auto to = (now - start) / 1'000'000 * options_.rows_per_second +
-              (now - start) % 1'000'000 * options_.rows_per_second / 1'000'000 + 1;
+    auto to = Pace(options_).rows_after(std::max<std::int64_t>(0, now - start));
     if (options_.rows) {
       to = std::min(to, *options_.rows);
     }
@@ -106,7 +143,7 @@ class RateSource final : public Source {
   }
   SliceInput read(const Json& offsets) override {
     return std::make_unique<RateReader>(offsets.at("from"), offsets.at("to"),
-                                        offsets.at("start_us"), options_.rows_per_second);
+                                        offsets.at("start_us"), Pace(options_));
   }
   void stop_at_present() override { at_present_ = true; }
   [[nodiscard]] bool finished() const override { return options_.rows && next_ >= *options_.rows; }

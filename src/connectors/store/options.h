@@ -39,9 +39,10 @@ struct StoreSourceOptions {
                   "A column that only grows, such as an id: each batch reads the rows after the "
                   "last ones. Needed to read the table as a stream."}
             .example("order_id"),
-        Option<O>{&O::max_rows_per_trigger, "max_rows_per_trigger",
-                  "About so many rows in a batch; rows that share a value of the incremental column "
-                  "stay together."}
+        Option<O>{
+            &O::max_rows_per_trigger, "max_rows_per_trigger",
+            "About so many rows in a batch; rows that share a value of the incremental column "
+            "stay together."}
             .at_least(1),
     };
     return kTable;

@@ -55,8 +55,8 @@ class StoreSource final : public Source {
     if (ended_) {
       return std::nullopt;
     }
-    const auto to = table_->end_of_range(*options_.incremental, position_,
-                                         options_.max_rows_per_trigger);
+    const auto to =
+        table_->end_of_range(*options_.incremental, position_, options_.max_rows_per_trigger);
     if (!to) {
       ended_ = at_present_;
       return std::nullopt;
@@ -78,8 +78,8 @@ class StoreSource final : public Source {
     if (offsets.at("from").is_string()) {
       from = offsets.at("from").get<std::string>();
     }
-    return SqlScan{table_->select_range_sql(*options_.incremental, from,
-                                            offsets.at("to").get<std::string>())};
+    return SqlScan{
+        table_->select_range_sql(*options_.incremental, from, offsets.at("to").get<std::string>())};
   }
   void stop_at_present() override { at_present_ = true; }
   void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override {
@@ -104,7 +104,9 @@ class StoreSource final : public Source {
 class StoreSink final : public Sink {
  public:
   StoreSink(sql::Database& database, std::string name, std::string file, StoreSinkOptions options)
-      : database_(database), name_(std::move(name)), file_(std::move(file)),
+      : database_(database),
+        name_(std::move(name)),
+        file_(std::move(file)),
         options_(std::move(options)) {}
 
   [[nodiscard]] SinkTraits traits() const override {
@@ -112,23 +114,18 @@ class StoreSink final : public Sink {
             .update = true,
             .complete = true,
             .preferred_for_tables = OutputMode::update,
-            .guarantee = "exactly once: the rows and the batch's id are in one transaction, and a "
-                         "batch that is already there is recognised"};
+            .guarantee =
+                "exactly once: the rows and the batch's id are in one transaction, and a "
+                "batch that is already there is recognised"};
   }
   void open(const SinkStart& start) override {
     writer_ = start.pipeline + "/" + name_;
     mode_ = start.mode;
     key_ = start.key;
     table_ = std::make_unique<sql::StoreTable>(database_, file_, options_.table);
-    table_->create(start.schema, start.key);
-    const auto there = table_->last_batch(writer_);
-    if (there && *there > start.last_committed.value_or(-1) + 1) {
-      throw Error(Blame::user,
-                  fmt::format("the store `{}` has batch {} of {}, but the checkpoint ends with batch "
-                              "{}: the checkpoint was removed or is older; start with another table "
-                              "or store, or drop this one",
-                              file_, *there, writer_, start.last_committed.value_or(-1)));
-    }
+    table_->create(start.schema, writer_);
+    checkpoint_ = start.checkpoint;
+    check_history(start.last_committed.value_or(-1));
   }
   void begin(std::int64_t batch) override {
     batch_ = batch;
@@ -136,7 +133,7 @@ class StoreSink final : public Sink {
   }
   std::unique_ptr<SinkWriter> writer() override { return table_->writer(); }
   void stage() override { rows_ = table_->staged_rows(); }
-  void publish() override { table_->publish(writer_, batch_); }
+  void publish() override { table_->publish(writer_, {checkpoint_, batch_}); }
   void abort() noexcept override { table_->abort(); }
   [[nodiscard]] SinkStats stats() const override { return {.rows = rows_}; }
   [[nodiscard]] std::string query() const override {
@@ -145,12 +142,34 @@ class StoreSink final : public Sink {
   }
 
  private:
+  /// Rows of an earlier life of the pipeline must not be taken for those of this one, nor be joined
+  /// by them. In complete mode they are all replaced anyway.
+  void check_history(std::int64_t last_committed) const {
+    const auto there = table_->last_batch(writer_);
+    if (!there || mode_ == OutputMode::complete) {
+      return;
+    }
+    const bool ours = there->checkpoint == checkpoint_;
+    if (ours && there->batch <= last_committed + 1) {
+      return;
+    }
+    throw Error(
+        Blame::user,
+        fmt::format("table {} of the store `{}` holds rows of this pipeline up to batch {}, {}; "
+                    "write to another table, or drop this one to start over",
+                    options_.table, file_, there->batch,
+                    ours ? fmt::format("but the checkpoint ends with batch {}: it is an older copy",
+                                       last_committed)
+                         : "written with another checkpoint, which was removed or is elsewhere"));
+  }
+
   sql::Database& database_;
   std::string name_;
   std::string file_;
   StoreSinkOptions options_;
   std::unique_ptr<sql::StoreTable> table_;
   std::string writer_;
+  std::string checkpoint_;
   OutputMode mode_ = OutputMode::append;
   std::vector<std::string> key_;
   std::int64_t batch_ = 0;

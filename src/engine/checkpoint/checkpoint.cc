@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/crc32c.h"
 #include "base/fault.h"
 #include "engine/checkpoint/files.h"
 #include "engine/checkpoint/recovery.h"
@@ -22,25 +23,38 @@ std::string new_id() {
   return fmt::format("{:08x}{:08x}", device(), device());
 }
 
-FileLock take_lock(const std::string& path, const std::string& pipeline) {
-  make_folders(path + "/log");
-  make_folders(path + "/snapshots");
+FileLock take_lock(const std::string& path, bool sync, const std::string& pipeline) {
+  make_folders(path + "/log", sync);
+  make_folders(path + "/snapshots", sync);
   return {path + "/LOCK", "pipeline " + pipeline};
+}
+
+/// Of the description without the checksum itself.
+std::string checksum_of(const Json& description) {
+  return fmt::format("{:08x}", crc32c(description.dump()));
 }
 
 }  // namespace
 
 Checkpoint::Checkpoint(Options options, const std::string& pipeline)
-    : options_(std::move(options)), lock_(take_lock(options_.path, pipeline)), pipeline_(pipeline) {
+    : options_(std::move(options)),
+      lock_(take_lock(options_.path, options_.sync, pipeline)),
+      pipeline_(pipeline) {
+  for (const auto& name : list_folder(options_.path + "/snapshots")) {
+    if (name.ends_with(".tmp")) {  // a process died while it wrote one
+      remove_file(options_.path + "/snapshots/" + name);
+    }
+  }
   const auto path = options_.path + "/checkpoint.json";
   if (exists(path)) {
     read_description(path);
     return;
   }
   if (!numbered(options_.path + "/log", ".log").empty()) {
-    throw Error(Blame::external, fmt::format("`{}` is missing, but there are logs beside it; restore "
-                                             "the folder from a copy, or remove it to start over",
-                                             path));
+    throw Error(Blame::external,
+                fmt::format("`{}` is missing, but there are logs beside it; restore "
+                            "the folder from a copy, or remove it to start over",
+                            path));
   }
   id_ = new_id();
   created_ = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
@@ -48,15 +62,21 @@ Checkpoint::Checkpoint(Options options, const std::string& pipeline)
 }
 
 void Checkpoint::read_description(const std::string& path) {
-  const auto json = Json::parse(read_file(path), nullptr, false);
+  auto json = Json::parse(read_file(path), nullptr, false);
   if (!json.is_object() || !json.contains("id") || !json.contains("version")) {
     checkpoint_files::throw_damaged(path, 0, "it is not the description of a checkpoint");
   }
   if (json.at("version") != kCheckpointVersion) {
-    throw Error(Blame::user,
-                fmt::format("the checkpoint `{}` has format version {}, and this millrace reads "
-                            "version {}; use the millrace that wrote it, or remove it to start over",
-                            options_.path, json.at("version").dump(), kCheckpointVersion));
+    throw Error(
+        Blame::user,
+        fmt::format("the checkpoint `{}` has format version {}, and this millrace reads "
+                    "version {}; use the millrace that wrote it, or remove it to start over",
+                    options_.path, json.at("version").dump(), kCheckpointVersion));
+  }
+  const auto checksum = json.value("crc32c", Json());
+  json.erase("crc32c");
+  if (checksum != checksum_of(json)) {
+    checkpoint_files::throw_damaged(path, 0, "its checksum does not fit, so something changed it");
   }
   if (json.value("pipeline", "") != pipeline_) {
     throw Error(Blame::user,
@@ -70,11 +90,12 @@ void Checkpoint::read_description(const std::string& path) {
 }
 
 void Checkpoint::write_description() const {
-  const Json json = {{"version", kCheckpointVersion},
-                     {"id", id_},
-                     {"pipeline", pipeline_},
-                     {"created", created_},
-                     {"fingerprints", fingerprints_}};
+  Json json = {{"version", kCheckpointVersion},
+               {"id", id_},
+               {"pipeline", pipeline_},
+               {"created", created_},
+               {"fingerprints", fingerprints_}};
+  json["crc32c"] = checksum_of(json);
   write_file_atomically(options_.path + "/checkpoint.json", json.dump(2) + "\n", options_.sync);
 }
 
@@ -90,20 +111,40 @@ Recovered Checkpoint::recover(const RecoveryVisitor& visitor) {
   auto result = recovery.run();
   last_committed_ = result.last_committed.value_or(-1);
   commits_ = result.replayed;
-  if (!recovery.last_segment()) {  // new, or the process died between a snapshot and its log file
-    start_segment(last_committed_ + 1);
+  base_snapshot_ = result.snapshot.value_or(-1);
+  remove_unusable_snapshots();
+  if (!recovery.last_segment()) {
+    if (!fingerprints_.is_null()) {  // written only when there was a log
+      throw Error(Blame::external,
+                  fmt::format("`{}` is missing; restore the checkpoint folder from "
+                              "a copy, or remove it to start over",
+                              log_path(options_.path, 0)));
+    }
+    start_segment(0);
     return result;
   }
   segment_ = AppendFile(log_path(options_.path, *recovery.last_segment()));
   if (recovery.whole_bytes() < segment_.size()) {
     segment_.truncate(recovery.whole_bytes());
-    segment_.sync();
+    if (options_.sync) {
+      segment_.sync();
+    }
   }
   if (segment_.size() == 0) {  // the process died while it made the file
     start_segment(*recovery.last_segment());
   }
   logged_bytes_ = segment_.size();
   return result;
+}
+
+/// The ones newer than the one that recovery used are damaged, and would else count as the
+/// fall-back of the next one.
+void Checkpoint::remove_unusable_snapshots() const {
+  for (const auto batch : numbered(options_.path + "/snapshots", ".snapshot")) {
+    if (batch > base_snapshot_) {
+      remove_file(snapshot_path(options_.path, batch));
+    }
+  }
 }
 
 void Checkpoint::start_segment(std::int64_t first_batch) {
@@ -132,8 +173,7 @@ void Checkpoint::log_offsets(const LoggedBatch& batch) {
   fault_point("checkpoint.offsets.after_sync");
 }
 
-void Checkpoint::log_state(std::int64_t batch, const std::string& dataset,
-                           std::string_view piece) {
+void Checkpoint::log_state(std::int64_t batch, const std::string& dataset, std::string_view piece) {
   append_record(pending_, Record::Kind::state, batch,
                 checkpoint_files::state_payload(dataset, piece));
 }
@@ -183,15 +223,20 @@ void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,
   if (options_.sync) {
     file.sync();
   }
+  fault_point("checkpoint.snapshot.before_segment");
+  // The log file first: then a snapshot without one means that the log was lost.
+  const auto first = last_committed_ + 1;
+  if (segment_.path() != log_path(options_.path, first)) {
+    start_segment(first);
+  }
   fault_point("checkpoint.snapshot.before_rename");
   rename_file(aside, path);
   if (options_.sync) {
     fsync_folder(options_.path + "/snapshots");
   }
   fault_point("checkpoint.snapshot.after_rename");
-  start_segment(last_committed_ + 1);
-  fault_point("checkpoint.segment.after_start");
   remove_old();
+  base_snapshot_ = last_committed_;
   commits_ = 0;
   last_snapshot_ = std::chrono::steady_clock::now();
 }

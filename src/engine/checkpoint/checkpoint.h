@@ -47,8 +47,8 @@ struct Recovered {
 ///
 ///   LOCK                          held while the process lives
 ///   checkpoint.json               version, id, pipeline, fingerprints of its parts
-///   log/<first batch>.log         records: header, then offsets, state and commit of batch after batch
-///   snapshots/<batch>.snapshot    records: header with the sources' positions, state, footer
+///   log/<first batch>.log         records: header, then offsets, state and commit of batch after
+///   batch snapshots/<batch>.snapshot    records: header with the sources' positions, state, footer
 ///
 /// A batch writes twice, each time with one synced write: its offsets before it runs; its changed
 /// state and its commit at the end. A snapshot starts a new log file. The last two snapshots and
@@ -99,6 +99,7 @@ class Checkpoint {
   void read_description(const std::string& pipeline);
   void write_description() const;
   std::optional<std::int64_t> load_snapshot(const RecoveryVisitor& visitor);
+  void remove_unusable_snapshots() const;
   void start_segment(std::int64_t first_batch);
   void remove_old() const;
 
@@ -111,6 +112,7 @@ class Checkpoint {
   AppendFile segment_;
   std::string pending_;
   std::int64_t last_committed_ = -1;
+  std::int64_t base_snapshot_ = -1;  ///< the last one that was written or read; -1: none
   std::int64_t commits_ = 0;
   std::int64_t logged_bytes_ = 0;
   std::chrono::steady_clock::time_point last_snapshot_ = std::chrono::steady_clock::now();
@@ -126,10 +128,10 @@ struct CheckpointView {
   Json description;  ///< checkpoint.json
   std::vector<File> logs;
   std::vector<File> snapshots;
-  std::vector<LoggedBatch> batches;            ///< of the logs that are kept, oldest first
-  std::map<std::int64_t, Json> commits;        ///< summaries by batch
+  std::vector<LoggedBatch> batches;                  ///< of the logs that are kept, oldest first
+  std::map<std::int64_t, Json> commits;              ///< summaries by batch
   std::map<std::int64_t, std::int64_t> state_bytes;  ///< logged by batch
-  std::string note;                            ///< a torn end, or damage
+  std::string note;                                  ///< a torn end, or damage
 };
 [[nodiscard]] CheckpointView view_checkpoint(const std::string& path);
 

@@ -73,24 +73,27 @@ Json parse_header(const Record& record, const std::string& id, const std::string
     throw_damaged(path, 0, "it does not begin with a header");
   }
   if (json.at("version") != kCheckpointVersion) {
-    throw Error(Blame::user,
-                fmt::format("`{}` has format version {}, and this millrace reads version {}; use the "
-                            "millrace that wrote it, or remove the checkpoint to start over",
-                            path, json.at("version").dump(), kCheckpointVersion));
+    throw Error(
+        Blame::user,
+        fmt::format("`{}` has format version {}, and this millrace reads version {}; use the "
+                    "millrace that wrote it, or remove the checkpoint to start over",
+                    path, json.at("version").dump(), kCheckpointVersion));
   }
   if (json.value("id", "") != id) {
-    throw Error(Blame::user, fmt::format("`{}` belongs to another checkpoint; somebody has mixed the "
-                                         "files of two",
-                                         path));
+    throw Error(Blame::user,
+                fmt::format("`{}` belongs to another checkpoint; somebody has mixed the "
+                            "files of two",
+                            path));
   }
   return json;
 }
 
 void throw_damaged(const std::string& path, std::int64_t offset, const std::string& what) {
-  throw Error(Blame::external,
-              fmt::format("`{}` is damaged at byte {}: {}; restore the checkpoint folder from a copy, "
-                          "or remove it to start over from the beginning of the sources",
-                          path, offset, what));
+  throw Error(
+      Blame::external,
+      fmt::format("`{}` is damaged at byte {}: {}; restore the checkpoint folder from a copy, "
+                  "or remove it to start over from the beginning of the sources",
+                  path, offset, what));
 }
 
 }  // namespace millrace::checkpoint_files

@@ -10,7 +10,8 @@
 namespace millrace::checkpoint_files {
 
 /// The batches that files of a folder are named after, ascending: "log/000000000042.log" is 42.
-[[nodiscard]] std::vector<std::int64_t> numbered(const std::string& folder, const std::string& ending);
+[[nodiscard]] std::vector<std::int64_t> numbered(const std::string& folder,
+                                                 const std::string& ending);
 [[nodiscard]] std::string log_path(const std::string& checkpoint, std::int64_t first_batch);
 [[nodiscard]] std::string snapshot_path(const std::string& checkpoint, std::int64_t batch);
 [[nodiscard]] std::int64_t size_of(const std::string& path);
@@ -22,7 +23,8 @@ namespace millrace::checkpoint_files {
 void cut_state(std::string& payload, std::string& dataset);
 [[nodiscard]] std::string header_payload(const std::string& id, const Json& more);
 /// Checks a header record's version and checkpoint id; returns its JSON. Throws Error.
-[[nodiscard]] Json parse_header(const Record& record, const std::string& id, const std::string& path);
+[[nodiscard]] Json parse_header(const Record& record, const std::string& id,
+                                const std::string& path);
 
 /// The Error for a file that is not as it was written.
 [[noreturn]] void throw_damaged(const std::string& path, std::int64_t offset,

@@ -56,9 +56,9 @@ bool RecordReader::fill(std::size_t bytes) {
   used_ = 0;
   while (buffer_.size() < bytes) {
     const auto have = buffer_.size();
-    const auto want = std::max(bytes - have, kReadBytes);
-    buffer_.resize(have + want);
-    const auto got = ::read(file_.get(), buffer_.data() + have, want);
+    // Step by step: `bytes` may be a damaged length, far beyond the end of the file.
+    buffer_.resize(have + kReadBytes);
+    const auto got = ::read(file_.get(), buffer_.data() + have, kReadBytes);
     if (got < 0) {
       throw_file_error("read", path_, errno);
     }
@@ -98,22 +98,14 @@ RecordReader::Result RecordReader::next(Record& into) {
   return parse(into);
 }
 
-bool RecordReader::record_follows() {
-  Record found;
-  while (fill(1)) {
-    if (parse(found) == Result::record) {
+bool RecordReader::skip_to_record(Record& into) {
+  while (fill(kHeaderBytes)) {
+    if (parse(into) == Result::record) {
       return true;
     }
-    used_++;
-    // On to where the next one could begin; a magic may be cut by the end of what was read.
-    fill(kHeaderBytes);
-    const auto at = buffer_.find(kMagic, used_);
-    used_ = at == std::string::npos
-                ? std::max(used_, buffer_.size() - std::min(buffer_.size(), kMagic.size() - 1))
-                : at;
-    if (at == std::string::npos && !fill(kMagic.size())) {
-      return false;
-    }
+    const auto at = buffer_.find(kMagic, used_ + 1);
+    // A magic may be cut by the end of what was read so far.
+    used_ = at == std::string::npos ? buffer_.size() - (kMagic.size() - 1) : at;
   }
   return false;
 }

@@ -10,9 +10,9 @@
 
 namespace millrace {
 
-/// A record on disk: 4 bytes "mrec", 1 byte kind, 3 bytes zero, 8 bytes batch, 4 bytes length of the
-/// payload, 4 bytes CRC-32C of all that is before it and of the payload, then the payload. Numbers
-/// are little-endian.
+/// A record on disk: 4 bytes "mrec", 1 byte kind, 3 bytes zero, 8 bytes batch, 4 bytes length of
+/// the payload, 4 bytes CRC-32C of all that is before it and of the payload, then the payload.
+/// Numbers are little-endian.
 struct Record {
   enum class Kind : std::uint8_t {
     header = 1,   ///< of a file: JSON with the format version and the checkpoint's id
@@ -31,7 +31,8 @@ inline constexpr int kCheckpointVersion = 1;
 /// A record longer than this is damage, not data.
 inline constexpr std::uint32_t kLongestRecord = 1U << 30U;
 
-void append_record(std::string& to, Record::Kind kind, std::int64_t batch, std::string_view payload);
+void append_record(std::string& to, Record::Kind kind, std::int64_t batch,
+                   std::string_view payload);
 
 /// Reads a file record by record. Never takes damage for data: every byte is under a checksum.
 class RecordReader {
@@ -48,9 +49,8 @@ class RecordReader {
   [[nodiscard]] std::int64_t offset() const noexcept { return offset_; }
   /// Where the record that was read last ends.
   [[nodiscard]] std::int64_t end_offset() const noexcept { return next_offset_; }
-  /// After damage: whether a whole record follows somewhere. If not, the damage is a torn end, as a
-  /// crash leaves it; if so, something else has happened to the file.
-  [[nodiscard]] bool record_follows();
+  /// After damage: moves on to the next whole record anywhere behind it; false if there is none.
+  bool skip_to_record(Record& into);
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
  private:

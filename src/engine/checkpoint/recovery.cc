@@ -23,7 +23,8 @@ Recovered Recovery::run() {
       needed.push_back(segment);
     }
   }
-  if (!needed.empty() && needed.front() != first) {
+  // A snapshot is put in place only when the log file after it is there.
+  if (needed.empty() ? result_.snapshot.has_value() : needed.front() != first) {
     throw Error(Blame::external,
                 fmt::format("`{}` is missing: the log must go on with batch {} there; restore the "
                             "checkpoint folder from a copy, or remove it to start over",
@@ -58,8 +59,10 @@ void Recovery::load_newest_snapshot(const std::vector<std::int64_t>& segments) {
       return;
     }
     const auto path = checkpoint_files::snapshot_path(path_, batch);
-    first_damage = first_damage.empty() ? fmt::format("`{}`: {}", path, damage.value_or("")) : first_damage;
-    Log().warn("snapshot {} can't be used: {}; trying an older one", path, damage.value_or("no log"));
+    first_damage =
+        first_damage.empty() ? fmt::format("`{}`: {}", path, damage.value_or("")) : first_damage;
+    Log().warn("snapshot {} can't be used: {}; trying an older one", path,
+               damage.value_or("no log"));
   }
   if (!first_damage.empty() && (segments.empty() || segments.front() != 0)) {
     throw Error(Blame::external,
@@ -134,7 +137,7 @@ void Recovery::replay(std::int64_t segment, bool last) {
       break;
     }
     if (read == RecordReader::Result::damaged) {
-      if (!last || reader.record_follows()) {
+      if (!last || !is_torn_write(reader)) {
         throw_damaged(path, reader.offset(), "a record there is not as it was written");
       }
       Log().info("{}: dropped a torn record at byte {}, as a crash leaves it", path,
@@ -154,11 +157,28 @@ void Recovery::replay(std::int64_t segment, bool last) {
   changes_.clear();
 }
 
+/// Whether the damage that a reader has met can be a write that never became durable. Offsets are a
+/// write of one record. A batch's state and commit are another, of many, and a power cut may keep
+/// any part of it. Whatever else follows was written after the damaged bytes had been synced.
+bool Recovery::is_torn_write(RecordReader& reader) const {
+  Record found;
+  while (reader.skip_to_record(found)) {
+    const bool same_write =
+        result_.unfinished && found.batch == result_.unfinished->batch &&
+        (found.kind == Record::Kind::state || found.kind == Record::Kind::commit);
+    if (!same_write) {
+      return false;
+    }
+  }
+  return true;
+}
+
 void Recovery::take(Record& record, const std::string& path, std::int64_t offset) {
   const auto next = result_.last_committed.value_or(-1) + 1;
   if (record.batch != next) {
-    throw_damaged(path, offset, fmt::format("a record of batch {} stands where batch {} should",
-                                            record.batch, next));
+    throw_damaged(
+        path, offset,
+        fmt::format("a record of batch {} stands where batch {} should", record.batch, next));
   }
   switch (record.kind) {
     case Record::Kind::offsets:
@@ -173,7 +193,8 @@ void Recovery::take(Record& record, const std::string& path, std::int64_t offset
     }
     case Record::Kind::commit:
       if (!result_.unfinished) {
-        throw_damaged(path, offset, fmt::format("batch {} has a commit but no offsets", record.batch));
+        throw_damaged(path, offset,
+                      fmt::format("batch {} has a commit but no offsets", record.batch));
       }
       for (auto& [dataset, pieces] : changes_) {
         std::size_t i = 0;

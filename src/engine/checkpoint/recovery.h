@@ -27,6 +27,7 @@ class Recovery {
   [[nodiscard]] std::optional<std::string> damage_of(std::int64_t snapshot) const;
   void load(std::int64_t snapshot);
   void replay(std::int64_t segment, bool last);
+  [[nodiscard]] bool is_torn_write(RecordReader& reader) const;
   void take(Record& record, const std::string& path, std::int64_t offset);
 
   std::string path_;

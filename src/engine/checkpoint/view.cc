@@ -39,8 +39,8 @@ CheckpointView view_checkpoint(const std::string& path) {
                                     "it is not the description of a checkpoint");
   }
   for (const auto batch : numbered(path + "/snapshots", ".snapshot")) {
-    view.snapshots.push_back({fmt::format("{:012}.snapshot", batch),
-                              size_of(snapshot_path(path, batch))});
+    view.snapshots.push_back(
+        {fmt::format("{:012}.snapshot", batch), size_of(snapshot_path(path, batch))});
   }
   for (const auto first : numbered(path + "/log", ".log")) {
     const auto file = log_path(path, first);

@@ -93,7 +93,8 @@ class CsvScanner final : public TextScanner {
   };
 
   struct CsvLocal final : FileScanner::Local {
-    std::vector<std::unique_ptr<FieldWriter>> writers;  // nullptr: a virtual column, or a repeated one
+    std::vector<std::unique_ptr<FieldWriter>>
+        writers;  // nullptr: a virtual column, or a repeated one
     bool late = false;
     std::vector<CsvField> fields;
     File* file = nullptr;
@@ -127,10 +128,9 @@ std::unique_ptr<FileScanner::Local> CsvScanner::local(duckdb::ExecutionContext& 
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const bool first = std::find(columns_.begin(), columns_.begin() + static_cast<long>(i),
                                  columns_[i]) == columns_.begin() + static_cast<long>(i);
-    local->writers.push_back(
-        first && !duckdb::IsVirtualColumn(columns_[i])
-            ? make_field_writer(input_.declared->types[columns_[i]], format())
-            : nullptr);
+    local->writers.push_back(first && !duckdb::IsVirtualColumn(columns_[i])
+                                 ? make_field_writer(input_.declared->types[columns_[i]], format())
+                                 : nullptr);
     local->late |= local->writers.back() != nullptr && local->writers.back()->late();
   }
   return local;
@@ -141,8 +141,8 @@ std::unique_ptr<const TextScanner::Layout> CsvScanner::prepare(TextFile& text) {
   const auto fields = read_header(text, layout->dialect, schema_, format().header);
   layout->fields = fields.size();
   for (std::size_t field = 0; field < fields.size(); ++field) {
-    const auto column = std::find(columns_.begin(), columns_.end(),
-                                  static_cast<duckdb::column_t>(fields[field]));
+    const auto column =
+        std::find(columns_.begin(), columns_.end(), static_cast<duckdb::column_t>(fields[field]));
     if (column != columns_.end()) {
       layout->wanted.emplace_back(static_cast<int>(field),
                                   static_cast<int>(column - columns_.begin()));
@@ -154,7 +154,8 @@ std::unique_ptr<const TextScanner::Layout> CsvScanner::prepare(TextFile& text) {
 /// Strings of the chunk lie in the block: the chunk keeps it.
 void CsvScanner::keep_block(CsvLocal& local, duckdb::DataChunk& out) {
   for (std::size_t i = 0; i < local.writers.size(); ++i) {
-    if (local.writers[i] != nullptr && out.data[i].GetType().id() == duckdb::LogicalTypeId::VARCHAR) {
+    if (local.writers[i] != nullptr &&
+        out.data[i].GetType().id() == duckdb::LogicalTypeId::VARCHAR) {
       duckdb::StringVector::AddBuffer(out.data[i], local.block.buffer);
     }
   }
@@ -172,8 +173,8 @@ bool CsvScanner::next_records(duckdb::ClientContext& context, CsvLocal& local,
       continue;
     }
     local.layout = static_cast<const CsvLayout*>(local.file->layout.get());
-    local.records = std::make_unique<CsvRecords>(local.layout->dialect, local.block.text,
-                                                 local.block.at_end);
+    local.records =
+        std::make_unique<CsvRecords>(local.layout->dialect, local.block.text, local.block.at_end);
     local.check_utf8 = !is_ascii(local.block.text) && find_invalid_utf8(local.block.text);
     local.lines.begin(local.block, local.layout->dialect.newline);
     keep_block(local, out);
@@ -185,8 +186,7 @@ bool CsvScanner::next_records(duckdb::ClientContext& context, CsvLocal& local,
 
 bool CsvScanner::reject(CsvLocal& local, int column, const std::string& reason) {
   const std::string_view text = local.records->text();
-  malformed(local.file->text.path(),
-            local.lines.line_of(text.data()),
+  malformed(local.file->text.path(), local.lines.line_of(text.data()),
             column < 0 ? "" : schema_.columns[static_cast<std::size_t>(column)].name, text, reason);
   return false;
 }
@@ -195,9 +195,10 @@ bool CsvScanner::write_row(CsvLocal& local, idx_t row) {
   const CsvLayout& layout = *local.layout;
   const std::size_t count = local.records->field_count();
   if (count != layout.fields) {
-    return reject(local, -1,
-                  fmt::format("{} instead of {}", human_count(static_cast<std::int64_t>(count), "field"),
-                              layout.fields));
+    return reject(
+        local, -1,
+        fmt::format("{} instead of {}", human_count(static_cast<std::int64_t>(count), "field"),
+                    layout.fields));
   }
   if (local.check_utf8) {
     if (const auto bad = find_invalid_utf8(local.records->text())) {
@@ -246,9 +247,8 @@ idx_t CsvScanner::finish_late(duckdb::ClientContext& context, CsvLocal& local,
       if (!bad[row]) {
         const Origin& origin = local.origins[row];
         const Column& column = schema_.columns[columns_[i]];
-        const std::int64_t line =
-            origin.first_line + count_of(origin.layout->dialect.newline, origin.block,
-                                         origin.text.data());
+        const std::int64_t line = origin.first_line + count_of(origin.layout->dialect.newline,
+                                                               origin.block, origin.text.data());
         malformed(origin.file->text.path(), line, column.name, origin.text,
                   fmt::format("not a valid {}", column.type));
       }
@@ -288,8 +288,8 @@ void CsvScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
       keep_block(local, out);
     }
     while (rows < STANDARD_VECTOR_SIZE && more) {
-      const auto found = local.records == nullptr ? CsvRecords::Found::end
-                                                  : local.records->next(local.fields);
+      const auto found =
+          local.records == nullptr ? CsvRecords::Found::end : local.records->next(local.fields);
       if (found == CsvRecords::Found::record) {
         rows += write_row(local, rows) ? 1 : 0;
       } else if (found == CsvRecords::Found::broken) {

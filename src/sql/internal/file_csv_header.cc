@@ -35,8 +35,8 @@ std::optional<std::vector<std::string>> names_in(TextFile& file, const CsvDialec
     }
     std::vector<std::string> names;
     for (std::size_t i = 0; i < records.field_count(); ++i) {
-      const std::string text = fields[i].escaped ? unescape(fields[i].text(), dialect)
-                                                 : std::string(fields[i].text());
+      const std::string text =
+          fields[i].escaped ? unescape(fields[i].text(), dialect) : std::string(fields[i].text());
       names.emplace_back(trim(text));
     }
     const char* begin = file.beginning().data();

@@ -108,10 +108,11 @@ class CsvMarks {
 
 /// Walks through the records of a text.
 ///
-/// RFC 4180, with what real files need besides: a record may end with LF or CRLF, also mixed; quotes
-/// inside a field that does not begin with one are plain characters; blank lines are no records.
-/// Where quoting is broken (text after a closing quote, or a quote that is never closed), only the
-/// line it begins on is lost: the walk goes on at the next line, so that the rows after it survive.
+/// RFC 4180, with what real files need besides: a record may end with LF or CRLF, also mixed;
+/// quotes inside a field that does not begin with one are plain characters; blank lines are no
+/// records. Where quoting is broken (text after a closing quote, or a quote that is never closed),
+/// only the line it begins on is lost: the walk goes on at the next line, so that the rows after it
+/// survive.
 class CsvRecords {
  public:
   enum class Found : std::uint8_t {
@@ -142,7 +143,14 @@ class CsvRecords {
   [[nodiscard]] const char* problem() const noexcept { return problem_; }
 
  private:
-  enum class Step : std::uint8_t { delimiter, newline, end, incomplete, text_after_quote, unclosed };
+  enum class Step : std::uint8_t {
+    delimiter,
+    newline,
+    end,
+    incomplete,
+    text_after_quote,
+    unclosed
+  };
 
   Step field(const char* from, CsvField& into);
   Step quoted_field(const char* from, CsvField& into);
@@ -151,9 +159,9 @@ class CsvRecords {
 
   CsvDialect dialect_;
   const char* end_;
-  const char* start_;            // of the record found last
-  const char* stop_ = nullptr;   // its end
-  const char* next_;             // of the record to come
+  const char* start_;           // of the record found last
+  const char* stop_ = nullptr;  // its end
+  const char* next_;            // of the record to come
   const char* field_end_ = nullptr;
   bool at_end_;
   std::size_t count_ = 0;

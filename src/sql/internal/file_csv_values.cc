@@ -86,7 +86,8 @@ struct DecimalParser {
     rest.remove_prefix(negative ? 1 : 0);
     const std::size_t point = std::min(rest.find('.'), rest.size());
     const std::string_view fraction = rest.substr(std::min(point + 1, rest.size()));
-    bool plain = point > 0 && point <= digits && fraction.size() <= scale && point + scale <= kDigits;
+    bool plain =
+        point > 0 && point <= digits && fraction.size() <= scale && point + scale <= kDigits;
     std::int64_t sum = 0;
     for (std::size_t i = 0; i < rest.size() && plain; ++i) {
       if (i != point) {

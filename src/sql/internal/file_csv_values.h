@@ -15,7 +15,7 @@ namespace millrace::sql {
 struct FieldText {
   std::string_view text;  ///< without quotes and escapes
   bool quoted = false;
-  bool stable = false;    ///< the text lives as long as the chunk: need not be copied
+  bool stable = false;  ///< the text lives as long as the chunk: need not be copied
 };
 
 /// Writes the fields of one column into a vector, row by row. One a thread and column.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,7 @@ class LineMemory final : public duckdb::VectorBuffer {
         arena_(duckdb::Allocator::DefaultAllocator()),
         functions_{take, retake, give_back, this} {}
   [[nodiscard]] duckdb_yyjson::yyjson_alc* functions() noexcept { return &functions_; }
+  void clear() { arena_.Reset(); }
 
  private:
   static void* take(void* self, std::size_t size) {
@@ -97,13 +99,13 @@ class JsonScanner final : public TextScanner {
 
   struct JsonLocal final : FileScanner::Local {
     explicit JsonLocal(const duckdb::vector<duckdb::LogicalType>& types) {
-      single.Initialize(duckdb::Allocator::DefaultAllocator(), types);
+      scratch.Initialize(duckdb::Allocator::DefaultAllocator(), types);
     }
     std::vector<Source> blocks;  // of the chunk; the last is being read
     std::size_t position = 0;    // in the last block
     std::vector<Line> lines;
     duckdb::buffer_ptr<LineMemory> memory;
-    duckdb::DataChunk single;  // for lines that are looked at one by one
+    duckdb::DataChunk scratch;  // for lines that are only tried
   };
 
   std::unique_ptr<const Layout> prepare(TextFile& /*text*/) override {
@@ -112,13 +114,14 @@ class JsonScanner final : public TextScanner {
   bool next_line(duckdb::ClientContext& context, JsonLocal& local, Line& line);
   bool parse(JsonLocal& local, Line& line);
   void reject(const JsonLocal& local, const Line& line, const std::string& reason);
-  bool transform(JsonLocal& local, const Line* lines, idx_t count, duckdb::DataChunk& out,
+  bool transform(JsonLocal& local, std::span<const Line> lines, duckdb::DataChunk& out,
                  std::string& error);
-  void reject_misfits(JsonLocal& local);
+  void reject_misfits(JsonLocal& local, std::span<const Line> lines, const std::string& error,
+                      std::vector<Line>& good);
 
-  duckdb::vector<duckdb::string> names_;      // of the columns that are read, once each
+  duckdb::vector<duckdb::string> names_;  // of the columns that are read, once each
   duckdb::vector<duckdb::LogicalType> types_;
-  std::vector<int> output_of_;                // the output of each of them
+  std::vector<int> output_of_;  // the output of each of them
 };
 
 JsonScanner::JsonScanner(Input& input, const FileScan& scan,
@@ -171,9 +174,9 @@ bool JsonScanner::next_line(duckdb::ClientContext& context, JsonLocal& local, Li
 
 void JsonScanner::reject(const JsonLocal& local, const Line& line, const std::string& reason) {
   const Source& source = local.blocks[line.block];
-  malformed(source.file->text.path(), source.block.first_line +
-                count_of('\n', source.block.text.data(), line.text.data()), "", line.text,
-            reason);
+  malformed(source.file->text.path(),
+            source.block.first_line + count_of('\n', source.block.text.data(), line.text.data()),
+            "", line.text, reason);
 }
 
 bool JsonScanner::parse(JsonLocal& local, Line& line) {
@@ -196,16 +199,17 @@ bool JsonScanner::parse(JsonLocal& local, Line& line) {
 }
 
 /// Writes the lines into the columns of `out` (one for each of names_).
-bool JsonScanner::transform(JsonLocal& local, const Line* lines, idx_t count,
-                            duckdb::DataChunk& out, std::string& error) {
+bool JsonScanner::transform(JsonLocal& local, std::span<const Line> lines, duckdb::DataChunk& out,
+                            std::string& error) {
+  const idx_t count = lines.size();
   std::vector<duckdb_yyjson::yyjson_val*> values(count);
   for (idx_t i = 0; i < count; ++i) {
     values[i] = lines[i].value;
   }
   duckdb::vector<duckdb::Vector*> vectors;
   for (std::size_t i = 0; i < names_.size(); ++i) {
-    const bool single = &out == &local.single;
-    vectors.push_back(&out.data[single ? i : static_cast<std::size_t>(output_of_[i])]);
+    const bool trial = &out == &local.scratch;
+    vectors.push_back(&out.data[trial ? i : static_cast<std::size_t>(output_of_[i])]);
   }
   duckdb::JSONTransformOptions options(true, true, false, false);
   options.delay_error = true;
@@ -215,20 +219,26 @@ bool JsonScanner::transform(JsonLocal& local, const Line* lines, idx_t count,
   return good;
 }
 
-/// Some lines of the chunk do not fit: DuckDB tells of one of them only, and not always which.
-void JsonScanner::reject_misfits(JsonLocal& local) {
-  std::vector<Line> good;
-  good.reserve(local.lines.size());
-  for (const Line& line : local.lines) {
-    std::string error;
-    local.single.Reset();
-    if (transform(local, &line, 1, local.single, error)) {
-      good.push_back(line);
+/// Some of these lines do not fit: DuckDB tells of one of them only, and not always which. So they
+/// are tried in smaller and smaller parts.
+void JsonScanner::reject_misfits(JsonLocal& local, std::span<const Line> lines,
+                                 const std::string& error, std::vector<Line>& good) {
+  constexpr std::size_t kParts = 8;
+  if (lines.size() == 1) {
+    reject(local, lines[0], error.substr(0, error.find('\n')));
+    return;
+  }
+  const std::size_t step = (lines.size() + kParts - 1) / kParts;
+  for (std::size_t i = 0; i < lines.size(); i += step) {
+    const auto part = lines.subspan(i, std::min(step, lines.size() - i));
+    std::string why;
+    local.scratch.Reset();
+    if (transform(local, part, local.scratch, why)) {
+      good.insert(good.end(), part.begin(), part.end());
     } else {
-      reject(local, line, error.substr(0, error.find('\n')));
+      reject_misfits(local, part, why, good);
     }
   }
-  local.lines = std::move(good);
 }
 
 void JsonScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
@@ -241,7 +251,10 @@ void JsonScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
     if (local.blocks.size() > 1) {
       local.blocks.erase(local.blocks.begin(), local.blocks.end() - 1);
     }
-    local.memory = duckdb::make_buffer<LineMemory>();
+    if (local.memory == nullptr || local.memory.use_count() > 1) {  // an earlier chunk still lives
+      local.memory = duckdb::make_buffer<LineMemory>();
+    }
+    local.memory->clear();
     Line line;
     while (local.lines.size() < STANDARD_VECTOR_SIZE && (more = next_line(context, local, line))) {
       if (parse(local, line)) {
@@ -249,11 +262,15 @@ void JsonScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
       }
     }
     std::string error;
-    if (!transform(local, local.lines.data(), local.lines.size(), out, error)) {
-      reject_misfits(local);
+    if (!transform(local, local.lines, out, error)) {
+      std::vector<Line> good;
+      good.reserve(local.lines.size());
+      reject_misfits(local, local.lines, error, good);
+      local.lines = std::move(good);
       out.Reset();
-      if (!transform(local, local.lines.data(), local.lines.size(), out, error)) {
-        throw Error(Blame::internal, "JSON lines that fit one by one do not fit together: " + error);
+      if (!transform(local, local.lines, out, error)) {
+        throw Error(Blame::internal,
+                    "JSON lines that fit one by one do not fit together: " + error);
       }
     }
   } while (local.lines.empty() && more);

@@ -9,6 +9,6 @@
 namespace millrace::sql {
 
 [[nodiscard]] std::unique_ptr<FileScanner> open_json(Input& input, const FileScan& scan,
-                                                    const std::vector<duckdb::column_t>& columns);
+                                                     const std::vector<duckdb::column_t>& columns);
 
 }  // namespace millrace::sql

@@ -1,7 +1,8 @@
 // The part of DuckDB's JSON reader that lies below read_json. libduckdb.so exports it, but its
-// headers are not among the installed ones (and pull in DuckDB's own copy of fmt), so it is declared
-// here: extension/json/include/json_transform.hpp and third_party/yyjson/include/yyjson.hpp of the
-// one version that Database accepts. file_json_test.cc would notice a difference.
+// headers are not among the installed ones (and pull in DuckDB's own copy of fmt), so it is
+// declared here: extension/json/include/json_transform.hpp and
+// third_party/yyjson/include/yyjson.hpp of the one version that Database accepts. file_json_test.cc
+// would notice a difference.
 #pragma once
 
 #include <cstddef>

@@ -44,8 +44,7 @@ void set_options(duckdb::CopyInfo& info, const FileWriterOptions& options) {
 
 }  // namespace
 
-FileOutput::FileOutput(duckdb::ClientContext& context,
-                       const duckdb::vector<std::string>& names,
+FileOutput::FileOutput(duckdb::ClientContext& context, const duckdb::vector<std::string>& names,
                        const duckdb::vector<LogicalType>& types, const FileWriterOptions& options)
     : context_(context), row_types_(types) {
   duckdb::vector<std::string> row_names = names;
@@ -56,8 +55,9 @@ FileOutput::FileOutput(duckdb::ClientContext& context,
     bind_casts(types);
   }
   const char* format = options.format == Format::parquet ? "parquet" : "csv";
-  auto& entry = duckdb::Catalog::GetSystemCatalog(context)
-                    .GetEntry<duckdb::CopyFunctionCatalogEntry>(context, DEFAULT_SCHEMA, format);
+  auto& entry =
+      duckdb::Catalog::GetSystemCatalog(context).GetEntry<duckdb::CopyFunctionCatalogEntry>(
+          context, DEFAULT_SCHEMA, format);
   function_ = std::make_unique<duckdb::CopyFunction>(entry.function);
   duckdb::CopyInfo info;
   info.format = format;
@@ -101,8 +101,8 @@ void FileOutput::bind_casts(const duckdb::vector<LogicalType>& types) {
     if (types[i].id() == duckdb::LogicalTypeId::HUGEINT ||
         types[i].id() == duckdb::LogicalTypeId::UHUGEINT) {
       row_types_[i] = LogicalType::DECIMAL(38, 0);
-      column = duckdb::BoundCastExpression::AddCastToType(context_, std::move(column),
-                                                          row_types_[i]);
+      column =
+          duckdb::BoundCastExpression::AddCastToType(context_, std::move(column), row_types_[i]);
       needed = true;
     }
     conversions_.push_back(std::move(column));

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "sql/file_writer.h"
 #include "duckdb/execution/expression_executor.hpp"
 #include "duckdb/function/copy_function.hpp"
+#include "sql/file_writer.h"
 #include "sql/internal/duckdb.h"
 
 namespace millrace::sql {

@@ -40,8 +40,8 @@ bool widens(const LogicalType& from, const LogicalType& to) {
   if (to.id() == LogicalTypeId::DECIMAL) {
     std::uint8_t width = 0;
     std::uint8_t scale = 0;
-    return from.GetDecimalProperties(width, scale) && (from.IsIntegral() ||
-               from.id() == LogicalTypeId::DECIMAL) &&
+    return from.GetDecimalProperties(width, scale) &&
+           (from.IsIntegral() || from.id() == LogicalTypeId::DECIMAL) &&
            duckdb::DecimalType::GetScale(to) >= scale &&
            duckdb::DecimalType::GetWidth(to) - duckdb::DecimalType::GetScale(to) >= width - scale;
   }
@@ -64,7 +64,7 @@ struct ParquetFile {
   duckdb::unique_ptr<duckdb::GlobalTableFunctionState> global;
   duckdb::vector<duckdb::column_t> ids;  // for each column of the output: of the file, or virtual
   duckdb::vector<duckdb::ColumnIndex> indexes;
-  duckdb::vector<LogicalType> types;     // as the file gives them
+  duckdb::vector<LogicalType> types;  // as the file gives them
   std::string path;
 };
 
@@ -102,9 +102,9 @@ class ParquetScanner final : public FileScanner {
 };
 
 duckdb::TableFunction parquet_function(duckdb::ClientContext& context) {
-  auto& entry = duckdb::Catalog::GetSystemCatalog(context)
-                    .GetEntry<duckdb::TableFunctionCatalogEntry>(context, DEFAULT_SCHEMA,
-                                                                 "read_parquet");
+  auto& entry =
+      duckdb::Catalog::GetSystemCatalog(context).GetEntry<duckdb::TableFunctionCatalogEntry>(
+          context, DEFAULT_SCHEMA, "read_parquet");
   return entry.functions.GetFunctionByArguments(context, {LogicalType::VARCHAR});
 }
 
@@ -171,12 +171,13 @@ void ParquetScanner::choose_columns(ParquetFile& file, const duckdb::vector<Logi
     }
     const auto index = static_cast<duckdb::column_t>(found - names.begin());
     if (!widens(types[index], declared.types[column])) {
-      throw Error(Blame::external,
-                  fmt::format("`{}`: column `{}` is {}, but the schema says {}, and not every value "
-                              "of the one is a value of the other; correct the source's `schema` "
-                              "and CAST in the SQL",
-                              file.path, *found, types[index].ToString(),
-                              declared.types[column].ToString()));
+      throw Error(
+          Blame::external,
+          fmt::format("`{}`: column `{}` is {}, but the schema says {}, and not every value "
+                      "of the one is a value of the other; correct the source's `schema` "
+                      "and CAST in the SQL",
+                      file.path, *found, types[index].ToString(),
+                      declared.types[column].ToString()));
     }
     file.ids.push_back(index);
     file.indexes.emplace_back(index);

@@ -117,19 +117,20 @@ void FileScanner::malformed(const std::string& file, std::int64_t line, std::str
       MalformedRow row{file, line, std::string(column), {}, printable(cut(reason, kRawKept))};
       row.raw = printable(cut(raw, kRawKept));
       if (raw.size() > kRawKept) {
-        row.reason += fmt::format(" (the first {} of {} bytes are kept)", row.raw.size(), raw.size());
+        row.reason +=
+            fmt::format(" (the first {} of {} bytes are kept)", row.raw.size(), raw.size());
       }
       input_.add_malformed(std::move(row));
       return;
     }
     case OnMalformed::fail:
-      throw Error(Blame::external,
-                  fmt::format("{}:{}: malformed row: {}{}\n    {}{}\nset `on_malformed: quarantine` "
-                              "to put such rows aside and go on",
-                              file, line, column.empty() ? "" : fmt::format("`{}`: ", column),
-                              printable(cut(reason, kRawInMessage)),
-                              printable(cut(raw, kRawInMessage)),
-                              raw.size() > kRawInMessage ? "..." : ""));
+      throw Error(
+          Blame::external,
+          fmt::format("{}:{}: malformed row: {}{}\n    {}{}\nset `on_malformed: quarantine` "
+                      "to put such rows aside and go on",
+                      file, line, column.empty() ? "" : fmt::format("`{}`: ", column),
+                      printable(cut(reason, kRawInMessage)), printable(cut(raw, kRawInMessage)),
+                      raw.size() > kRawInMessage ? "..." : ""));
   }
 }
 

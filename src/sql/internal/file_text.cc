@@ -43,11 +43,11 @@ TextFile::TextFile(FileScan::File file, std::int64_t max_record_bytes)
 
 void TextFile::open(duckdb::ClientContext& context) {
   auto& files = duckdb::FileSystem::GetFileSystem(context);
-  handle_ = files.OpenFile(file_.path, duckdb::FileFlags::FILE_FLAGS_READ |
-                                           duckdb::FileCompressionType::AUTO_DETECT);
+  handle_ = files.OpenFile(
+      file_.path, duckdb::FileFlags::FILE_FLAGS_READ | duckdb::FileCompressionType::AUTO_DETECT);
   std::size_t capacity = kBlockBytes;
-  if (!handle_->IsPipe() && handle_->GetFileCompressionType() ==
-                                duckdb::FileCompressionType::UNCOMPRESSED) {
+  if (!handle_->IsPipe() &&
+      handle_->GetFileCompressionType() == duckdb::FileCompressionType::UNCOMPRESSED) {
     capacity = std::min(capacity, static_cast<std::size_t>(file_.size) + 1);
   }
   buffer_ = duckdb::make_buffer<TextBuffer>(capacity);
@@ -67,9 +67,7 @@ void TextFile::check_encoding() {
   }
 }
 
-std::string_view TextFile::beginning() {
-  return {buffer_->data() + begin_, end_ - begin_};
-}
+std::string_view TextFile::beginning() { return {buffer_->data() + begin_, end_ - begin_}; }
 
 bool TextFile::extend_beginning() {
   if (at_end_ || static_cast<std::int64_t>(end_ - begin_) > max_record_bytes_) {

@@ -25,7 +25,7 @@ class TextScanner : public FileScanner {
 
   struct File {
     explicit File(TextFile opened) : text(std::move(opened)) {}
-    std::mutex lock;                       // for `text` and setting `layout`
+    std::mutex lock;  // for `text` and setting `layout`
     TextFile text;
     std::unique_ptr<const Layout> layout;  // set before the first block is given out
     std::atomic<bool> exhausted = false;

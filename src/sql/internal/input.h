@@ -44,6 +44,7 @@ struct Input {
 
   std::shared_ptr<const Declaration> declared;  // shared with the database's registry
   std::vector<bool> columns;                    // which of the schema's columns the plan reads
+  int scans = 0;                                // how many scans of it are in the plan
   Given given;
 
   std::atomic<std::int64_t> scanned = 0;    // rows given to the plan

@@ -61,6 +61,7 @@ void note_columns(LogicalOperator& op, Plan::Impl& plan) {
   if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) {
     const auto& get = op.Cast<duckdb::LogicalGet>();
     if (Input* input = scanned_input(get); input != nullptr) {
+      input->scans++;
       for (const auto& column : get.GetColumnIds()) {
         if (!column.IsVirtualColumn()) {
           input->columns[column.GetPrimaryIndex()] = true;
@@ -76,12 +77,14 @@ void note_columns(LogicalOperator& op, Plan::Impl& plan) {
 void note_inputs(LogicalOperator& root, Plan::Impl& plan) {
   for (const auto& input : plan.run.inputs) {
     input->columns.assign(input->declared->schema.size(), false);
+    input->scans = 0;
   }
   note_columns(root, plan);
   for (const auto& input : plan.run.inputs) {
     plan.inputs.push_back({.name = input->declared->name,
                            .shape = input->declared->shape,
-                           .columns = input->columns});
+                           .columns = input->columns,
+                           .scans = input->scans});
   }
 }
 

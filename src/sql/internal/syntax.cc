@@ -19,12 +19,8 @@ std::optional<std::size_t> place(const duckdb::optional_idx& location) {
   return location.IsValid() ? std::optional<std::size_t>(location.GetIndex()) : std::nullopt;
 }
 
-void check_table(const duckdb::TableRef& ref) {
-  if (ref.type != duckdb::TableReferenceType::TABLE_FUNCTION) {
-    return;
-  }
-  const auto& call =
-      ref.Cast<duckdb::TableFunctionRef>().function->Cast<duckdb::FunctionExpression>();
+void check_table_function(const duckdb::TableFunctionRef& ref) {
+  const auto& call = ref.function->Cast<duckdb::FunctionExpression>();
   if (!may_call_table_function(call.function_name)) {
     throw SqlError(fmt::format("a dataset can't call {}(): it would read something that millrace "
                                "does not track; declare a source for it",
@@ -33,24 +29,64 @@ void check_table(const duckdb::TableRef& ref) {
   }
 }
 
-void check_node(duckdb::QueryNode& node);
-
-void check_expression(ParsedExpression& expression) {
-  if (expression.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
-    check_node(*expression.Cast<duckdb::SubqueryExpression>().subquery->node);
+/// Walks through all of a SELECT: tables, subqueries wherever they stand, and WITH at every level.
+class Walk {
+ public:
+  void node(duckdb::QueryNode& node) {
+    for (const auto& [name, cte] : node.cte_map.map) {
+      defined_.insert(duckdb::StringUtil::Lower(name));
+      this->node(*cte->query->node);
+    }
+    ParsedExpressionIterator::EnumerateQueryNodeChildren(
+        node, [this](duckdb::unique_ptr<ParsedExpression>& child) { expression(*child); },
+        [this](duckdb::TableRef& ref) { table(ref); });
   }
-  ParsedExpressionIterator::EnumerateChildren(
-      expression, [](ParsedExpression& child) { check_expression(child); });
-}
 
-void check_node(duckdb::QueryNode& node) {
-  for (const auto& [name, cte] : node.cte_map.map) {
-    check_node(*cte->query->node);
+  /// The names after FROM and JOIN that the text does not define itself, each once.
+  [[nodiscard]] std::vector<NameRead> names() const {
+    std::vector<NameRead> out;
+    std::set<std::string> seen;
+    for (const auto& read : read_) {
+      const auto lower = duckdb::StringUtil::Lower(read.name);
+      if (!defined_.contains(lower) && seen.insert(lower).second) {
+        out.push_back(read);
+      }
+    }
+    return out;
   }
-  ParsedExpressionIterator::EnumerateQueryNodeChildren(
-      node, [](duckdb::unique_ptr<ParsedExpression>& child) { check_expression(*child); },
-      [](duckdb::TableRef& ref) { check_table(ref); });
-}
+
+ private:
+  void expression(ParsedExpression& expression) {
+    if (expression.GetExpressionClass() == duckdb::ExpressionClass::SUBQUERY) {
+      node(*expression.Cast<duckdb::SubqueryExpression>().subquery->node);
+    }
+    ParsedExpressionIterator::EnumerateChildren(
+        expression, [this](ParsedExpression& child) { this->expression(child); });
+  }
+
+  void table(duckdb::TableRef& ref) {
+    switch (ref.type) {
+      case duckdb::TableReferenceType::TABLE_FUNCTION:
+        check_table_function(ref.Cast<duckdb::TableFunctionRef>());
+        break;
+      case duckdb::TableReferenceType::BASE_TABLE:
+        read_.push_back({ref.Cast<duckdb::BaseTableRef>().table_name, place(ref.query_location)});
+        break;
+      case duckdb::TableReferenceType::SUBQUERY:  // its tables come by themselves, its WITH does not
+        for (const auto& [name, cte] :
+             ref.Cast<duckdb::SubqueryRef>().subquery->node->cte_map.map) {
+          defined_.insert(duckdb::StringUtil::Lower(name));
+          node(*cte->query->node);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  std::vector<NameRead> read_;
+  std::set<std::string> defined_;
+};
 
 }  // namespace
 
@@ -74,8 +110,14 @@ duckdb::unique_ptr<duckdb::SQLStatement> parse_select(const duckdb::ClientContex
   if (!statement->named_param_map.empty()) {
     throw SqlError("a dataset has no parameters to fill in", std::nullopt);
   }
-  check_node(*statement->Cast<duckdb::SelectStatement>().node);
+  Walk().node(*statement->Cast<duckdb::SelectStatement>().node);
   return statement;
+}
+
+std::vector<NameRead> names_in(duckdb::SQLStatement& select) {
+  Walk walk;
+  walk.node(*select.Cast<duckdb::SelectStatement>().node);
+  return walk.names();
 }
 
 bool may_call_table_function(std::string_view name) {

@@ -3,8 +3,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sql/internal/duckdb.h"
+#include "sql/names.h"
 
 namespace millrace::sql {
 
@@ -12,6 +14,9 @@ namespace millrace::sql {
 /// Binding such a function would already open the file. Throws SqlError or DuckDB's exceptions.
 [[nodiscard]] duckdb::unique_ptr<duckdb::SQLStatement> parse_select(
     const duckdb::ClientContext& context, const std::string& sql);
+
+/// What such a SELECT reads, without what it defines itself.
+[[nodiscard]] std::vector<NameRead> names_in(duckdb::SQLStatement& select);
 
 /// Table functions that compute their rows from their arguments.
 [[nodiscard]] bool may_call_table_function(std::string_view name);

@@ -1,0 +1,39 @@
+// Rows into sinks and out of sources, for tests of connectors.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/node.h"
+#include "core/sink.h"
+#include "core/source.h"
+#include "sql/database.h"
+
+namespace millrace::support {
+
+/// A mapping of a pipeline file, of scalars.
+[[nodiscard]] Node mapping(std::initializer_list<std::pair<std::string, std::string>> entries);
+
+/// Runs plans of one database. Declares names in it, so there may be one of these a database.
+class Rows {
+ public:
+  explicit Rows(sql::Database& database) : database_(database) {}
+
+  /// The rows of a slice, "a|b|NULL" each.
+  [[nodiscard]] std::vector<std::string> of(const Schema& schema, SliceInput input);
+  [[nodiscard]] std::vector<std::string> of(Source& source, const Json& offsets);
+  /// Gives a sink the rows of a query; it must have begun a batch.
+  void give(Sink& sink, const Schema& schema, const std::string& query);
+  /// A whole batch of a sink.
+  void write_batch(Sink& sink, std::int64_t batch, const Schema& schema, const std::string& query);
+
+ private:
+  std::string declare(const Schema& schema);
+
+  sql::Database& database_;
+  int names_ = 0;
+};
+
+}  // namespace millrace::support
