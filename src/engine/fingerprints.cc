@@ -65,7 +65,9 @@ void compare(const std::string& kind, const std::string& name, const Json& befor
     }
   };
   change("type", "its connector is another one, so its position means nothing");
-  change("sql", "its SQL changed, and state was built from what it gave before");
+  change("sql", now.value("feeds_state", false)
+                    ? "its SQL changed, and state was built from what it gave before"
+                    : "its SQL changed");
   change("state", "its aggregates or keys changed, so the state that was kept does not fit");
   change("mode", "its mode changed");
   change("from", "it writes another dataset");

@@ -89,11 +89,8 @@ std::unique_ptr<duckdb::DuckDB> open_duckdb(const Database::Options& options, in
 
 void Registry::add(std::shared_ptr<const Declaration> declaration) {
   const std::lock_guard guard(lock_);
-  std::string lower = duckdb::StringUtil::Lower(declaration->name);
-  if (by_lower_name_.contains(lower)) {
-    throw Error(Blame::user, fmt::format("the name `{}` is declared twice", declaration->name));
-  }
-  by_lower_name_.emplace(std::move(lower), std::move(declaration));
+  // Plans that were made with an earlier declaration keep it.
+  by_lower_name_[duckdb::StringUtil::Lower(declaration->name)] = std::move(declaration);
 }
 
 std::shared_ptr<const Declaration> Registry::find(std::string_view name) const {

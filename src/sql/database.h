@@ -60,7 +60,7 @@ class Database {
   /// Parses "a INTEGER, b DECIMAL(12,2)" into normalised types. Throws SqlError.
   [[nodiscard]] Schema parse_schema(std::string_view columns);
   /// Declares a name that plans may read. For a stream whose batches are files to scan, with their
-  /// format. Names are unique without regard to case.
+  /// format. Declared again, a name means the new thing to plans that are made from then on.
   void declare(std::string_view name, const Schema& schema, Shape shape,
                const std::optional<FileFormat>& files = std::nullopt);
   /// Binds, optimizes and rewrites a SELECT over declared names. Throws SqlError, also for what

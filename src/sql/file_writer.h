@@ -16,11 +16,11 @@ namespace millrace::sql {
 struct FileWriterOptions {
   enum class Format : std::uint8_t { parquet, csv, json };
   Format format = Format::parquet;
-  std::string compression;                 ///< parquet: zstd, snappy, ...; csv, json: none, gzip, zstd
-  std::int64_t row_group_rows = 122'880;   ///< parquet
-  bool header = true;                      ///< csv
-  std::vector<std::string> partition_by;   ///< columns that become folders `name=value`
-  std::int64_t max_file_bytes = 0;         ///< start another part past this size; 0: never
+  std::string compression;  ///< parquet: zstd, snappy, ...; csv, json: none, gzip, zstd
+  std::int64_t row_group_rows = 122'880;  ///< parquet
+  bool header = true;                     ///< csv
+  std::vector<std::string> partition_by;  ///< columns that become folders `name=value`
+  std::int64_t max_file_bytes = 0;        ///< start another part past this size; 0: never
 };
 
 /// A file that was written: complete and synced to disk.
@@ -35,14 +35,16 @@ struct WrittenFile {
 /// its own; rows of one partition end in one file (unless max_file_bytes).
 class FileWriter {
  public:
-  /// Names the file for part `part` (from 0) of a partition; its folder must exist or be made by it.
+  /// Names the file for part `part` (from 0) of a partition; its folder must exist or be made by
+  /// it.
   using PathOf = std::function<std::string(const std::string& partition, int part)>;
   FileWriter(Database& database, const Schema& schema, const FileWriterOptions& options,
              PathOf path_of);
   ~FileWriter();
 
   [[nodiscard]] std::unique_ptr<SinkWriter> writer();
-  /// Closes and syncs every file. With `at_least_one`, an empty result still makes one file.
+  /// Closes and syncs every file. With `at_least_one`, an empty result still makes one file, unless
+  /// it is partitioned: a file that no folder holds would have other columns.
   std::vector<WrittenFile> finish(bool at_least_one);
 
  private:

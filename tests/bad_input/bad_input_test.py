@@ -252,20 +252,40 @@ class World:
         home.write(HEADER + b"2,b,2.5\n", "b.csv")
         says(home.run(code=3), ".millrace/bad/")
 
+    def changed_query(self):
+        """State that was built by another query is recognised and explained, not misread."""
+        home = self.home()
+        path = home.path / "pipeline.yaml"
+        total = path.read_text().replace("SELECT id, name, amount FROM input",
+                                         "SELECT name, sum(amount) AS total FROM input GROUP BY name")
+        path.write_text(total.replace("append", "complete"))
+        home.run()
+        path.write_text(path.read_text().replace("sum(amount)", "max(amount)"))
+        says(home.run(code=2), "dataset kept", "its SQL changed", "to start over")
+        path.write_text(total.replace("append", "complete") + "    # a comment is no change\n")
+        home.run()
+
     def other_pipeline(self):
         home = self.home()
         home.run()
         path = home.path / "pipeline.yaml"
-        path.write_text(path.read_text().replace("SELECT id, name, amount", "SELECT id, name"))
-        text = home.run(code=2)
-        says(text, "kept")
+        path.write_text(path.read_text().replace("pipeline: bad", "pipeline: other\n"
+                                                 "checkpoint: { path: .millrace/bad }"))
+        says(home.run(code=2), "pipeline bad", "other")
+
+    def harmless_change(self):
+        home = self.home()
+        home.run()
+        path = home.path / "pipeline.yaml"
+        path.write_text(path.read_text().replace("FROM input", "FROM input WHERE id > 1"))
+        says(home.run(), "dataset kept changed")
 
     def two_processes(self):
         home = self.home()
         first = m.start("run", "pipeline.yaml", cwd=home.path)
         try:
             m.wait_until(lambda: m.files_below(home.path / "out"), "the first batch")
-            says(home.run(code=3), str(first.pid))
+            says(home.run(code=2), str(first.pid))
         finally:
             first.terminate()
             out, errors = first.communicate(timeout=30)

@@ -90,7 +90,10 @@ TEST_F(DiscoveryTest, SeesThatAFileIsBeingWritten) {
   EXPECT_FALSE(complete());
   fd.reset();
   // At once where the file system has leases, else after the settle time.
-  std::this_thread::sleep_for(120ms);
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (!complete() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
   EXPECT_TRUE(complete());
 }
 
@@ -110,18 +113,12 @@ TEST_F(DiscoveryTest, TheWatcherWakesForANewFileAndForAStop) {
   FolderWatcher watcher;
   watcher.watch(folder_);
   const auto begin = std::chrono::steady_clock::now();
-  std::jthread writer([this] {
-    std::this_thread::sleep_for(30ms);
-    write("a.csv");
-  });
+  std::jthread writer([this] { write("a.csv"); });
   std::stop_source stop;
   watcher.wait(stop.get_token(), begin + 10s);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
   writer.join();
-  std::jthread stopper([&stop] {
-    std::this_thread::sleep_for(30ms);
-    stop.request_stop();
-  });
+  std::jthread stopper([&stop] { stop.request_stop(); });
   watcher.wait(stop.get_token(), begin + 20s);
   watcher.wait(stop.get_token(), begin + 20s);  // a stop is not forgotten
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 9s);
