@@ -88,7 +88,8 @@ void Display::ended(const RunSummary& s) {
   if (style_ == ProgressStyle::json || style_ == ProgressStyle::none) {
     return;
   }
-  auto text = fmt::format("{}: {}, {} rows in, {} out, in {}", s.stopped ? "stopped" : "done", s.batches == 1 ? "1 batch" : human_count(s.batches) + " batches",
+  auto text = fmt::format("{}: {}, {} rows in, {} out, in {}", s.stopped ? "stopped" : "done",
+                          s.batches == 1 ? "1 batch" : human_count(s.batches) + " batches",
                           human_count(s.input_rows), human_count(s.output_rows),
                           us_text(s.duration.count()));
   if (s.quarantined_rows > 0) {

@@ -105,8 +105,8 @@ void preview(const PreviewOptions& options, Context& context) {
     return;
   }
   if (!knows(*loaded, options.dataset)) {
-    throw Error(Blame::user, fmt::format("{} has no source or dataset named {}", options.file,
-                                         options.dataset));
+    throw Error(Blame::user,
+                fmt::format("{} has no source or dataset named {}", options.file, options.dataset));
   }
   const auto spec = with_preview_sink(*loaded, options);
   context.connectors.push_back(std::make_unique<PreviewConnector>(options.rows));
@@ -132,11 +132,10 @@ void preview(const PreviewOptions& options, Context& context) {
   BatchRun run(*graph);
   run.run(plan);
   auto& sink = dynamic_cast<PreviewSink&>(*graph->sinks[0].sink);
-  const auto& schema = graph->datasets[static_cast<std::size_t>(graph->sinks[0].dataset)]
-                           .plan->schema();
+  const auto& schema =
+      graph->datasets[static_cast<std::size_t>(graph->sinks[0].dataset)].plan->schema();
   print_table(schema, sink.kept);
-  fmt::print("{} of the {} rows that the first batch gives\n", sink.kept.size(),
-             sink.stats().rows);
+  fmt::print("{} of the {} rows that the first batch gives\n", sink.kept.size(), sink.stats().rows);
 }
 
 }  // namespace
@@ -149,7 +148,8 @@ void add_preview_command(CLI::App& app, Context& context) {
   command->add_option("DATASET", options->dataset, "A source or dataset of it")->required();
   command->add_option("-n,--rows", options->rows, "Rows to show")->capture_default_str();
   command->footer(
-      "Reads the first batch from the beginning of every source (the limits of the pipeline apply),\n"
+      "Reads the first batch from the beginning of every source (the limits of the pipeline "
+      "apply),\n"
       "runs it through the real plan, and touches neither the checkpoint nor any sink.\n\n"
       "Examples:\n  millrace preview pipeline.yaml orders\n"
       "  millrace preview pipeline.yaml daily_totals -n 5");

@@ -56,7 +56,8 @@ std::size_t create_views(const Graph& graph, sql::Database& database) {
       continue;
     }
     try {
-      database.query("CREATE OR REPLACE VIEW " + sql::quote_name(node.spec->name) + " AS " + select);
+      database.query("CREATE OR REPLACE VIEW " + sql::quote_name(node.spec->name) + " AS " +
+                     select);
       views++;
     } catch (const Error& error) {
       fmt::print(stderr, "note: {} can't be read yet: {}\n", node.spec->name, error.what());
@@ -110,9 +111,8 @@ void add_query_command(CLI::App& app, Context& context) {
       app.add_subcommand("query", "Run SQL over what a pipeline wrote: each sink is a table");
   command->add_option("FILE", options->file, "The pipeline file")->required();
   command->add_option("SQL", options->sql, "A SELECT; sinks are tables by their names")->required();
-  const std::map<std::string, OutputFormat> formats{{"table", OutputFormat::table},
-                                                    {"csv", OutputFormat::csv},
-                                                    {"json", OutputFormat::json}};
+  const std::map<std::string, OutputFormat> formats{
+      {"table", OutputFormat::table}, {"csv", OutputFormat::csv}, {"json", OutputFormat::json}};
   command->add_option("--format", options->format, "table, csv, or json (one object a line)")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
       ->option_text("FORMAT");

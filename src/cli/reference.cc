@@ -62,8 +62,9 @@ std::string zsh_completion(const std::vector<CommandInfo>& commands) {
       summary[at] = ' ';
     }
     names += fmt::format("    '{}:{}'\n", command.name, summary);
-    cases += fmt::format("    {}) _arguments {} '*:file:_files' ;;\n", command.name,
-                         command.flags.empty() ? "" : fmt::format("'{}'", fmt::join(command.flags, "' '")));
+    cases += fmt::format(
+        "    {}) _arguments {} '*:file:_files' ;;\n", command.name,
+        command.flags.empty() ? "" : fmt::format("'{}'", fmt::join(command.flags, "' '")));
   }
   return fmt::format(
       "#compdef millrace\n"
@@ -101,9 +102,10 @@ std::string fish_completion(const std::vector<CommandInfo>& commands) {
 void add_schema_command(CLI::App& app, Context& context) {
   auto* command =
       app.add_subcommand("schema", "Print the JSON Schema of pipeline files, for editors");
-  command->footer("Example:\n  millrace schema > millrace.schema.json\n"
-                  "  # and at the top of pipeline.yaml, for editors with a YAML language server:\n"
-                  "  # yaml-language-server: $schema=millrace.schema.json");
+  command->footer(
+      "Example:\n  millrace schema > millrace.schema.json\n"
+      "  # and at the top of pipeline.yaml, for editors with a YAML language server:\n"
+      "  # yaml-language-server: $schema=millrace.schema.json");
   command->callback(
       [&context] { fmt::print("{}\n", pipeline_json_schema(context.connectors).dump(2)); });
 }
@@ -120,8 +122,9 @@ void add_completion_command(CLI::App& app, Context& context) {
   command->add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  command->footer("Examples:\n  source <(millrace completion bash)\n"
-                  "  millrace completion fish | source");
+  command->footer(
+      "Examples:\n  source <(millrace completion bash)\n"
+      "  millrace completion fish | source");
   command->callback([shell, &context] {
     const auto commands = commands_of(*context.root);
     fmt::print("{}", *shell == "bash"  ? bash_completion(commands)

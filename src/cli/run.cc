@@ -55,8 +55,9 @@ void add_run_command(CLI::App& app, Context& context) {
   auto options = std::make_shared<RunOptions>();
   auto* command = app.add_subcommand("run", "Run a pipeline until Ctrl-C, or to the end");
   command->add_option("FILE", options->file, "The pipeline file")->required();
-  command->add_flag("--once", options->once,
-                    "Process what is there now, in as many batches as its limits ask for, and exit");
+  command->add_flag(
+      "--once", options->once,
+      "Process what is there now, in as many batches as its limits ask for, and exit");
   const std::map<std::string, ProgressStyle> styles{{"auto", ProgressStyle::automatic},
                                                     {"line", ProgressStyle::line},
                                                     {"log", ProgressStyle::log},
@@ -71,7 +72,8 @@ void add_run_command(CLI::App& app, Context& context) {
   command->add_option("--threads", options->threads, "Threads for SQL; default: all cores")
       ->check(CLI::Range(1, 1024));
   command->footer(
-      "Ctrl-C or SIGTERM lets the running batch finish and leaves a clean checkpoint; a second one\n"
+      "Ctrl-C or SIGTERM lets the running batch finish and leaves a clean checkpoint; a second "
+      "one\n"
       "ends at once. Started again, the pipeline goes on where it stopped: no row is lost or\n"
       "written twice.\n\nExamples:\n  millrace run pipeline.yaml\n  millrace run pipeline.yaml "
       "--once\n  millrace run pipeline.yaml --progress json | jq .processedRowsPerSecond");

@@ -20,7 +20,8 @@ struct StateOptions {
 };
 
 std::string time_text(std::int64_t us) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(us / 1'000'000)));
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
+                     fmt::gmtime(static_cast<std::time_t>(us / 1'000'000)));
 }
 
 /// Offsets are JSON of the connector's own; long ones are cut.
@@ -49,7 +50,8 @@ void print_batch(const CheckpointView& view, const LoggedBatch& batch) {
   if (commit != view.commits.end()) {
     const auto sinks = commit->second.value("sinks", Json::object());
     for (const auto& [name, sink] : sinks.items()) {
-      fmt::print("    -> {}: {}, {}\n", name, human_count(sink.value("rows", std::int64_t{0}), "row"),
+      fmt::print("    -> {}: {}, {}\n", name,
+                 human_count(sink.value("rows", std::int64_t{0}), "row"),
                  human_bytes(sink.value("bytes", std::int64_t{0})));
     }
   }
@@ -98,8 +100,10 @@ void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size
 }
 
 void print_json(const CheckpointView& view) {
-  Json out = {{"checkpoint", view.description}, {"batches", Json::array()},
-              {"logs", Json::array()},          {"snapshots", Json::array()}};
+  Json out = {{"checkpoint", view.description},
+              {"batches", Json::array()},
+              {"logs", Json::array()},
+              {"snapshots", Json::array()}};
   for (const auto& batch : view.batches) {
     const auto commit = view.commits.find(batch.batch);
     out["batches"].push_back({{"batchId", batch.batch},
@@ -144,9 +148,10 @@ void add_state_command(CLI::App& app, Context& context) {
   command->add_option("--batches", options->batches, "How many of the last batches to show")
       ->capture_default_str();
   command->add_flag("--json", options->json, "For machines: everything, as JSON");
-  command->footer("Works while the pipeline runs, and changes nothing.\n\n"
-                  "Examples:\n  millrace state pipeline.yaml\n"
-                  "  millrace state pipeline.yaml --json | jq '.batches[-1]'");
+  command->footer(
+      "Works while the pipeline runs, and changes nothing.\n\n"
+      "Examples:\n  millrace state pipeline.yaml\n"
+      "  millrace state pipeline.yaml --json | jq '.batches[-1]'");
   command->callback([options, &context] { state(*options, context); });
 }
 

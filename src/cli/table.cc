@@ -22,8 +22,8 @@ std::string cell(const std::optional<std::string>& value) {
     return "NULL";
   }
   std::string text = *value;
-  std::replace_if(text.begin(), text.end(),
-                  [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   if (width_of(text) <= kWidest) {
     return text;
   }

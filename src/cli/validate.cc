@@ -72,8 +72,9 @@ void add_explain_command(CLI::App& app, Context& context) {
       "explain", "Show the graph, and per sink its mode, guarantee and state, and the plans");
   command->add_option("FILE", options->file, "The pipeline file")->required();
   command->add_flag("--no-plans", options->no_plans, "Leave out the plans of the datasets");
-  command->footer("Examples:\n  millrace explain pipeline.yaml\n  millrace explain pipeline.yaml "
-                  "--no-plans");
+  command->footer(
+      "Examples:\n  millrace explain pipeline.yaml\n  millrace explain pipeline.yaml "
+      "--no-plans");
   command->callback([options, &context] { explain_file(*options, context); });
 }
 

@@ -20,13 +20,13 @@ class Database;
 
 /// One source or sink of a pipeline file, as its connector gets it.
 struct ConnectorRequest {
-  std::string name;        ///< of the source or sink
+  std::string name;  ///< of the source or sink
   Location at;
   const Node* connection;  ///< the mapping under `connections:` or inline, less `type`; never null
   const Node* options;     ///< the source's or sink's own mapping, without from, to, as, mode, key
   std::string base_dir;    ///< relative paths are relative to this: the pipeline file's folder
   sql::Database* database = nullptr;  ///< null while only validating
-  bool as_table = false;  ///< a source to be read whole every batch (`as: table`)
+  bool as_table = false;              ///< a source to be read whole every batch (`as: table`)
 };
 
 /// A kind of system. Stateless; one instance each, in the list of connectors/all.cc.

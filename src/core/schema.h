@@ -12,7 +12,18 @@ namespace millrace {
 /// a Physical: DATE is i32 (days since 1970-01-01), TIMESTAMP and TIMESTAMPTZ are i64 (microseconds
 /// since 1970-01-01 UTC), DECIMAL(p,s) is i16, i32, i64 or i128 by its width (4, 9, 18, 38 digits).
 enum class Physical : std::uint8_t {
-  boolean, i8, i16, i32, i64, i128, u8, u16, u32, u64, f32, f64,
+  boolean,
+  i8,
+  i16,
+  i32,
+  i64,
+  i128,
+  u8,
+  u16,
+  u32,
+  u64,
+  f32,
+  f64,
   string,  ///< VARCHAR and BLOB: core::StringRef
   other,   ///< LIST, STRUCT, MAP, ...: only sql/ looks inside
 };

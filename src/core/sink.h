@@ -33,9 +33,9 @@ struct SinkTraits {
 struct SinkStart {
   Schema schema;
   OutputMode mode = OutputMode::append;
-  std::vector<std::string> key;               ///< update: columns that identify a row
+  std::vector<std::string> key;                ///< update: columns that identify a row
   std::optional<std::int64_t> last_committed;  ///< batch id; none: a fresh checkpoint
-  std::string pipeline;                       ///< the pipeline's name
+  std::string pipeline;                        ///< the pipeline's name
   std::string checkpoint;  ///< its id: another one is another life of the pipeline
 };
 

@@ -22,10 +22,10 @@ using Json = nlohmann::json;
 
 /// A row that could not be decoded, kept where a person can look at it and replay it.
 struct MalformedRow {
-  std::string origin;   ///< the file, or topic and partition
+  std::string origin;     ///< the file, or topic and partition
   std::int64_t line = 0;  ///< line in the file (from 1), or offset; 0: unknown
-  std::string column;   ///< the column at fault, if one is
-  std::string raw;      ///< the text as it was read
+  std::string column;     ///< the column at fault, if one is
+  std::string raw;        ///< the text as it was read
   std::string reason;
 };
 
@@ -36,8 +36,8 @@ enum class OnMalformed : std::uint8_t { quarantine, drop, fail };
 /// runs, and is enough to read the same rows again.
 struct Slice {
   Json offsets;
-  std::string text;                    ///< for people: "3 files, 1.2 MB"
-  std::optional<std::int64_t> rows;    ///< if known beforehand
+  std::string text;                  ///< for people: "3 files, 1.2 MB"
+  std::optional<std::int64_t> rows;  ///< if known beforehand
   std::optional<std::int64_t> bytes;
 };
 
@@ -76,7 +76,7 @@ struct FileFormat {
   char delimiter = ',';
   char quote = '"';
   char escape = '"';
-  std::string null_text;      ///< an unquoted field equal to this is NULL
+  std::string null_text;         ///< an unquoted field equal to this is NULL
   std::string timestamp_format;  ///< strptime; empty: ISO 8601
   std::string date_format;
   std::int64_t max_line_bytes = 16 * 1024 * 1024;

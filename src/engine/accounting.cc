@@ -7,7 +7,8 @@
 namespace millrace {
 
 void DatasetCounts::add(const sql::RunCounts& run) {
-  // A plan that reads a stream is accounted for by the stream's rows; one over tables alone by theirs.
+  // A plan that reads a stream is accounted for by the stream's rows; one over tables alone by
+  // theirs.
   in += stream_input ? run.scanned : run.looked_up;
   filtered += run.filtered;
   expanded += run.expanded;
@@ -21,10 +22,11 @@ void DatasetCounts::add(const sql::RunCounts& run) {
 void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datasets,
                     const std::vector<SinkCounts>& sinks) {
   const auto fail = [&](const std::string& what) {
-    throw Error(Blame::internal,
-                fmt::format("batch {}: {}. Rows would be lost or doubled: nothing of this batch was "
-                            "committed. This is a bug in millrace; please report it",
-                            batch, what));
+    throw Error(
+        Blame::internal,
+        fmt::format("batch {}: {}. Rows would be lost or doubled: nothing of this batch was "
+                    "committed. This is a bug in millrace; please report it",
+                    batch, what));
   };
   for (const auto& d : datasets) {
     if (d.given >= 0 && d.given != d.in) {
@@ -33,9 +35,10 @@ void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datase
     const auto left = d.in + d.emitted + d.expanded;
     const auto right = d.out + d.absorbed + d.filtered + d.cut;
     if (left != right) {
-      fail(fmt::format("the rows of dataset {} don't add up: {} in + {} emitted from state + {} "
-                       "expanded, but {} out + {} absorbed into state + {} filtered + {} cut",
-                       d.name, d.in, d.emitted, d.expanded, d.out, d.absorbed, d.filtered, d.cut));
+      fail(
+          fmt::format("the rows of dataset {} don't add up: {} in + {} emitted from state + {} "
+                      "expanded, but {} out + {} absorbed into state + {} filtered + {} cut",
+                      d.name, d.in, d.emitted, d.expanded, d.out, d.absorbed, d.filtered, d.cut));
     }
   }
   for (const auto& s : sinks) {

@@ -18,8 +18,8 @@ struct DatasetCounts {
   std::string name;
   bool stream = true;        ///< false: a table
   bool stream_input = true;  ///< false: computed from tables alone
-  std::int64_t given = 0;  ///< rows that its producers handed over; -1: it scans files itself
-  std::int64_t in = 0;     ///< rows that its scans read
+  std::int64_t given = 0;    ///< rows that its producers handed over; -1: it scans files itself
+  std::int64_t in = 0;       ///< rows that its scans read
   std::int64_t filtered = 0;
   std::int64_t expanded = 0;
   std::int64_t absorbed = 0;

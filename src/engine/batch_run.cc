@@ -40,7 +40,8 @@ class LimitedReader final : public RowReader {
 
 /// A dataset during a batch.
 struct BatchRun::Node {
-  std::mutex running;  ///< held while the plan runs: parts may come from several threads
+  std::mutex handing_on;  ///< held by the thread that runs the readers over its part
+  std::mutex running;     ///< held while the plan runs: parts may come from several threads
   std::mutex gathering;
   std::shared_ptr<sql::Batch> gathered;  ///< rows for readers that were not handed on in parts
   bool needed = false;                   ///< some sink depends on it
@@ -100,11 +101,7 @@ class FanoutWriter final : public SinkWriter {
     }
     part_->append(chunk);
     if (fanout_.parts_ && part_->bytes() >= run.part_bytes_) {
-      const std::shared_ptr<const sql::Batch> part = std::move(part_);
-      part_.reset();
-      for (int reader : run.graph_.datasets[fanout_.dataset_].readers) {
-        run.run_part(static_cast<std::size_t>(reader), fanout_.dataset_, part);
-      }
+      hand_on();
     }
   }
 
@@ -134,6 +131,24 @@ class FanoutWriter final : public SinkWriter {
   }
 
  private:
+  /// Runs the readers over what this thread has gathered. While another thread does so, this one
+  /// goes on gathering, up to twice as much, instead of waiting.
+  void hand_on() {
+    auto& run = fanout_.run_;
+    std::unique_lock turn(run.nodes_[fanout_.dataset_]->handing_on, std::try_to_lock);
+    if (!turn.owns_lock()) {
+      if (part_->bytes() < 2 * run.part_bytes_) {
+        return;
+      }
+      turn.lock();
+    }
+    const std::shared_ptr<const sql::Batch> part = std::move(part_);
+    part_.reset();
+    for (int reader : run.graph_.datasets[fanout_.dataset_].readers) {
+      run.run_part(static_cast<std::size_t>(reader), fanout_.dataset_, part);
+    }
+  }
+
   Fanout& fanout_;
   std::vector<std::unique_ptr<SinkWriter>> writers_;
   std::shared_ptr<sql::Batch> part_;
@@ -215,11 +230,11 @@ void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
     node.counts.add(dataset.plan->run(sql::Run::rows, fanout));
     return;
   }
-  // A table gives its rows once for each mode that somebody wants; the input goes in with the first.
+  // A table gives its rows once for each mode that somebody wants; the input goes in with the
+  // first.
   bool update = false;
-  bool complete = std::any_of(dataset.readers.begin(), dataset.readers.end(), [&](int r) {
-    return nodes_[static_cast<std::size_t>(r)]->needed;
-  });
+  bool complete = std::any_of(dataset.readers.begin(), dataset.readers.end(),
+                              [&](int r) { return nodes_[static_cast<std::size_t>(r)]->needed; });
   for (int s : dataset.sinks) {
     const auto mode = graph_.sinks[static_cast<std::size_t>(s)].mode;
     update = update || mode == OutputMode::update;
@@ -251,8 +266,7 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(scan->query));
   } else {
-    read_rows(node, read, source.source->schema(),
-              *std::get<std::unique_ptr<RowReader>>(rows));
+    read_rows(node, read, source.source->schema(), *std::get<std::unique_ptr<RowReader>>(rows));
   }
 }
 
@@ -289,8 +303,8 @@ void BatchRun::run_part(std::size_t reader, std::size_t producer,
     return;
   }
   auto& dataset = graph_.datasets[reader];
-  const auto input = std::find_if(
-      dataset.inputs.begin(), dataset.inputs.end(), [&](const Producer& p) {
+  const auto input =
+      std::find_if(dataset.inputs.begin(), dataset.inputs.end(), [&](const Producer& p) {
         return p.kind == Producer::Kind::dataset && p.index == static_cast<int>(producer);
       });
   const auto& read =
@@ -322,8 +336,8 @@ std::vector<SinkCounts> BatchRun::sink_counts() const {
   std::vector<SinkCounts> out;
   for (std::size_t i = 0; i < graph_.sinks.size(); i++) {
     const auto stats = graph_.sinks[i].sink->stats();
-    out.push_back({graph_.sinks[i].spec->name, given_to_sink_[i], stats.rows, stats.bytes,
-                   stats.files});
+    out.push_back(
+        {graph_.sinks[i].spec->name, given_to_sink_[i], stats.rows, stats.bytes, stats.files});
   }
   return out;
 }
@@ -334,9 +348,9 @@ std::vector<MalformedRows> BatchRun::take_malformed() {
     const auto& dataset = graph_.datasets[i];
     auto rows = nodes_[i]->needed ? dataset.plan->take_malformed() : std::vector<MalformedRow>{};
     if (!rows.empty()) {
-      const auto source = std::find_if(
-          dataset.inputs.begin(), dataset.inputs.end(),
-          [](const Producer& p) { return p.kind == Producer::Kind::source; });
+      const auto source =
+          std::find_if(dataset.inputs.begin(), dataset.inputs.end(),
+                       [](const Producer& p) { return p.kind == Producer::Kind::source; });
       out.push_back(
           {graph_.sources[static_cast<std::size_t>(source->index)].spec->name, std::move(rows)});
     }

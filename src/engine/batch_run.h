@@ -32,7 +32,7 @@ struct MalformedRows {
 /// bounded however large a batch is, and one read of a source feeds all its datasets.
 class BatchRun {
  public:
-  explicit BatchRun(Graph& graph, std::int64_t part_bytes = 48LL << 20);
+  explicit BatchRun(Graph& graph, std::int64_t part_bytes = 16LL << 20);
   ~BatchRun();
 
   /// Sinks must have begun the batch. Throws on any failure; states are then half advanced.

@@ -45,19 +45,19 @@ void collect_state(const Graph& graph, int dataset, std::vector<std::string>& in
 std::string explain(const Graph& graph, bool plans) {
   std::string out = fmt::format("pipeline {}\n", graph.spec->name);
   for (const auto& node : graph.sources) {
-    out += fmt::format("\nsource {} ({}, {})\n  columns: {}\n", node.spec->name,
-                       node.spec->connector, node.spec->table ? "table" : "stream",
-                       node.source->schema().text());
+    out +=
+        fmt::format("\nsource {} ({}, {})\n  columns: {}\n", node.spec->name, node.spec->connector,
+                    node.spec->table ? "table" : "stream", node.source->schema().text());
   }
   for (const auto& node : graph.datasets) {
     if (node.spec == nullptr) {
       out += fmt::format("\nread once: {} -> {}\n", node.name, takers_text(graph, node));
       continue;
     }
-    out += fmt::format("\ndataset {} ({})\n  reads:   {}\n  read by: {}\n  columns: {}\n",
-                       node.name, node.plan->shape() == sql::Shape::table ? "table" : "stream",
-                       inputs_text(graph, node), takers_text(graph, node),
-                       node.plan->schema().text());
+    out +=
+        fmt::format("\ndataset {} ({})\n  reads:   {}\n  read by: {}\n  columns: {}\n", node.name,
+                    node.plan->shape() == sql::Shape::table ? "table" : "stream",
+                    inputs_text(graph, node), takers_text(graph, node), node.plan->schema().text());
     if (node.plan->has_state()) {
       out += fmt::format("  state:   {}\n", node.plan->state_text());
     }
@@ -74,8 +74,9 @@ std::string explain(const Graph& graph, bool plans) {
     out += fmt::format("\nsink {} ({})\n  writes:    {}\n  mode:      {}\n", node.spec->name,
                        node.spec->connector, node.spec->from, name_of(node.mode));
     if (node.mode == OutputMode::update) {
-      out += fmt::format("  key:       {}\n", node.key.empty() ? "none: one row" : fmt::format(
-                                                 "{}", fmt::join(node.key, ", ")));
+      out += fmt::format("  key:       {}\n", node.key.empty()
+                                                  ? "none: one row"
+                                                  : fmt::format("{}", fmt::join(node.key, ", ")));
     }
     out += fmt::format("  guarantee: {}\n  state:     {}\n", node.sink->traits().guarantee,
                        state.empty() ? "none" : fmt::format("{}", fmt::join(state, "; ")));

@@ -54,9 +54,9 @@ void compare(const std::string& kind, const std::string& name, const Json& befor
     if (!differs(what)) {
       return;
     }
-    const bool matters = kind == "source" ? std::string_view(what) == "type"
-                                          : before.value("feeds_state", false) ||
-                                                now.value("feeds_state", false);
+    const bool matters =
+        kind == "source" ? std::string_view(what) == "type"
+                         : before.value("feeds_state", false) || now.value("feeds_state", false);
     if (matters) {
       wrong.push_back(fmt::format("{} {}: {}", kind, name, text));
     } else {
@@ -120,11 +120,12 @@ void check_fingerprints(const Json& before, const Json& now, const std::string& 
     }
   }
   if (!wrong.empty()) {
-    throw Error(Blame::user,
-                fmt::format("the pipeline changed since its checkpoint `{}`:\n  {}\nremove that folder "
-                            "and the outputs to start over, or give the changed pipeline another "
-                            "`checkpoint: path` or name",
-                            checkpoint, fmt::join(wrong, "\n  ")));
+    throw Error(
+        Blame::user,
+        fmt::format("the pipeline changed since its checkpoint `{}`:\n  {}\nremove that folder "
+                    "and the outputs to start over, or give the changed pipeline another "
+                    "`checkpoint: path` or name",
+                    checkpoint, fmt::join(wrong, "\n  ")));
   }
 }
 

@@ -92,8 +92,9 @@ class GraphBuilder {
   std::size_t readers_of(const std::string& name) const {
     std::size_t readers = 0;
     for (const auto& names : references_) {
-      readers += std::any_of(names.begin(), names.end(),
-                             [&](const auto& read) { return equal_ignoring_case(read.name, name); });
+      readers += std::any_of(names.begin(), names.end(), [&](const auto& read) {
+        return equal_ignoring_case(read.name, name);
+      });
     }
     return readers;
   }
@@ -143,7 +144,8 @@ class GraphBuilder {
     }
     if (visiting[i]) {
       diagnostics_.error(dataset.at, fmt::format("dataset {} reads itself, directly or through "
-                                                 "other datasets", dataset.name));
+                                                 "other datasets",
+                                                 dataset.name));
       broken_.insert(to_lower(dataset.name));
       return;
     }
@@ -291,9 +293,9 @@ class GraphBuilder {
   void check_mode(const SinkNode& node, const sql::Plan& plan, const SinkTraits& traits) {
     const auto at = node.spec->mode ? node.spec->mode_at : node.spec->at;
     if (const auto reason = plan.refuses(node.mode)) {
-      diagnostics_.error(at, fmt::format("sink {}: {} can't be written in mode {}: {}",
-                                         node.spec->name, plan.name(), name_of(node.mode),
-                                         *reason));
+      diagnostics_.error(at,
+                         fmt::format("sink {}: {} can't be written in mode {}: {}", node.spec->name,
+                                     plan.name(), name_of(node.mode), *reason));
     } else if (!takes(traits, node.mode)) {
       std::vector<std::string_view> can;
       for (auto mode : {OutputMode::append, OutputMode::update, OutputMode::complete}) {
@@ -301,9 +303,9 @@ class GraphBuilder {
           can.push_back(name_of(mode));
         }
       }
-      diagnostics_.error(at, fmt::format("sink {}: {} takes no mode {}; it takes {}",
-                                         node.spec->name, node.spec->connector,
-                                         name_of(node.mode), fmt::join(can, ", ")));
+      diagnostics_.error(
+          at, fmt::format("sink {}: {} takes no mode {}; it takes {}", node.spec->name,
+                          node.spec->connector, name_of(node.mode), fmt::join(can, ", ")));
     }
   }
 
@@ -319,32 +321,58 @@ class GraphBuilder {
     }
   }
 
-  /// Who reads whom, and which columns have to be kept in memory for that.
+  /// Who reads whom, and which columns have to be computed and kept in memory for that. From the
+  /// end, because a dataset needs what its readers need.
   void connect_readers() {
-    for (std::size_t i = 0; i < graph_.datasets.size(); i++) {
-      const auto& reader = graph_.datasets[i];
-      for (std::size_t k = 0; k < reader.inputs.size(); k++) {
-        const auto& input = reader.inputs[k];
-        if (input.kind != Producer::Kind::dataset) {
-          auto& source = graph_.sources[static_cast<std::size_t>(input.index)];
-          if (!source.spec->table) {
-            source.scanned_by = static_cast<int>(i);
-          }
-          continue;
-        }
-        auto& producer = graph_.datasets[static_cast<std::size_t>(input.index)];
-        producer.readers.push_back(static_cast<int>(i));
-        producer.kept.resize(producer.plan->schema().size(), false);
-        const auto& used = reader.plan->inputs()[k].columns;
-        for (std::size_t c = 0; c < used.size(); c++) {
-          producer.kept[c] = producer.kept[c] || used[c];
-        }
-      }
-    }
     for (std::size_t i = 0; i < graph_.sinks.size(); i++) {
       graph_.datasets[static_cast<std::size_t>(graph_.sinks[i].dataset)].sinks.push_back(
           static_cast<int>(i));
     }
+    for (std::size_t i = graph_.datasets.size(); i-- > 0;) {
+      auto& node = graph_.datasets[i];
+      drop_unread_columns(node);
+      for (std::size_t k = 0; k < node.inputs.size(); k++) {
+        connect(i, node.inputs[k], node.plan->inputs()[k].columns);
+      }
+    }
+  }
+
+  void connect(std::size_t reader, const Producer& input, const std::vector<bool>& used) {
+    if (input.kind == Producer::Kind::source) {
+      auto& source = graph_.sources[static_cast<std::size_t>(input.index)];
+      if (!source.spec->table) {
+        source.scanned_by = static_cast<int>(reader);
+      }
+      return;
+    }
+    auto& producer = graph_.datasets[static_cast<std::size_t>(input.index)];
+    producer.readers.push_back(static_cast<int>(reader));
+    producer.kept.resize(producer.plan->schema().size(), false);
+    for (std::size_t c = 0; c < used.size(); c++) {
+      producer.kept[c] = producer.kept[c] || used[c];
+    }
+  }
+
+  /// A stream that only datasets read is planned again with NULLs in place of the columns that none
+  /// of them reads: these are then neither decoded nor computed.
+  void drop_unread_columns(DatasetNode& node) {
+    const bool all_kept = std::find(node.kept.begin(), node.kept.end(), false) == node.kept.end();
+    if (diagnostics_.has_errors() || !node.sinks.empty() || node.readers.empty() || all_kept ||
+        node.plan->shape() != sql::Shape::stream) {
+      return;
+    }
+    const auto& columns = node.plan->schema().columns;
+    std::vector<std::string> select;
+    for (std::size_t c = 0; c < columns.size(); c++) {
+      const auto name = sql::quote_name(columns[c].name);
+      select.push_back(node.kept[c] ? name
+                                    : fmt::format("CAST(NULL AS {}) AS {}", columns[c].type, name));
+    }
+    const auto sql = node.spec == nullptr
+                         ? "SELECT * FROM " + sql::quote_name(node.plan->inputs()[0].name)
+                         : node.spec->sql.text;
+    node.plan = database_.plan(
+        node.name, fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql));
   }
 
   const PipelineSpec& spec_;

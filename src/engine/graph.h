@@ -67,8 +67,8 @@ struct Graph {
                                                const ConnectorList& connectors,
                                                sql::Database& database, Diagnostics& diagnostics);
 
-/// The graph for people: what reads what; per sink its mode, guarantee and the state behind it; with
-/// `plans`, each dataset's plan too.
+/// The graph for people: what reads what; per sink its mode, guarantee and the state behind it;
+/// with `plans`, each dataset's plan too.
 [[nodiscard]] std::string explain(const Graph& graph, bool plans);
 
 }  // namespace millrace

@@ -60,7 +60,9 @@ sql::Database::Options database_options(const PipelineSpec& spec) {
 struct Pipeline::Impl {
   Impl(const PipelineSpec& spec_, const ConnectorList& connectors, const Clock& clock_,
        Diagnostics& diagnostics)
-      : spec(spec_), clock(clock_), database(database_options(spec_)),
+      : spec(spec_),
+        clock(clock_),
+        database(database_options(spec_)),
         quarantine(spec_.checkpoint.path + "/quarantine") {
     graph = build_graph(spec, connectors, database, diagnostics);
     if (graph) {
@@ -87,7 +89,7 @@ struct Pipeline::Impl {
   std::string opening;
   std::string run_id = random_id();
   std::int64_t next_batch = 0;
-  std::optional<BatchPlan> unfinished;  ///< planned by an earlier process, not committed
+  std::optional<BatchPlan> unfinished;   ///< planned by an earlier process, not committed
   std::map<std::string, Slice> planned;  ///< of the batch being run, for the progress
   std::optional<Steady::time_point> previous_start;
   bool broken = false;  ///< a batch failed: states are half advanced
@@ -169,12 +171,13 @@ void Pipeline::Impl::open() {
     }
   }
   for (auto& node : graph->sinks) {
-    node.sink->open({.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
-                     .mode = node.mode,
-                     .key = node.key,
-                     .last_committed = recovered.last_committed,
-                     .pipeline = spec.name,
-                     .checkpoint = checkpoint->id()});
+    node.sink->open(
+        {.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
+         .mode = node.mode,
+         .key = node.key,
+         .last_committed = recovered.last_committed,
+         .pipeline = spec.name,
+         .checkpoint = checkpoint->id()});
   }
   next_batch = recovered.last_committed.value_or(-1) + 1;
   if (recovered.unfinished) {
@@ -271,10 +274,14 @@ void Pipeline::Impl::execute(const BatchPlan& plan, BatchProgress& progress, Pha
     fault_point("batch.after_publish");
   }
   progress.publish_us = phases.lap();
-  Json summary = {{"time_us", clock.now_us()}, {"datasets", Json::object()}, {"sinks", Json::object()}};
+  Json summary = {
+      {"time_us", clock.now_us()}, {"datasets", Json::object()}, {"sinks", Json::object()}};
   for (const auto& d : progress.datasets) {
-    summary["datasets"][d.name] = {{"in", d.in}, {"out", d.out}, {"quarantined", d.malformed},
-                                   {"state_rows", d.state_rows}, {"state_bytes", d.state_bytes}};
+    summary["datasets"][d.name] = {{"in", d.in},
+                                   {"out", d.out},
+                                   {"quarantined", d.malformed},
+                                   {"state_rows", d.state_rows},
+                                   {"state_bytes", d.state_bytes}};
   }
   for (const auto& s : progress.sinks) {
     summary["sinks"][s.name] = {{"rows", s.written}, {"bytes", s.bytes}, {"files", s.files}};
@@ -293,9 +300,8 @@ void Pipeline::Impl::quarantine_rows(const BatchPlan& plan) {
 void Pipeline::Impl::log_states() {
   for (const auto& node : graph->datasets) {
     if (node.plan->has_state()) {
-      node.plan->write_changes([&](std::string_view piece) {
-        checkpoint->log_state(next_batch, node.name, piece);
-      });
+      node.plan->write_changes(
+          [&](std::string_view piece) { checkpoint->log_state(next_batch, node.name, piece); });
     }
   }
 }

@@ -31,8 +31,8 @@ class Pipeline {
   /// False if a mistake was found: nothing else may then be called.
   [[nodiscard]] bool valid() const noexcept;
 
-  /// Takes the checkpoint's lock, restores states and positions as of the last commit, opens sources
-  /// and sinks. Throws Error.
+  /// Takes the checkpoint's lock, restores states and positions as of the last commit, opens
+  /// sources and sinks. Throws Error.
   void open();
   /// One line for people on what open() found: a fresh start, or where it goes on.
   [[nodiscard]] const std::string& opening() const noexcept;

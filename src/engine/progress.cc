@@ -16,9 +16,12 @@ std::string iso_time(std::int64_t us) {
 }
 
 Json dataset_json(const DatasetCounts& d) {
-  Json out = {{"name", d.name},       {"kind", d.stream ? "stream" : "table"},
-              {"in", d.in},           {"out", d.out},
-              {"filtered", d.filtered}, {"expanded", d.expanded},
+  Json out = {{"name", d.name},
+              {"kind", d.stream ? "stream" : "table"},
+              {"in", d.in},
+              {"out", d.out},
+              {"filtered", d.filtered},
+              {"expanded", d.expanded},
               {"quarantined", d.malformed}};
   if (!d.stream) {
     out["absorbed"] = d.absorbed;
@@ -59,9 +62,9 @@ Json progress_json(const BatchProgress& p) {
               {"inputRowsPerSecond", p.input_rows_per_second},
               {"processedRowsPerSecond", p.processed_rows_per_second},
               {"memoryUsedBytes", p.memory_bytes}};
-  out["durationMs"] = {{"latestOffset", ms(p.plan_us)}, {"walCommit", ms(p.log_us)},
-                       {"addBatch", ms(p.run_us)},      {"stage", ms(p.stage_us)},
-                       {"publish", ms(p.publish_us)},   {"commitOffsets", ms(p.commit_us)},
+  out["durationMs"] = {{"latestOffset", ms(p.plan_us)},     {"walCommit", ms(p.log_us)},
+                       {"addBatch", ms(p.run_us)},          {"stage", ms(p.stage_us)},
+                       {"publish", ms(p.publish_us)},       {"commitOffsets", ms(p.commit_us)},
                        {"triggerExecution", ms(p.total_us)}};
   out["stateOperators"] = Json::array();
   out["datasets"] = Json::array();
@@ -100,8 +103,8 @@ std::string progress_text(const BatchProgress& p) {
   auto text = fmt::format(
       "batch {}: {} rows in, {} out, {:.1f} ms (plan {:.1f}, log {:.1f}, run {:.1f}, stage {:.1f}, "
       "publish {:.1f}, commit {:.1f}), {} rows/s, state {} rows {}",
-      p.batch, human_count(p.input_rows), human_count(p.output_rows), ms(p.total_us),
-      ms(p.plan_us), ms(p.log_us), ms(p.run_us), ms(p.stage_us), ms(p.publish_us), ms(p.commit_us),
+      p.batch, human_count(p.input_rows), human_count(p.output_rows), ms(p.total_us), ms(p.plan_us),
+      ms(p.log_us), ms(p.run_us), ms(p.stage_us), ms(p.publish_us), ms(p.commit_us),
       human_count(static_cast<std::int64_t>(p.processed_rows_per_second)),
       human_count(p.state_rows()), human_bytes(p.state_bytes()));
   if (p.quarantined_rows > 0) {

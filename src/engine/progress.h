@@ -14,8 +14,8 @@ namespace millrace {
 struct SourceProgress {
   std::string name;
   std::string type;
-  Json offsets;       ///< what the batch read; null if it had nothing new
-  std::string text;   ///< the same for people: "2 files, 1.1 MB"
+  Json offsets;      ///< what the batch read; null if it had nothing new
+  std::string text;  ///< the same for people: "2 files, 1.1 MB"
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
 };
@@ -32,10 +32,10 @@ struct BatchProgress {
   std::int64_t quarantined_rows = 0;
   double input_rows_per_second = 0;      ///< since the previous batch began
   double processed_rows_per_second = 0;  ///< while this batch ran
-  std::int64_t plan_us = 0;   ///< finding what is new
-  std::int64_t log_us = 0;    ///< writing the offset log
-  std::int64_t run_us = 0;    ///< reading, decoding, SQL
-  std::int64_t stage_us = 0;  ///< closing files, syncing them
+  std::int64_t plan_us = 0;              ///< finding what is new
+  std::int64_t log_us = 0;               ///< writing the offset log
+  std::int64_t run_us = 0;               ///< reading, decoding, SQL
+  std::int64_t stage_us = 0;             ///< closing files, syncing them
   std::int64_t publish_us = 0;
   std::int64_t commit_us = 0;  ///< state log and commit log
   std::int64_t total_us = 0;

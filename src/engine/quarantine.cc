@@ -33,8 +33,8 @@ std::string base64(std::string_view bytes) {
 void Quarantine::write(std::int64_t batch, const MalformedRows& rows) const {
   std::string text;
   for (const auto& row : rows.rows) {
-    Json line = {{"origin", row.origin}, {"line", row.line}, {"column", row.column},
-                 {"reason", row.reason}};
+    Json line = {
+        {"origin", row.origin}, {"line", row.line}, {"column", row.column}, {"reason", row.reason}};
     if (!find_invalid_utf8(row.raw)) {
       line["raw"] = row.raw;
     } else {

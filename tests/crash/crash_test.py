@@ -57,7 +57,7 @@ class Lab:
         pipeline = self.template / "pipeline.yaml"
         # A small snapshot interval, so that kills meet snapshots and new segments as well.
         pipeline.write_text(pipeline.read_text() + EXTRA_SINKS +
-                            "\ncheckpoint:\n  snapshot_interval: 20ms\n")
+                            "\ncheckpoint:\n  snapshot_interval: 100ms\n  snapshot_log_size: 8KiB\n")
         m.run("generate", "transactions", "--out", "input", "--rows", 3000, "--files", 6,
               "--invalid", 0.05, "--seed", 7, cwd=self.template)
 
@@ -71,7 +71,7 @@ class Lab:
         rows = {s: m.canonical(m.query("pipeline.yaml", f"SELECT * FROM {s}", cwd=home))
                 for s in SINKS}
         quarantine = home / ".millrace" / "sql-first-etl" / "quarantine"
-        rows["quarantine"] = sorted(line for f in quarantine.rglob("*.jsonl")
+        rows["quarantine"] = sorted(line.replace(str(home), "") for f in quarantine.rglob("*.jsonl")
                                     for line in f.read_text().splitlines())
         return rows
 

@@ -1,4 +1,5 @@
-// The connector "blackhole": takes everything, keeps nothing, counts rows. For tests and benchmarks.
+// The connector "blackhole": takes everything, keeps nothing, counts rows. For tests and
+// benchmarks.
 #pragma once
 
 #include <memory>

@@ -94,7 +94,8 @@ class GeneratorSource final : public Source {
     auto to = next_ + options_.rows_per_trigger;
     if (options_.rate) {
       const auto elapsed = static_cast<double>(now - start) / 1e6;
-      to = std::min(to, static_cast<std::int64_t>(elapsed * static_cast<double>(*options_.rate)) + 1);
+      to = std::min(to,
+                    static_cast<std::int64_t>(elapsed * static_cast<double>(*options_.rate)) + 1);
     }
     to = std::min(to, options_.rows.value_or(INT64_MAX));
     if (end_) {

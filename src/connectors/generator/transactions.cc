@@ -46,12 +46,14 @@ struct Weighted {
 };
 constexpr std::array<std::string_view, 6> kCategories{"electronics", "clothing", "home",
                                                       "books",       "sports",   "toys"};
-constexpr std::array<std::string_view, 8> kCountries{"US", "GB", "DE", "FR", "JP", "BR", "IN", "CA"};
+constexpr std::array<std::string_view, 8> kCountries{"US", "GB", "DE", "FR",
+                                                     "JP", "BR", "IN", "CA"};
 constexpr std::array<Weighted, 4> kPayments{
     {{"credit_card", .45}, {"debit_card", .70}, {"paypal", .90}, {"bank_transfer", 1}}};
 constexpr std::array<Weighted, 4> kStatuses{
     {{"completed", .80}, {"pending", .90}, {"failed", .96}, {"refunded", 1}}};
-constexpr std::array<Weighted, 4> kSegments{  // empty: not known
+constexpr std::array<Weighted, 4> kSegments{
+    // empty: not known
     {{"regular", .40}, {"premium", .58}, {"new", .75}, {"", 1}}};
 constexpr std::array<double, 6> kDiscounts{5, 10, 12.5, 15, 20, 25};
 
@@ -119,7 +121,8 @@ void TransactionStream::make(std::uint64_t number, Transaction& into) const {
   into.country = kCountries[random.below(kCountries.size())];
   into.discount_percent.reset();
   if (random.share() > .30) {
-    into.discount_percent = random.below(4) == 0 ? 0.0 : kDiscounts[random.below(kDiscounts.size())];
+    into.discount_percent =
+        random.below(4) == 0 ? 0.0 : kDiscounts[random.below(kDiscounts.size())];
   }
   into.segment = pick(kSegments, random.share());
   if (into.flaw == Flaw::amount) {
@@ -226,7 +229,8 @@ void append_json(const Transaction& from, std::string& to) {
     to += '"';
   };
   to += '{';
-  text("transaction_id", from.flaw == Flaw::no_id ? std::string_view() : from.transaction_id.data());
+  text("transaction_id",
+       from.flaw == Flaw::no_id ? std::string_view() : from.transaction_id.data());
   text("user_id", from.user_id.data());
   text("product_id", from.product_id.data());
   text("product_category", from.category);

@@ -72,7 +72,8 @@ class Walk {
       case duckdb::TableReferenceType::BASE_TABLE:
         read_.push_back({ref.Cast<duckdb::BaseTableRef>().table_name, place(ref.query_location)});
         break;
-      case duckdb::TableReferenceType::SUBQUERY:  // its tables come by themselves, its WITH does not
+      case duckdb::TableReferenceType::SUBQUERY:  // its tables come by themselves, its WITH does
+                                                  // not
         for (const auto& [name, cte] :
              ref.Cast<duckdb::SubqueryRef>().subquery->node->cte_map.map) {
           defined_.insert(duckdb::StringUtil::Lower(name));
