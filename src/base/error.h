@@ -36,8 +36,8 @@ enum class Retry : std::uint8_t { no, yes };
 /// row that does not parse, is a value and never an Error.
 class Error : public std::runtime_error {
  public:
-  Error(Blame blame, std::string text, Retry retry = Retry::no)
-      : std::runtime_error(std::move(text)), blame_(blame), retry_(retry) {}
+  Error(Blame blame, const std::string& text, Retry retry = Retry::no)
+      : std::runtime_error(text), blame_(blame), retry_(retry) {}
 
   [[nodiscard]] Blame blame() const noexcept { return blame_; }
   [[nodiscard]] Retry retry() const noexcept { return retry_; }

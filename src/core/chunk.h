@@ -26,7 +26,7 @@ struct StringRef {
       return {rest.data(), length};
     }
     const char* pointer = nullptr;
-    std::memcpy(&pointer, rest.data() + 4, sizeof(pointer));
+    std::memcpy(static_cast<void*>(&pointer), rest.data() + 4, sizeof(pointer));
     return {pointer, length};
   }
 };

@@ -58,12 +58,12 @@ sql::Database::Options database_options(const PipelineSpec& spec) {
 }  // namespace
 
 struct Pipeline::Impl {
-  Impl(const PipelineSpec& spec_, const ConnectorList& connectors, const Clock& clock_,
+  Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
        Diagnostics& diagnostics)
-      : spec(spec_),
-        clock(clock_),
-        database(database_options(spec_)),
-        quarantine(spec_.checkpoint.path + "/quarantine") {
+      : spec(of),
+        clock(time),
+        database(database_options(of)),
+        quarantine(of.checkpoint.path + "/quarantine") {
     graph = build_graph(spec, connectors, database, diagnostics);
     if (graph) {
       run = std::make_unique<BatchRun>(*graph);

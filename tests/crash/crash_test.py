@@ -3,7 +3,7 @@
 holds the result against an undisturbed run: row for row the same, no duplicates, no loss, and no
 files that the undisturbed run does not have.
 
-Usage: crash_test.py [--kills N] [--seed N]     N random kills beside those at every step; default 120
+Usage: crash_test.py [--kills N] [--seed N]     N random kills beside those at every step; default 150
 """
 import argparse
 import collections
@@ -121,7 +121,7 @@ class Lab:
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=120)
+    parser.add_argument("--kills", type=int, default=150)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     options = parser.parse_args()
     print(f"crash test, seed {options.seed}")

@@ -131,12 +131,13 @@ void StateTable::add(DataChunk& groups, Vector& hashes, DataChunk& payload) {
   table_->AddChunk(groups, hashes, payload, fed_by_table_);
   for (idx_t a = 0; a < sides_.size(); ++a) {
     if (sides_[a] != nullptr) {
-      add_side(a, groups, payload);
+      add_side(a, groups, hashes, payload);
     }
   }
 }
 
-void StateTable::add_side(idx_t a, DataChunk& groups, DataChunk& payload) {
+void StateTable::add_side(idx_t a, DataChunk& groups, const Vector& group_hashes,
+                          DataChunk& payload) {
   const AggregateSpec& aggregate = spec_.aggregates[a];
   SideTable& side = *sides_[a];
   DataChunk keys;
@@ -149,6 +150,12 @@ void StateTable::add_side(idx_t a, DataChunk& groups, DataChunk& payload) {
     keys.data[group_columns + c].Reference(payload.data[aggregate.first_argument + c]);
   }
   keys.SetCardinality(groups.size());
+  // The hash of (group, arguments) goes on from the group's, which is known.
+  Vector hashes(LogicalType::HASH);
+  duckdb::VectorOperations::Copy(group_hashes, hashes, groups.size(), 0, 0);
+  for (idx_t c = 0; c < aggregate.arguments; ++c) {
+    duckdb::VectorOperations::CombineHash(hashes, keys.data[group_columns + c], groups.size());
+  }
   if (aggregate.filter) {
     duckdb::SelectionVector selected(groups.size());
     const idx_t n = select_true(payload.data[*aggregate.filter], groups.size(), selected);
@@ -156,15 +163,27 @@ void StateTable::add_side(idx_t a, DataChunk& groups, DataChunk& payload) {
       return;
     }
     keys.Slice(selected, n);
+    hashes.Slice(selected, n);
+    hashes.Flatten(n);
   }
   Vector rows(LogicalType::POINTER);
-  const idx_t first_sights = side.table->FindOrCreateGroups(keys, rows, new_groups_);
+  const idx_t first_sights = side.table->FindOrCreateGroups(keys, hashes, rows, new_groups_);
   auto* pointers = FlatVector::GetData<data_ptr_t>(rows);
-  for (idx_t i = 0; i < keys.size(); ++i) {
-    side.touch.mark_row(pointers[i]);
-    ++side.times_seen(pointers[i]);
+  if (!aggregate.call->IsDistinct()) {
+    for (idx_t i = 0; i < keys.size(); ++i) {
+      side.touch.mark_row(pointers[i]);
+      ++side.times_seen(pointers[i]);
+    }
+    return;
   }
-  if (aggregate.call->IsDistinct() && first_sights > 0) {
+  // DISTINCT asks only whether a value was seen: what was seen before is neither touched nor
+  // logged.
+  for (idx_t i = 0; i < first_sights; ++i) {
+    auto* row = pointers[new_groups_.get_index(i)];
+    side.touch.mark_row(row);
+    side.times_seen(row) = 1;
+  }
+  if (first_sights > 0) {
     DataChunk fresh;
     fresh.InitializeEmpty(side.types);
     fresh.Slice(keys, new_groups_, first_sights);

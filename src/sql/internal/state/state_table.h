@@ -81,7 +81,8 @@ class StateTable {
   std::mutex lock;
 
  private:
-  void add_side(duckdb::idx_t a, duckdb::DataChunk& groups, duckdb::DataChunk& payload);
+  void add_side(duckdb::idx_t a, duckdb::DataChunk& groups, const duckdb::Vector& group_hashes,
+                duckdb::DataChunk& payload);
 
   const GroupSpec& spec_;
   TouchList touch_;
