@@ -55,6 +55,9 @@ RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const st
       summary.output_rows += progress->output_rows;
       summary.quarantined_rows += progress->quarantined_rows;
       on_progress(*progress);
+      if (trigger.kind == Kind::once) {
+        break;
+      }
       continue;
     }
     if (to_the_end || pipeline.finished()) {

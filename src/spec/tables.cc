@@ -16,7 +16,7 @@ OptionTable<PipelineOptions> pipeline_table() {
           &O::trigger, "trigger",
           "When a batch begins. A duration: so often. `as_fast_as_possible`: as soon as there "
           "is something new. `available_now`: batches until all that is there now is done, "
-          "then the end. `once`: the same in a single batch."}
+          "then the end. `once`: one batch, within the limits of its sources, then the end."}
           .default_text("as_fast_as_possible")
           .example("60s"),
       Option<O>{&O::threads, "threads", "How many threads run the SQL."}
