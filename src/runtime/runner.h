@@ -23,8 +23,8 @@ struct RunSummary {
 
 /// Opens the pipeline and runs batches: at once when something is new (`as_fast_as_possible`), at
 /// every multiple of the interval since the start (a batch that takes longer delays the next, they
-/// never pile up), one batch (`once`), or until what is there now is done (`available_now`). A stop request
-/// lets the running batch finish; the checkpoint is then closed cleanly. Throws Error.
+/// never pile up), one batch (`once`), or until what is there now is done (`available_now`). A stop
+/// request lets the running batch finish; the checkpoint is then closed cleanly. Throws Error.
 RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
                         const std::function<void(const std::string&)>& on_open,
                         const OnProgress& on_progress);
