@@ -350,7 +350,7 @@ bool check_text(const std::string& text, const LineIndex& lines, const std::stri
 
 std::string normalised(std::string text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.compare(0, kByteOrderMark.size(), kByteOrderMark) == 0) {
+  if (text.starts_with(kByteOrderMark)) {
     text.erase(0, kByteOrderMark.size());
   }
   std::string result;
