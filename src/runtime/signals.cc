@@ -1,9 +1,15 @@
 #include "runtime/signals.h"
 
+#include <array>
+#include <cerrno>
 #include <csignal>
-#include <ctime>
 
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 namespace millrace {
 namespace {
@@ -21,28 +27,37 @@ sigset_t stop_signals() {
 SignalStop::SignalStop() {
   const auto set = stop_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  thread_ = std::jthread([this](const std::stop_token& closing) { wait_for_signals(closing); });
+  signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
+  closing_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
+  if (!signals_.is_open() || !closing_.is_open()) {
+    throw_file_error("open", "signalfd", errno);
+  }
+  thread_ = std::jthread([this] { wait_for_signals(); });
 }
 
 SignalStop::~SignalStop() {
-  thread_.request_stop();
+  ::eventfd_write(closing_.get(), 1);
   thread_.join();
   const auto set = stop_signals();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-void SignalStop::wait_for_signals(const std::stop_token& closing) {
-  const auto set = stop_signals();
-  const timespec patience{.tv_sec = 0, .tv_nsec = 100'000'000};
-  while (!closing.stop_requested()) {
-    const int got = sigtimedwait(&set, nullptr, &patience);
-    if (got <= 0) {
+void SignalStop::wait_for_signals() {
+  std::array<pollfd, 2> fds{{{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                             {.fd = closing_.get(), .events = POLLIN, .revents = 0}}};
+  while (fds[1].revents == 0) {
+    if (::poll(fds.data(), fds.size(), -1) <= 0 || fds[0].revents == 0) {
       continue;
     }
-    if (stop_.stop_requested()) {
-      _exit(128 + got);
+    signalfd_siginfo got{};
+    if (::read(signals_.get(), &got, sizeof(got)) != sizeof(got)) {
+      continue;
     }
-    signal_ = got;
+    const auto signal = static_cast<int>(got.ssi_signo);
+    if (stop_.stop_requested()) {
+      _exit(128 + signal);
+    }
+    signal_ = signal;
     stop_.request_stop();
   }
 }

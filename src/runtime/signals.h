@@ -5,6 +5,8 @@
 #include <stop_token>
 #include <thread>
 
+#include "base/files.h"
+
 namespace millrace {
 
 /// Turns SIGINT and SIGTERM into a stop request. One at a time in a process, made before any other
@@ -23,8 +25,10 @@ class SignalStop {
   [[nodiscard]] int signal() const noexcept { return signal_.load(); }
 
  private:
-  void wait_for_signals(const std::stop_token& closing);
+  void wait_for_signals();
 
+  UniqueFd signals_;
+  UniqueFd closing_;  ///< an eventfd: wakes the thread up to end
   std::stop_source stop_;
   std::atomic<int> signal_{0};
   std::jthread thread_;
