@@ -58,13 +58,19 @@ class CallTask final : public duckdb::BaseExecutorTask {
 }  // namespace
 
 struct FileWriter::Impl {
+  /// A file that is being written.
+  struct Part {
+    std::unique_ptr<FileOutput::File> file;
+    std::string folder;
+    int users = 0;  // threads that are putting rows into it
+    std::int64_t rows = 0;
+    bool full = false;  // the last user closes it
+  };
   /// A folder and the file that is being written into it.
   struct Partition {
     std::string folder;
-    std::unique_ptr<FileOutput::File> file;  // nullptr: none is open
-    int users = 0;                           // threads that are putting rows into it
+    std::shared_ptr<Part> part;  // nullptr: none is open
     std::uint64_t last_use = 0;
-    std::int64_t rows = 0;  // in the open file
     int parts = 0;
     Rows rest;  // too few for a row group of their own
   };
@@ -89,7 +95,9 @@ struct FileWriter::Impl {
 
  private:
   void open(Partition& what);
-  void close(Partition& what);
+  /// Writes the footer and syncs, which takes long: call it without the lock where others wait.
+  static WrittenFile close(Part& what);
+  void close_unlocked(Part& what, std::unique_lock<std::mutex>& guard);
   void close_idle_files();
   void finish_partition(Partition& what);
 
@@ -153,58 +161,73 @@ void FileWriter::Impl::open(Partition& what) {
   if (open_files_ >= open_file_limit_) {
     close_idle_files();
   }
-  what.file = output->create(path_of(what.folder, what.parts));
-  what.rows = 0;
+  what.part = std::make_shared<Part>();
+  what.part->folder = what.folder;
+  what.part->file = output->create(path_of(what.folder, what.parts));
   ++what.parts;
   ++open_files_;
 }
 
-void FileWriter::Impl::close(Partition& what) {
-  what.file->finish();
-  WrittenFile file{what.file->path(), what.folder, what.rows, 0};
-  what.file.reset();
-  --open_files_;
-  fsync_file(file.path);
+WrittenFile FileWriter::Impl::close(Part& what) {
+  const auto file = std::move(what.file);
+  file->finish();
+  fsync_file(file->path());
   struct stat now{};
-  if (::stat(file.path.c_str(), &now) != 0) {
-    throw_file_error("write", file.path, errno);
+  if (::stat(file->path().c_str(), &now) != 0) {
+    throw_file_error("write", file->path(), errno);
   }
-  file.bytes = now.st_size;
-  written_.push_back(std::move(file));
+  return {file->path(), what.folder, what.rows, now.st_size};
+}
+
+void FileWriter::Impl::close_unlocked(Part& what, std::unique_lock<std::mutex>& guard) {
+  guard.unlock();
+  auto written = close(what);
+  guard.lock();
+  --open_files_;
+  written_.push_back(std::move(written));
 }
 
 void FileWriter::Impl::close_idle_files() {
   Partition* oldest = nullptr;
   for (auto& [folder, each] : partitions_) {
-    if (each.file != nullptr && each.users == 0 &&
+    if (each.part != nullptr && each.part->users == 0 &&
         (oldest == nullptr || each.last_use < oldest->last_use)) {
       oldest = &each;
     }
   }
   if (oldest != nullptr) {
-    close(*oldest);
+    const auto part = std::move(oldest->part);
+    written_.push_back(close(*part));  // with the lock: the caller is about to open a file
+    --open_files_;
   }
 }
 
 void FileWriter::Impl::put(Partition& to, Rows rows) {
   std::unique_lock guard(lock_);
-  if (to.file != nullptr && to.users == 0 && options.max_file_bytes > 0) {
+  if (to.part != nullptr && options.max_file_bytes > 0) {
     struct stat now{};
-    if (::stat(to.file->path().c_str(), &now) == 0 && now.st_size >= options.max_file_bytes) {
-      close(to);
+    if (::stat(to.part->file->path().c_str(), &now) == 0 && now.st_size >= options.max_file_bytes) {
+      const auto full = std::move(to.part);
+      full->full = true;
+      if (full->users == 0) {
+        close_unlocked(*full, guard);
+      }
     }
   }
-  if (to.file == nullptr) {
+  if (to.part == nullptr) {
     open(to);
   }
-  ++to.users;
+  const auto part = to.part;
+  ++part->users;
   to.last_use = ++uses_;
-  to.rows += static_cast<std::int64_t>(rows->Count());
-  FileOutput::File& file = *to.file;
+  part->rows += static_cast<std::int64_t>(rows->Count());
   guard.unlock();
-  file.put(std::move(rows));
+  part->file->put(std::move(rows));
   guard.lock();
-  --to.users;
+  --part->users;
+  if (part->full && part->users == 0) {
+    close_unlocked(*part, guard);
+  }
 }
 
 void FileWriter::Impl::leave(Partition& to, Rows rows) {
@@ -227,21 +250,9 @@ void FileWriter::Impl::finish_partition(Partition& what) {
     put(what, std::move(what.rest));
   }
   std::unique_lock guard(lock_);
-  if (what.file == nullptr) {
-    return;
+  if (const auto part = std::move(what.part)) {
+    close_unlocked(*part, guard);
   }
-  // The slow steps, the footer and the sync, for several partitions at once.
-  const auto file = std::move(what.file);
-  --open_files_;
-  guard.unlock();
-  file->finish();
-  fsync_file(file->path());
-  struct stat now{};
-  if (::stat(file->path().c_str(), &now) != 0) {
-    throw_file_error("write", file->path(), errno);
-  }
-  guard.lock();
-  written_.push_back({file->path(), what.folder, what.rows, now.st_size});
 }
 
 std::vector<WrittenFile> FileWriter::Impl::finish(bool at_least_one) {
