@@ -78,7 +78,9 @@ class Lab:
     def undisturbed(self):
         home = self.fresh("undisturbed")
         trace = self.folder / "trace"
+        begin = time.monotonic()
         m.run("run", "pipeline.yaml", "--once", cwd=home, env={"MILLRACE_FAULT_LOG": str(trace)})
+        self.seconds = time.monotonic() - begin
         self.want = self.result(home)
         self.files = m.files_below(home / "output")
         assert self.want["transformed_transactions"] and self.want["transaction_metrics"]
@@ -101,14 +103,14 @@ class Lab:
         m.run("run", "pipeline.yaml", "--once", cwd=home)
         self.same(home, f"killed at {point}, the {hit}. time")
 
-    def killed_at_random(self, rng, seconds):
+    def killed_at_random(self, rng):
         """Kills again and again, each time somewhere else, until a run gets to its end."""
         home = self.fresh("killed")
         kills = 0
         while kills < 6:
             process = m.start("run", "pipeline.yaml", "--once", "--progress", "none", cwd=home)
             try:
-                process.communicate(timeout=rng.uniform(0.02, seconds))
+                process.communicate(timeout=rng.uniform(0.01, self.seconds))
                 break  # done before the kill
             except subprocess.TimeoutExpired:
                 m.kill(process)
@@ -129,9 +131,7 @@ def main():
     report = m.Report("crash")
     with tempfile.TemporaryDirectory(prefix="millrace-crash-") as folder:
         lab = Lab(folder)
-        begin = time.monotonic()
         points = lab.undisturbed()
-        seconds = time.monotonic() - begin
         kills = 0
         for point, hits in sorted(points.items()):
             for hit in sorted({1, (hits + 1) // 2, hits}):  # the first, a middle and the last
@@ -142,7 +142,7 @@ def main():
 
         def one():
             nonlocal random_kills
-            random_kills += lab.killed_at_random(rng, min(seconds, 1.0))
+            random_kills += lab.killed_at_random(rng)
         rounds = 0
         while random_kills < options.kills and report.failed == 0 and rounds < 4 * options.kills:
             rounds += 1
