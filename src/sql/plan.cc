@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "sql/internal/error.h"
@@ -81,6 +79,7 @@ void Plan::Impl::forget_input() {
   run.scanners.clear();
   for (const auto& input : run.inputs) {
     input->given = std::monostate();
+    input->quarantine = nullptr;
   }
 }
 
@@ -148,14 +147,15 @@ bool Plan::splittable() const noexcept {
   return impl_->inputs.size() == 1 && impl_->inputs[0].shape == Shape::stream;
 }
 
+bool Plan::feedable() const noexcept { return !impl_->feed_paths.empty(); }
+
+std::unique_ptr<Feed> Plan::feed(Receiver& to) { return open_feed(*impl_, to); }
+
 void Plan::begin_batch(std::int64_t /*batch*/, std::int64_t time_us) {
   impl_->run.time_us = time_us;
   ++impl_->epoch;
   for (const auto& state : impl_->run.states) {
     state->begin_epoch(impl_->epoch);
-  }
-  for (const auto& input : impl_->run.inputs) {
-    input->malformed_rows.clear();
   }
 }
 
@@ -163,8 +163,9 @@ void Plan::give(std::string_view input, std::shared_ptr<const Batch> rows) {
   impl_->input(input).given = std::move(rows);
 }
 
-void Plan::give(std::string_view input, FileScan files) {
+void Plan::give(std::string_view input, FileScan files, MalformedReceiver* quarantine) {
   impl_->input(input).given = std::move(files);
+  impl_->input(input).quarantine = quarantine;
 }
 
 void Plan::give(std::string_view input, std::string store_query) {
@@ -197,16 +198,6 @@ RunCounts Plan::run(Run what, Receiver& to) {
     }
   }
   return impl_->counts();
-}
-
-std::vector<MalformedRow> Plan::take_malformed() {
-  std::vector<MalformedRow> all;
-  for (const auto& input : impl_->run.inputs) {
-    const std::lock_guard guard(input->malformed_lock);
-    std::ranges::move(input->malformed_rows, std::back_inserter(all));
-    input->malformed_rows.clear();
-  }
-  return all;
 }
 
 void Plan::write_changes(const PutBytes& put) const {

@@ -25,6 +25,16 @@ class Receiver {
   virtual std::unique_ptr<SinkWriter> writer() = 0;
 };
 
+struct RunCounts;
+
+/// A plan that is open to be fed; see Plan::feed(). Every thread that has rows takes a writer of
+/// its own. Destroyed without end(): the batch failed, and the state may be half advanced.
+class Feed : public Receiver {
+ public:
+  /// No more rows; every writer has finished.
+  virtual RunCounts end() = 0;
+};
+
 /// What a run does with the rows it reads and with the state.
 enum class Run : std::uint8_t {
   rows,      ///< plan without state: rows in, rows out. May be called several times a batch, each
@@ -88,6 +98,13 @@ class Plan {
   /// True if run(Run::rows or Run::absorb) may be given the input in parts: it reads one stream and
   /// no table.
   [[nodiscard]] bool splittable() const noexcept;
+  /// True if the rows of its stream can be fed to it: splittable, and nothing but row-wise
+  /// operators between the stream and the state or the result.
+  [[nodiscard]] bool feedable() const noexcept;
+  /// Opens the plan to be fed, in place of Run::rows or Run::absorb: chunks of the stream's full
+  /// schema go through it at once, on the threads that have them and beside each other. No run and
+  /// no other feed meanwhile.
+  [[nodiscard]] std::unique_ptr<Feed> feed(Receiver& to);
   /// The optimized and rewritten plan as text.
   [[nodiscard]] std::string explain() const;
   /// What the state holds, in words: "grouped aggregation by product_category: 11 aggregates".
@@ -99,13 +116,13 @@ class Plan {
   void begin_batch(std::int64_t batch, std::int64_t time_us);
   /// What the next run reads under a declared name. Inputs not given are empty.
   void give(std::string_view input, std::shared_ptr<const Batch> rows);
-  void give(std::string_view input, FileScan files);
+  /// Rows of the files that can't be decoded go to `quarantine`, if their source says so; without
+  /// it they are only counted.
+  void give(std::string_view input, FileScan files, MalformedReceiver* quarantine = nullptr);
   void give(std::string_view input, std::string store_query);
   /// Runs over what was given, then forgets the input. Throws Error (bad files, failed casts); the
   /// state may then be half advanced and must be restored.
   RunCounts run(Run what, Receiver& to);
-  /// Malformed rows met since begin_batch(), at most as many as are kept (see MalformedRow).
-  [[nodiscard]] std::vector<MalformedRow> take_malformed();
 
   /// The groups touched since begin_batch(), for the state log.
   void write_changes(const PutBytes& put) const;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sql/internal/duckdb.h"
+#include "sql/internal/feed.h"
 #include "sql/internal/run_context.h"
 #include "sql/plan.h"
 
@@ -41,6 +42,7 @@ struct Plan::Impl {
   RunContext run;
   duckdb::Connection connection;
   duckdb::shared_ptr<duckdb::PreparedStatementData> prepared;
+  std::vector<FeedPath> feed_paths;  // through the physical plan; empty: it can't be fed
   std::uint64_t epoch = 1;
 };
 

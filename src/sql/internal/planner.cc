@@ -201,6 +201,9 @@ void build(duckdb::ClientContext& context, Plan::Impl& plan) {
   duckdb::PhysicalPlanGenerator generator(context);
   plan.prepared->physical_plan = generator.Plan(std::move(root));
   plan.run.physical_plan = plan.prepared->physical_plan.get();
+  if (plan.inputs.size() == 1 && plan.inputs[0].shape == Shape::stream) {
+    plan.feed_paths = find_feed_paths(plan.prepared->physical_plan->Root(), plan.inputs[0].scans);
+  }
 }
 
 /// DuckDB knows the names in its catalog, not those that were declared: it would propose "pg_am".

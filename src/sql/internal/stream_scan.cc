@@ -147,22 +147,12 @@ duckdb::unique_ptr<duckdb::LocalTableFunctionState> init_scan_local(
   return local;
 }
 
-/// Gives the next chunk without copying: the output refers to the batch's vectors.
 void scan_chunk(ScanGlobal& global, ScanLocal& local, duckdb::DataChunk& output) {
   local.chunk = global.next.fetch_add(1, std::memory_order_relaxed);
   if (local.chunk >= global.list.chunks.size()) {
     return;
   }
-  const duckdb::DataChunk& chunk = *global.list.chunks[local.chunk];
-  for (idx_t c = 0; c < global.list.columns.size(); ++c) {
-    const column_t column = global.list.columns[c];
-    if (duckdb::IsVirtualColumn(column)) {
-      output.data[c].Reference(duckdb::Value(output.data[c].GetType()));
-    } else {
-      output.data[c].Reference(chunk.data[column]);
-    }
-  }
-  output.SetCardinality(chunk.size());
+  refer_to_columns(*global.list.chunks[local.chunk], global.list.columns, output);
 }
 
 void scan(ClientContext& context, duckdb::TableFunctionInput& in, duckdb::DataChunk& output) {
@@ -249,6 +239,22 @@ void PlanInputs::TransactionBegin(duckdb::MetaTransaction& transaction,
 
 Input* scanned_input(const duckdb::LogicalGet& get) {
   return get.function.name == kStreamScan ? get.bind_data->Cast<ScanBind>().input.get() : nullptr;
+}
+
+Input* scanned_input(const duckdb::PhysicalTableScan& scan) {
+  return scan.function.name == kStreamScan ? scan.bind_data->Cast<ScanBind>().input.get() : nullptr;
+}
+
+void refer_to_columns(const duckdb::DataChunk& chunk, const std::vector<column_t>& columns,
+                      duckdb::DataChunk& output) {
+  for (idx_t c = 0; c < columns.size(); ++c) {
+    if (duckdb::IsVirtualColumn(columns[c])) {
+      output.data[c].Reference(duckdb::Value(output.data[c].GetType()));
+    } else {
+      output.data[c].Reference(chunk.data[columns[c]]);
+    }
+  }
+  output.SetCardinality(chunk.size());
 }
 
 void register_stream_scan(duckdb::DuckDB& duck, const Registry& registry) {

@@ -31,6 +31,12 @@ class PlanInputs final : public duckdb::ClientContextState {
 /// Which input a bound scan reads; nullptr if `get` is no scan of a declared name.
 [[nodiscard]] Input* scanned_input(const duckdb::LogicalGet& get);
 
+/// The same of a physical scan.
+[[nodiscard]] Input* scanned_input(const duckdb::PhysicalTableScan& scan);
+/// What a scan with these columns gives for a chunk of its stream, without copying.
+void refer_to_columns(const duckdb::DataChunk& chunk, const std::vector<duckdb::column_t>& columns,
+                      duckdb::DataChunk& output);
+
 /// Adds the function and the replacement scan that makes `FROM name` call it. The registry must
 /// outlive the database.
 void register_stream_scan(duckdb::DuckDB& duck, const Registry& registry);

@@ -78,4 +78,8 @@ RowCounter& count_rows(RunContext& run, duckdb::unique_ptr<LogicalOperator>& slo
   return counter;
 }
 
+bool is_row_counter(const PhysicalOperator& op) {
+  return dynamic_cast<const PhysicalRowCounter*>(&op) != nullptr;
+}
+
 }  // namespace millrace::sql

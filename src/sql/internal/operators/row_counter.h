@@ -9,4 +9,6 @@ namespace millrace::sql {
 /// Puts a counter above `slot`, or finds the one that is there already.
 RowCounter& count_rows(RunContext& run, duckdb::unique_ptr<duckdb::LogicalOperator>& slot);
 
+[[nodiscard]] bool is_row_counter(const duckdb::PhysicalOperator& op);
+
 }  // namespace millrace::sql

@@ -86,11 +86,11 @@ void write_table(const StateTable& table, const RowCodec& codec, std::uint32_t s
     if (side == nullptr) {
       continue;
     }
-    in_vectors(rows_of(side->touch), [&](const duckdb::data_ptr_t* rows, idx_t count) {
+    side->visit(part == StateCodec::Part::all, [&](const SideRows& rows) {
       PieceWriter piece(Piece::side);
       piece.put(state);
       piece.put(a);
-      RowCodec::write_side(*side, rows, count, piece.stream());
+      codec.write_side(table, a, rows, piece.stream());
       put(piece.bytes());
     });
   }

@@ -37,6 +37,12 @@ struct GroupSpec {
 
   static constexpr duckdb::idx_t kMaxPartitions = 16;
 
+  [[nodiscard]] duckdb::vector<duckdb::LogicalType> argument_types(duckdb::idx_t a) const {
+    const auto first =
+        payload_types.begin() + static_cast<std::ptrdiff_t>(aggregates[a].first_argument);
+    return {first, first + static_cast<std::ptrdiff_t>(aggregates[a].arguments)};
+  }
+
   [[nodiscard]] bool can_preaggregate() const {
     return std::ranges::all_of(aggregates, [](const auto& a) { return can_combine(*a.call); });
   }

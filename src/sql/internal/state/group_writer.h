@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "sql/internal/state/group_state.h"
@@ -54,14 +55,10 @@ class GroupWriter {
 
 template <class Feed>
 void GroupWriter::route(duckdb::idx_t count, duckdb::Vector& hashes, const Feed& feed) {
-  const auto feed_locked = [&](duckdb::idx_t partition, const duckdb::SelectionVector* selection,
-                               duckdb::idx_t n) {
-    StateTable& target = table(partition);
-    const std::lock_guard guard(target.lock);
-    feed(target, selection, n);
-  };
   if (spec_.partitions == 1) {
-    feed_locked(0, nullptr, count);
+    StateTable& only = table(0);
+    const std::lock_guard guard(only.lock);
+    feed(only, nullptr, count);
     return;
   }
   hashes.Flatten(count);
@@ -71,9 +68,21 @@ void GroupWriter::route(duckdb::idx_t count, duckdb::Vector& hashes, const Feed&
     const duckdb::idx_t p = partition_of(values[i]);
     selections_[p].set_index(counts[p]++, i);
   }
-  for (duckdb::idx_t p = 0; p < spec_.partitions; ++p) {
-    if (counts[p] > 0) {
-      feed_locked(p, counts[p] == count ? nullptr : &selections_[p], counts[p]);
+  // Free tables first: threads must not queue up behind each other, table by table.
+  for (const bool wait : {false, true}) {
+    for (duckdb::idx_t p = 0; p < spec_.partitions; ++p) {
+      if (counts[p] == 0) {
+        continue;
+      }
+      StateTable& target = table(p);
+      std::unique_lock guard(target.lock, std::defer_lock);
+      if (wait) {
+        guard.lock();
+      } else if (!guard.try_lock()) {
+        continue;
+      }
+      feed(target, counts[p] == count ? nullptr : &selections_[p], counts[p]);
+      counts[p] = 0;
     }
   }
 }

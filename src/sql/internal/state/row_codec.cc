@@ -214,18 +214,27 @@ void RowCodec::restore_rows(StateTable& table, Loaded& loaded, Part part, idx_t 
   }
 }
 
-void RowCodec::write_side(const SideTable& side, const data_ptr_t* rows, idx_t count,
-                          duckdb::WriteStream& out) {
-  auto types = side.types;
+duckdb::vector<LogicalType> RowCodec::side_types(idx_t a) const {
+  auto types = spec_.group_types;
+  const auto arguments = spec_.argument_types(a);
+  types.insert(types.end(), arguments.begin(), arguments.end());
   types.push_back(LogicalType::BIGINT);
+  return types;
+}
+
+void RowCodec::write_side(const StateTable& table, idx_t a, const SideRows& rows,
+                          duckdb::WriteStream& out) const {
   DataChunk chunk;
-  chunk.Initialize(duckdb::Allocator::DefaultAllocator(), types);
-  side.gather(rows, count, chunk);
-  auto* times = FlatVector::GetData<std::int64_t>(chunk.data.back());
-  for (idx_t i = 0; i < count; ++i) {
-    times[i] = side.times_seen(rows[i]);
+  chunk.Initialize(duckdb::Allocator::DefaultAllocator(), side_types(a));
+  const idx_t group_columns = spec_.group_types.size();
+  for (idx_t g = 0; g < group_columns; ++g) {
+    table.gather_group(g, rows.groups, rows.count, chunk.data[g]);
   }
-  chunk.SetCardinality(count);
+  for (idx_t i = 0; i < spec_.aggregates[a].arguments; ++i) {
+    rows.gather(i, chunk.data[group_columns + i]);
+  }
+  std::copy_n(rows.times, rows.count, FlatVector::GetData<std::int64_t>(chunk.data.back()));
+  chunk.SetCardinality(rows.count);
   write_chunk(chunk, out);
 }
 
@@ -239,29 +248,37 @@ void RowCodec::read_side(idx_t a, duckdb::ReadStream& in) {
 
 void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, Part part,
                             idx_t count) const {
-  SideTable& side = *table.side(a);
+  auto types = side_types(a);
+  types.pop_back();
   DataChunk keys;
-  slice_columns(loaded, side.types, part, count, keys);
-  Vector addresses(LogicalType::POINTER);
-  side.table->FindOrCreateGroups(keys, addresses);
-  const auto* rows = FlatVector::GetData<data_ptr_t>(addresses);
+  slice_columns(loaded, types, part, count, keys);
+  const auto& all = *FlatVector::IncrementalSelectionVector();
+  DataChunk columns;
+  slice_columns(keys, spec_.group_types, all, count, columns);
+  Vector hashes(LogicalType::HASH);
+  columns.Hash(hashes);
+  const data_ptr_t* found = table.find_or_create(columns, hashes);
+  const std::vector<data_ptr_t> groups(found, found + count);
+  const idx_t first = spec_.group_types.size();
+  for (idx_t c = first; c < types.size(); ++c) {
+    duckdb::VectorOperations::CombineHash(hashes, keys.data[c], count);
+  }
   loaded.data.back().Flatten(loaded.size());
-  const auto* times = FlatVector::GetData<std::int64_t>(loaded.data.back());
-  const bool distinct = spec_.aggregates[a].call->IsDistinct();
+  const auto* written = FlatVector::GetData<std::int64_t>(loaded.data.back());
+  std::vector<std::int64_t> times(count);
+  for (idx_t i = 0; i < count; ++i) {
+    times[i] = written[part.get_index(i)];
+  }
   // How often each value must still be fed: what is written is the total, and part of it may be
   // here already, from the snapshot below.
   std::vector<std::int64_t> missing(count);
-  for (idx_t i = 0; i < count; ++i) {
-    std::int64_t& seen = side.times_seen(rows[i]);
-    const std::int64_t total = times[part.get_index(i)];
-    missing[i] = distinct ? static_cast<std::int64_t>(seen == 0) : total - seen;
-    seen = total;
-    side.touch.mark_row(rows[i]);
-  }
+  table.side(a)->restore(
+      {groups.data(), keys, first, FlatVector::GetData<duckdb::hash_t>(hashes), all, count},
+      times.data(), missing.data());
   if (spec_.aggregates[a].kind == StateKind::raw) {
     return;  // the state itself was copied
   }
-  SelectionVector again(count);
+  SelectionVector again(STANDARD_VECTOR_SIZE);
   for (std::int64_t round = 0; round < *std::ranges::max_element(missing); ++round) {
     idx_t n = 0;
     for (idx_t i = 0; i < count; ++i) {
@@ -269,10 +286,7 @@ void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, Part 
         again.set_index(n++, i);
       }
     }
-    DataChunk some;
-    some.InitializeEmpty(side.types);
-    some.Slice(keys, again, n);
-    table.update_from_keys(a, some);
+    table.update(a, groups.data(), keys, first, again, n);
   }
 }
 

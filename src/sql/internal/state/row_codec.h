@@ -19,9 +19,9 @@ class RowCodec {
   void write_rows(const StateTable& table, const duckdb::data_ptr_t* rows, duckdb::idx_t count,
                   duckdb::WriteStream& out) const;
   void read_rows(duckdb::ReadStream& in);
-  static void write_side(const SideTable& side, const duckdb::data_ptr_t* rows, duckdb::idx_t count,
-                         duckdb::WriteStream& out);
-  /// Rows of the side table of aggregate `a`.
+  /// Rows of the side table of aggregate `a`: group columns, arguments, times seen.
+  void write_side(const StateTable& table, duckdb::idx_t a, const SideRows& rows,
+                  duckdb::WriteStream& out) const;
   void read_side(duckdb::idx_t a, duckdb::ReadStream& in);
 
  private:
@@ -33,6 +33,7 @@ class RowCodec {
   using Part = const duckdb::SelectionVector&;
 
   [[nodiscard]] duckdb::idx_t raw_width() const;
+  [[nodiscard]] duckdb::vector<duckdb::LogicalType> side_types(duckdb::idx_t a) const;
   void route_loaded(duckdb::DataChunk& chunk,
                     const std::function<void(StateTable&, Part, duckdb::idx_t)>& feed);
   void restore_rows(StateTable& table, Loaded& loaded, Part part, duckdb::idx_t count) const;

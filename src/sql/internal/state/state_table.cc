@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "sql/internal/state/rows.h"
+
 namespace millrace::sql {
 
 namespace {
@@ -17,85 +19,51 @@ using duckdb::idx_t;
 using duckdb::LogicalType;
 using duckdb::Vector;
 
-duckdb::unique_ptr<duckdb::TupleDataCollection> reader_of(duckdb::ClientContext& context,
-                                                          GroupedAggregateHashTable& table) {
-  return duckdb::make_uniq<duckdb::TupleDataCollection>(context, table.GetLayoutPtr(),
-                                                        duckdb::MemoryTag::HASH_TABLE);
-}
-
-/// Copies column `column` of rows into a vector.
-void gather_column(duckdb::TupleDataCollection& reader, const data_ptr_t* rows, idx_t count,
-                   idx_t column, Vector& out) {
-  const auto& all = *FlatVector::IncrementalSelectionVector();
-  Vector pointers(LogicalType::POINTER, duckdb::data_ptr_cast(const_cast<data_ptr_t*>(rows)));
-  // Rows hold ARRAYs as LISTs; DuckDB casts them back through a vector of the list type.
-  duckdb::unique_ptr<Vector> cast;
-  if (duckdb::TypeVisitor::Contains(out.GetType(), duckdb::LogicalTypeId::ARRAY)) {
-    cast = duckdb::make_uniq<Vector>(duckdb::ArrayType::ConvertToList(out.GetType()));
+/// Calls take(row, flag) for each row of a column of flags; NULL is not true.
+template <class Take>
+void for_each_flag(Vector& column, idx_t count, const Take& take) {
+  duckdb::UnifiedVectorFormat format;
+  column.ToUnifiedFormat(count, format);
+  const auto* flags = duckdb::UnifiedVectorFormat::GetData<bool>(format);
+  if (!format.sel->IsSet() && format.validity.AllValid()) {  // as most are
+    for (idx_t i = 0; i < count; ++i) {
+      take(i, flags[i]);
+    }
+    return;
   }
-  reader.Gather(pointers, all, count, column, out, all, cast.get());
-}
-
-std::int64_t bytes_of(const GroupedAggregateHashTable& table) {
-  const auto rows = table.GetPartitionedData().SizeInBytes();
-  return static_cast<std::int64_t>(rows + (table.Capacity() * sizeof(duckdb::ht_entry_t)));
+  for (idx_t i = 0; i < count; ++i) {
+    const idx_t at = format.sel->get_index(i);
+    take(i, format.validity.RowIsValid(at) && flags[at]);
+  }
 }
 
 /// The rows of a payload whose FILTER is true; returns how many.
 idx_t select_true(Vector& filter, idx_t count, duckdb::SelectionVector& selected) {
-  duckdb::UnifiedVectorFormat format;
-  filter.ToUnifiedFormat(count, format);
-  const auto* flags = duckdb::UnifiedVectorFormat::GetData<bool>(format);
   idx_t n = 0;
-  for (idx_t i = 0; i < count; ++i) {
-    const idx_t at = format.sel->get_index(i);
-    if (format.validity.RowIsValid(at) && flags[at]) {
-      selected.set_index(n++, i);
-    }
-  }
+  for_each_flag(filter, count, [&](idx_t row, bool flag) {
+    selected.set_index(n, row);
+    n += flag ? 1 : 0;
+  });
   return n;
 }
 
+bool counts_rows(const AggregateObject& aggregate) {
+  return aggregate.function.name == "count_star" && aggregate.payload_size == sizeof(std::int64_t);
+}
+
 }  // namespace
-
-SideTable::SideTable(duckdb::ClientContext& context, const GroupSpec& spec,
-                     const AggregateSpec& aggregate)
-    : types(spec.group_types) {
-  for (idx_t i = 0; i < aggregate.arguments; ++i) {
-    types.push_back(spec.payload_types[aggregate.first_argument + i]);
-  }
-  duckdb::vector<AggregateObject> hidden;
-  hidden.push_back(touch_aggregate(touch));
-  hidden.push_back(multiplicity_aggregate());
-  table = duckdb::make_uniq<GroupedAggregateHashTable>(
-      context, duckdb::BufferAllocator::Get(context), types, duckdb::vector<LogicalType>(),
-      std::move(hidden));
-  const auto& layout = table->GetLayout();
-  touch.set_offset(layout.GetOffsets()[layout.ColumnCount()]);
-  times_offset = layout.GetOffsets()[layout.ColumnCount() + 1];
-  reader = reader_of(context, *table);
-}
-
-void SideTable::gather(const data_ptr_t* rows, idx_t count, DataChunk& out) const {
-  for (idx_t c = 0; c < types.size(); ++c) {
-    gather_column(*reader, rows, count, c, out.data[c]);
-  }
-}
-
-std::int64_t SideTable::bytes() const { return bytes_of(*table); }
 
 StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bool with_side_tables)
     : spec_(spec),
       addresses_(LogicalType::POINTER),
       sources_(LogicalType::POINTER),
-      new_groups_(STANDARD_VECTOR_SIZE) {
+      states_(LogicalType::POINTER),
+      side_hashes_(LogicalType::HASH),
+      selected_(STANDARD_VECTOR_SIZE),
+      fresh_(STANDARD_VECTOR_SIZE) {
   duckdb::vector<AggregateObject> objects;
-  objects.push_back(touch_aggregate(touch_));
-  fed_by_table_.push_back(0);
+  objects.push_back(touch_aggregate());
   for (const AggregateSpec& aggregate : spec.aggregates) {
-    if (!aggregate.call->IsDistinct()) {
-      fed_by_table_.push_back(objects.size());
-    }
     objects.emplace_back(aggregate.call);
   }
   table_ = duckdb::make_uniq<GroupedAggregateHashTable>(
@@ -111,10 +79,9 @@ StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bo
   if (!with_side_tables) {
     return;
   }
-  for (const AggregateSpec& aggregate : spec.aggregates) {
-    sides_.push_back(aggregate.has_side_table()
-                         ? std::make_unique<SideTable>(context, spec, aggregate)
-                         : nullptr);
+  for (idx_t a = 0; a < spec.aggregates.size(); ++a) {
+    sides_.push_back(spec.aggregates[a].has_side_table() ? make_side_table(context, spec, a)
+                                                         : nullptr);
   }
 }
 
@@ -122,114 +89,102 @@ void StateTable::begin(std::uint64_t epoch) {
   touch_.begin(epoch);
   for (const auto& side : sides_) {
     if (side != nullptr) {
-      side->touch.begin(epoch);
+      side->begin(epoch);
     }
   }
 }
 
 void StateTable::add(DataChunk& groups, Vector& hashes, DataChunk& payload) {
-  table_->AddChunk(groups, hashes, payload, fed_by_table_);
+  const data_ptr_t* rows = find_or_create(groups, hashes);
+  for (idx_t a = 0; a < spec_.aggregates.size(); ++a) {
+    if (!spec_.aggregates[a].call->IsDistinct()) {
+      feed(a, rows, payload);
+    }
+  }
   for (idx_t a = 0; a < sides_.size(); ++a) {
     if (sides_[a] != nullptr) {
-      add_side(a, groups, hashes, payload);
+      feed_side(a, rows, hashes, payload);
     }
   }
 }
 
-void StateTable::add_side(idx_t a, DataChunk& groups, const Vector& group_hashes,
-                          DataChunk& payload) {
+void StateTable::feed(idx_t a, const data_ptr_t* rows, DataChunk& payload) {
   const AggregateSpec& aggregate = spec_.aggregates[a];
-  SideTable& side = *sides_[a];
-  DataChunk keys;
-  keys.InitializeEmpty(side.types);
-  const idx_t group_columns = groups.ColumnCount();
-  for (idx_t c = 0; c < group_columns; ++c) {
-    keys.data[c].Reference(groups.data[c]);
-  }
-  for (idx_t c = 0; c < aggregate.arguments; ++c) {
-    keys.data[group_columns + c].Reference(payload.data[aggregate.first_argument + c]);
-  }
-  keys.SetCardinality(groups.size());
-  // The hash of (group, arguments) goes on from the group's, which is known.
-  Vector hashes(LogicalType::HASH);
-  duckdb::VectorOperations::Copy(group_hashes, hashes, groups.size(), 0, 0);
-  for (idx_t c = 0; c < aggregate.arguments; ++c) {
-    duckdb::VectorOperations::CombineHash(hashes, keys.data[group_columns + c], groups.size());
-  }
-  if (aggregate.filter) {
-    duckdb::SelectionVector selected(groups.size());
-    const idx_t n = select_true(payload.data[*aggregate.filter], groups.size(), selected);
-    if (n == 0) {
-      return;
-    }
-    keys.Slice(selected, n);
-    hashes.Slice(selected, n);
-    hashes.Flatten(n);
-  }
-  Vector rows(LogicalType::POINTER);
-  const idx_t first_sights = side.table->FindOrCreateGroups(keys, hashes, rows, new_groups_);
-  auto* pointers = FlatVector::GetData<data_ptr_t>(rows);
-  if (!aggregate.call->IsDistinct()) {
-    for (idx_t i = 0; i < keys.size(); ++i) {
-      side.touch.mark_row(pointers[i]);
-      ++side.times_seen(pointers[i]);
-    }
+  const idx_t count = payload.size();
+  if (!aggregate.filter) {
+    update(a, rows, payload, aggregate.first_argument, *FlatVector::IncrementalSelectionVector(),
+           count);
     return;
   }
-  // DISTINCT asks only whether a value was seen: what was seen before is neither touched nor
-  // logged.
-  for (idx_t i = 0; i < first_sights; ++i) {
-    auto* row = pointers[new_groups_.get_index(i)];
-    side.touch.mark_row(row);
-    side.times_seen(row) = 1;
+  Vector& filter = payload.data[*aggregate.filter];
+  if (counts_rows(object(a))) {  // no need to select anything
+    const idx_t at = offset(a);
+    for_each_flag(filter, count, [&](idx_t row, bool flag) {
+      *reinterpret_cast<std::int64_t*>(rows[row] + at) += flag ? 1 : 0;
+    });
+    return;
   }
-  if (first_sights > 0) {
-    DataChunk fresh;
-    fresh.InitializeEmpty(side.types);
-    fresh.Slice(keys, new_groups_, first_sights);
-    update_from_keys(a, fresh);
+  update(a, rows, payload, aggregate.first_argument, selected_,
+         select_true(filter, count, selected_));
+}
+
+void StateTable::update(idx_t a, const data_ptr_t* rows, DataChunk& arguments, idx_t first,
+                        const duckdb::SelectionVector& selected, idx_t count) {
+  if (count == 0) {
+    return;
+  }
+  auto* states = FlatVector::GetData<data_ptr_t>(states_);
+  for (idx_t i = 0; i < count; ++i) {
+    states[i] = rows[selected.get_index(i)] + offset(a);
+  }
+  duckdb::RowOperationsState state(*arena_);
+  auto& object = layout_->GetAggregates()[a + 1];
+  if (!selected.IsSet()) {
+    duckdb::RowOperations::UpdateStates(state, object, states_, arguments, first, count);
+    return;
+  }
+  const idx_t columns = spec_.aggregates[a].arguments;
+  DataChunk some;
+  if (columns > 0) {
+    some.InitializeEmpty(spec_.argument_types(a));
+  }
+  for (idx_t c = 0; c < columns; ++c) {
+    some.data[c].Slice(arguments.data[first + c], selected, count);
+  }
+  some.SetCardinality(count);
+  duckdb::RowOperations::UpdateStates(state, object, states_, some, 0, count);
+}
+
+void StateTable::feed_side(idx_t a, const data_ptr_t* rows, const Vector& group_hashes,
+                           DataChunk& payload) {
+  const AggregateSpec& aggregate = spec_.aggregates[a];
+  const idx_t first = aggregate.first_argument;
+  idx_t count = payload.size();
+  // The hash of (group, arguments) goes on from the hash of the group's columns, which is known.
+  duckdb::VectorOperations::Copy(group_hashes, side_hashes_, count, 0, 0);
+  for (idx_t c = first; c < first + aggregate.arguments; ++c) {
+    duckdb::VectorOperations::CombineHash(side_hashes_, payload.data[c], count);
+  }
+  const auto* selected = FlatVector::IncrementalSelectionVector();
+  if (aggregate.filter) {
+    count = select_true(payload.data[*aggregate.filter], count, selected_);
+    selected = &selected_;
+  }
+  const idx_t fresh = sides_[a]->add(
+      {rows, payload, first, FlatVector::GetData<duckdb::hash_t>(side_hashes_), *selected, count},
+      fresh_);
+  if (aggregate.call->IsDistinct()) {
+    update(a, rows, payload, first, fresh_, fresh);
   }
 }
 
 data_ptr_t* StateTable::find_or_create(DataChunk& groups, Vector& hashes) {
-  table_->FindOrCreateGroups(groups, hashes, addresses_, new_groups_);
+  table_->FindOrCreateGroups(groups, hashes, addresses_, fresh_);
   auto* rows = FlatVector::GetData<data_ptr_t>(addresses_);
   for (idx_t i = 0; i < groups.size(); ++i) {
     touch_.mark_row(rows[i]);
   }
   return rows;
-}
-
-void StateTable::update_from_keys(idx_t a, DataChunk& keys) {
-  const AggregateSpec& aggregate = spec_.aggregates[a];
-  const idx_t group_columns = spec_.group_types.size();
-  DataChunk groups;
-  groups.InitializeEmpty(spec_.group_types);
-  for (idx_t c = 0; c < group_columns; ++c) {
-    groups.data[c].Reference(keys.data[c]);
-  }
-  groups.SetCardinality(keys.size());
-  DataChunk arguments;
-  if (aggregate.arguments > 0) {
-    duckdb::vector<LogicalType> types;
-    for (idx_t c = 0; c < aggregate.arguments; ++c) {
-      types.push_back(keys.data[group_columns + c].GetType());
-    }
-    arguments.InitializeEmpty(types);
-    for (idx_t c = 0; c < aggregate.arguments; ++c) {
-      arguments.data[c].Reference(keys.data[group_columns + c]);
-    }
-  }
-  arguments.SetCardinality(keys.size());
-  Vector hashes(LogicalType::HASH);
-  groups.Hash(hashes);
-  data_ptr_t* rows = find_or_create(groups, hashes);
-  for (idx_t i = 0; i < keys.size(); ++i) {
-    rows[i] += offset(a);
-  }
-  duckdb::RowOperationsState state(*arena_);
-  duckdb::RowOperations::UpdateStates(state, layout_->GetAggregates()[a + 1], addresses_, arguments,
-                                      0, keys.size());
 }
 
 void StateTable::combine_from(StateTable& other, const data_ptr_t* rows, DataChunk& groups,

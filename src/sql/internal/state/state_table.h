@@ -8,28 +8,10 @@
 
 #include "sql/internal/duckdb.h"
 #include "sql/internal/state/group_spec.h"
+#include "sql/internal/state/side_table.h"
 #include "sql/internal/state/touch.h"
 
 namespace millrace::sql {
-
-/// (group, arguments) -> how often: what a DISTINCT aggregate has seen, or all that a multiset
-/// aggregate was fed.
-struct SideTable {
-  SideTable(duckdb::ClientContext& context, const GroupSpec& spec, const AggregateSpec& aggregate);
-
-  [[nodiscard]] std::int64_t& times_seen(duckdb::data_ptr_t row) const {
-    return *reinterpret_cast<std::int64_t*>(row + times_offset);
-  }
-  /// Copies key columns of up to one vector of rows.
-  void gather(const duckdb::data_ptr_t* rows, duckdb::idx_t count, duckdb::DataChunk& out) const;
-  [[nodiscard]] std::int64_t bytes() const;
-
-  duckdb::vector<duckdb::LogicalType> types;
-  TouchList touch;
-  duckdb::unique_ptr<duckdb::GroupedAggregateHashTable> table;
-  duckdb::unique_ptr<duckdb::TupleDataCollection> reader;  // empty: only for its Gather()
-  duckdb::idx_t times_offset = 0;
-};
 
 /// A GroupedAggregateHashTable of DuckDB with its touch list and side tables. Used by one thread at
 /// a time: callers hold `lock`.
@@ -46,10 +28,13 @@ class StateTable {
   /// Adds states of another table with the same spec.
   void combine_from(StateTable& other, const duckdb::data_ptr_t* rows, duckdb::DataChunk& groups,
                     duckdb::Vector& hashes);
-  /// Feeds aggregate `a` from a chunk of (group columns, its arguments).
-  void update_from_keys(duckdb::idx_t a, duckdb::DataChunk& keys);
   /// Finds or makes groups; gives and touches their rows. The result is valid until the next call.
   duckdb::data_ptr_t* find_or_create(duckdb::DataChunk& groups, duckdb::Vector& hashes);
+
+  /// Updates aggregate `a` of the groups at rows[selected[0..count)] with the arguments in the same
+  /// places of a chunk, which begin at column `first`.
+  void update(duckdb::idx_t a, const duckdb::data_ptr_t* rows, duckdb::DataChunk& arguments,
+              duckdb::idx_t first, const duckdb::SelectionVector& selected, duckdb::idx_t count);
 
   /// Writes the results of all aggregates into out, from `column` on.
   void finalize(const duckdb::data_ptr_t* rows, duckdb::idx_t count,
@@ -81,8 +66,10 @@ class StateTable {
   std::mutex lock;
 
  private:
-  void add_side(duckdb::idx_t a, duckdb::DataChunk& groups, const duckdb::Vector& group_hashes,
-                duckdb::DataChunk& payload);
+  /// Feeds aggregate `a` with the rows of a payload that pass its FILTER.
+  void feed(duckdb::idx_t a, const duckdb::data_ptr_t* rows, duckdb::DataChunk& payload);
+  void feed_side(duckdb::idx_t a, const duckdb::data_ptr_t* rows,
+                 const duckdb::Vector& group_hashes, duckdb::DataChunk& payload);
 
   const GroupSpec& spec_;
   TouchList touch_;
@@ -92,10 +79,13 @@ class StateTable {
   duckdb::unique_ptr<duckdb::TupleDataCollection> reader_;  // empty: only for its Gather()
   std::vector<std::unique_ptr<SideTable>> sides_;           // one an aggregate, or none at all
   std::vector<duckdb::idx_t> offsets_;                      // of the touch and all states
-  duckdb::unsafe_vector<duckdb::idx_t> fed_by_table_;       // all aggregates but DISTINCT ones
+  // Room for one vector, used again by every call:
   duckdb::Vector addresses_;
   duckdb::Vector sources_;
-  duckdb::SelectionVector new_groups_;
+  duckdb::Vector states_;
+  duckdb::Vector side_hashes_;
+  duckdb::SelectionVector selected_;
+  duckdb::SelectionVector fresh_;
 };
 
 }  // namespace millrace::sql

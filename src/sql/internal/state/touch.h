@@ -8,8 +8,8 @@
 namespace millrace::sql {
 
 /// Every row of a state table begins with a hidden aggregate of ours: the epoch (batch) in which
-/// the row was last updated. Its update callback sees each row that DuckDB updates, and so lists
-/// the rows that exist and those that this epoch touched, without looking into DuckDB's tables.
+/// the row was last updated. With it the rows that exist, and those that this epoch touched, are
+/// listed as they are met, without looking into DuckDB's tables.
 class TouchList {
  public:
   using Rows = duckdb::unsafe_vector<duckdb::data_ptr_t>;
@@ -25,13 +25,11 @@ class TouchList {
 
   /// Where the hidden aggregate lies in a row.
   void set_offset(duckdb::idx_t offset) noexcept { offset_ = offset; }
-  void mark_row(duckdb::data_ptr_t row) { mark_state(row + offset_); }
-  void mark_state(duckdb::data_ptr_t state) {
-    auto& last = *reinterpret_cast<std::uint64_t*>(state);
+  void mark_row(duckdb::data_ptr_t row) {
+    auto& last = *reinterpret_cast<std::uint64_t*>(row + offset_);
     if (last == epoch_) {
       return;
     }
-    auto* row = state - offset_;
     if (last == 0) {
       rows_.push_back(row);
     }
@@ -49,8 +47,8 @@ class TouchList {
   Rows touched_;
 };
 
-/// The hidden aggregate. The list must stay where it is as long as the table lives.
-[[nodiscard]] duckdb::AggregateObject touch_aggregate(TouchList& list);
+/// The hidden aggregate; only mark_row() writes it.
+[[nodiscard]] duckdb::AggregateObject touch_aggregate();
 /// A hidden counter, written by ourselves: how often a row of a side table was seen.
 [[nodiscard]] duckdb::AggregateObject multiplicity_aggregate();
 
