@@ -1,13 +1,19 @@
-// millrace query: SQL over what a pipeline wrote.
+// millrace query: SQL over what a pipeline wrote, and over its tables.
 #include <fmt/format.h>
 
-#include <iterator>
+#include <algorithm>
 #include <memory>
+#include <optional>
+#include <set>
+#include <utility>
 
+#include "base/clock.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "engine/committed_tables.h"
 #include "engine/graph.h"
+#include "sql/names.h"
 
 namespace millrace::cli {
 namespace {
@@ -46,24 +52,97 @@ void print_csv(const sql::TextTable& table) {
   }
 }
 
+/// The schema in which datasets that are tables can be read whatever the sinks are called.
+constexpr std::string_view kState = "state";
+
+using Reads = std::vector<sql::TableRead>;
+
+/// What the SQL reads. Nothing if it is wrong: running it will tell.
+Reads tables_named(const std::string& sql, sql::Database& database) {
+  try {
+    return sql::tables_read(database, sql);
+  } catch (const sql::SqlError&) {
+    return {};
+  }
+}
+
+bool names(const Reads& reads, const std::string& name) {
+  return std::any_of(reads.begin(), reads.end(), [&](const auto& read) {
+    return read.schema.empty() && equal_ignoring_case(read.name, name);
+  });
+}
+
 /// Gives every sink that can be read back as a view by the sink's name. Views come before the names
-/// that datasets were declared under, so a sink may be called as its dataset.
-std::size_t create_views(const Graph& graph, sql::Database& database) {
-  std::size_t views = 0;
+/// that datasets were declared under, so a sink may be called as its dataset. Returns the names of
+/// the views, in lower case.
+std::set<std::string> create_views(const Graph& graph, sql::Database& database,
+                                   const Reads& reads) {
+  std::set<std::string> views;
   for (const auto& node : graph.sinks) {
-    const auto select = node.sink->query();
-    if (select.empty()) {
-      continue;
-    }
+    const auto& name = node.spec->name;
     try {
-      database.query("CREATE OR REPLACE VIEW " + sql::quote_name(node.spec->name) + " AS " +
-                     select);
-      views++;
+      const auto select = node.sink->query();
+      if (!select.empty()) {
+        database.query("CREATE OR REPLACE VIEW " + sql::quote_name(name) + " AS " + select);
+        views.insert(to_lower(name));
+      }
     } catch (const Error& error) {
-      fmt::print(stderr, "note: {} can't be read yet: {}\n", node.spec->name, error.what());
+      if (error.blame() == Blame::external && names(reads, name)) {
+        throw;  // such as a store that a running pipeline has open
+      }
+      fmt::print(stderr, "note: {} can't be read yet: {}\n", name, error.what());
     }
   }
   return views;
+}
+
+/// The dataset that a name in the SQL means; nullopt: something else. Throws Error if the dataset
+/// keeps no rows that could be read.
+std::optional<std::size_t> dataset_read(const Graph& graph, const sql::TableRead& read,
+                                        const std::set<std::string>& views) {
+  const bool of_state = equal_ignoring_case(read.schema, kState);
+  const auto producer = graph.find(read.name);
+  if (!producer || (!of_state && (!read.schema.empty() || views.contains(to_lower(read.name))))) {
+    return std::nullopt;
+  }
+  const auto index = static_cast<std::size_t>(producer->index);
+  const bool is_dataset = producer->kind == Producer::Kind::dataset;
+  const bool stream = is_dataset ? graph.datasets[index].plan->shape() == sql::Shape::stream
+                                 : !graph.sources[index].spec->table;
+  if (stream) {
+    throw Error(Blame::user, fmt::format("{} is a stream, whose rows are not kept: query a sink "
+                                         "that writes it, or see `millrace preview`",
+                                         read.name));
+  }
+  return is_dataset && graph.datasets[index].spec != nullptr ? std::optional(index) : std::nullopt;
+}
+
+/// Makes a table of each dataset that the SQL reads and no view stands for.
+void create_tables(Graph graph, sql::Database& database, const Reads& reads,
+                   const std::set<std::string>& views) {
+  std::set<std::size_t> wanted;
+  for (const auto& read : reads) {
+    if (const auto dataset = dataset_read(graph, read, views)) {
+      wanted.insert(*dataset);
+    }
+  }
+  if (wanted.empty()) {
+    return;
+  }
+  const std::vector<std::size_t> datasets(wanted.begin(), wanted.end());
+  std::vector<std::pair<std::string, Schema>> tables;
+  for (const auto dataset : datasets) {
+    const auto& node = graph.datasets[dataset];
+    tables.emplace_back(node.name, node.plan->schema());
+  }
+  const auto rows = read_committed_tables(std::move(graph), datasets, SystemClock());
+  for (std::size_t i = 0; i < tables.size(); i++) {
+    const auto& [name, schema] = tables[i];
+    database.create_table(kState, name, schema, rows[i]);
+    if (!views.contains(to_lower(name))) {
+      database.query(fmt::format("CREATE VIEW {0} AS FROM {1}.{0}", sql::quote_name(name), kState));
+    }
+  }
 }
 
 void query(const QueryOptions& options, Context& context) {
@@ -75,13 +154,15 @@ void query(const QueryOptions& options, Context& context) {
   sql::Database database({.threads = spec->threads,
                           .memory_limit_bytes = spec->memory_limit_bytes,
                           .temp_directory = ""});
-  const auto graph = build_graph(*spec, context.connectors, database, diagnostics);
+  auto graph = build_graph(*spec, context.connectors, database, diagnostics);
   print_diagnostics(diagnostics, "the query was not run.");
   if (!graph) {
     context.exit_code = kMistake;
     return;
   }
-  create_views(*graph, database);
+  const auto reads = tables_named(options.sql, database);
+  const auto views = create_views(*graph, database, reads);
+  create_tables(std::move(*graph), database, reads, views);
   auto sql = options.format == OutputFormat::json
                  ? fmt::format("SELECT to_json(q) AS row FROM ({}) AS q", options.sql)
                  : options.sql;
@@ -107,10 +188,10 @@ void query(const QueryOptions& options, Context& context) {
 
 void add_query_command(CLI::App& app, Context& context) {
   auto options = std::make_shared<QueryOptions>();
-  auto* command =
-      app.add_subcommand("query", "Run SQL over what a pipeline wrote: each sink is a table");
+  auto* command = app.add_subcommand("query", "Run SQL over the outputs and tables of a pipeline");
   command->add_option("FILE", options->file, "The pipeline file")->required();
-  command->add_option("SQL", options->sql, "A SELECT; sinks are tables by their names")->required();
+  command->add_option("SQL", options->sql, "A SELECT over the pipeline's sinks and tables")
+      ->required();
   const std::map<std::string, OutputFormat> formats{
       {"table", OutputFormat::table}, {"csv", OutputFormat::csv}, {"json", OutputFormat::json}};
   command->add_option("--format", options->format, "table, csv, or json (one object a line)")
@@ -118,8 +199,15 @@ void add_query_command(CLI::App& app, Context& context) {
       ->option_text("FORMAT");
   command->add_option("--limit", options->limit, "At most this many rows")->capture_default_str();
   command->footer(
+      "A name after FROM is, in this order:\n"
+      "  a sink: what it has written, if that can be read back;\n"
+      "  a dataset that is a table (it aggregates, or reads only tables): its rows as of the last\n"
+      "  committed batch, from the checkpoint, whether or not a sink writes it.\n"
+      "Where a sink is called as a dataset, state.NAME is the dataset. A running pipeline is not\n"
+      "disturbed. Sources `as: table` are read as they are now.\n\n"
       "Examples:\n  millrace query pipeline.yaml 'SELECT count(*) FROM events'\n"
-      "  millrace query pipeline.yaml 'FROM totals ORDER BY revenue DESC LIMIT 5' --format json");
+      "  millrace query pipeline.yaml 'FROM totals ORDER BY revenue DESC LIMIT 5' --format json\n"
+      "  millrace query pipeline.yaml 'FROM state.totals' --format csv");
   command->callback([options, &context] { query(*options, context); });
 }
 

@@ -25,8 +25,18 @@ struct MalformedRow {
   std::string origin;     ///< the file, or topic and partition
   std::int64_t line = 0;  ///< line in the file (from 1), or offset; 0: unknown
   std::string column;     ///< the column at fault, if one is
-  std::string raw;        ///< the text as it was read
+  std::string raw;        ///< its bytes as they were read, all of them, without the line end
   std::string reason;
+  int part = 0;  ///< of a record too long to be held in memory: 1, 2, ..., whose raw bytes follow
+                 ///< each other; 0: the record is whole
+};
+
+/// Takes the malformed rows of one source while a batch runs.
+class MalformedReceiver {
+ public:
+  virtual ~MalformedReceiver() = default;
+  /// Called by several threads at once. Throws Error if the row can't be kept.
+  virtual void add(const MalformedRow& row) = 0;
 };
 
 /// What to do with a malformed row. Spark's PERMISSIVE, DROPMALFORMED and FAILFAST.

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/error.h"
+#include "engine/quarantine.h"
 
 namespace millrace {
 namespace {
@@ -38,50 +39,39 @@ class LimitedReader final : public RowReader {
 
 }  // namespace
 
-/// A dataset during a batch.
-struct BatchRun::Node {
-  std::mutex handing_on;  ///< held by the thread that runs the readers over its part
-  std::mutex running;     ///< held while the plan runs: parts may come from several threads
-  std::mutex gathering;
-  std::shared_ptr<sql::Batch> gathered;  ///< rows for readers that were not handed on in parts
-  bool needed = false;                   ///< some sink depends on it
-  DatasetCounts counts;
-};
-
 /// Hands the rows of one run of one dataset to its sinks and readers.
 class Fanout final : public sql::Receiver {
  public:
-  Fanout(BatchRun& run, std::size_t dataset, OutputMode mode)
-      : run_(run), dataset_(dataset), mode_(mode) {
-    const auto& node = run.graph_.datasets[dataset];
-    for (int i : node.sinks) {
-      if (run.graph_.sinks[static_cast<std::size_t>(i)].mode == mode) {
-        sinks_.push_back(static_cast<std::size_t>(i));
-      }
-    }
-    const bool stream = node.plan->shape() == sql::Shape::stream;
-    feeds_readers_ = (stream || mode == OutputMode::complete) &&
-                     std::any_of(node.readers.begin(), node.readers.end(), [&](int r) {
-                       return run.nodes_[static_cast<std::size_t>(r)]->needed;
-                     });
-    parts_ = feeds_readers_ && run.takes_parts(dataset);
-  }
+  Fanout(BatchRun& run, std::size_t dataset, OutputMode mode);
   std::unique_ptr<SinkWriter> writer() override;
 
  private:
   friend class FanoutWriter;
   BatchRun& run_;
   std::size_t dataset_;
-  OutputMode mode_;
   std::vector<std::size_t> sinks_;
-  bool feeds_readers_ = false;
-  bool parts_ = false;
+  std::vector<std::size_t> fed_;  ///< readers that take each chunk at once
+  bool gathers_ = false;          ///< for the other readers
+  bool parts_ = false;            ///< these can take what was gathered in parts
+};
+
+/// A dataset during a batch.
+struct BatchRun::Node {
+  std::mutex handing_on;  ///< held by the thread that runs the readers over its part
+  std::mutex running;     ///< held while the plan runs: parts may come from several threads
+  std::mutex gathering;
+  std::shared_ptr<sql::Batch> gathered;  ///< rows for readers that were not handed on in parts
+  std::unique_ptr<Fanout> fed_to;        ///< where the rows go that come out of a fed dataset
+  std::unique_ptr<sql::Feed> feed;       ///< open while the datasets before it run
+  bool needed = false;                   ///< some sink depends on it
+  DatasetCounts counts;
 };
 
 /// One thread's end of a Fanout.
 class FanoutWriter final : public SinkWriter {
  public:
-  explicit FanoutWriter(Fanout& fanout) : fanout_(fanout), writers_(fanout.sinks_.size()) {}
+  explicit FanoutWriter(Fanout& fanout)
+      : fanout_(fanout), writers_(fanout.sinks_.size()), feeders_(fanout.fed_.size()) {}
 
   void write(const Chunk& chunk) override {
     auto& run = fanout_.run_;
@@ -92,7 +82,13 @@ class FanoutWriter final : public SinkWriter {
       }
       writers_[i]->write(chunk);
     }
-    if (!fanout_.feeds_readers_) {
+    for (std::size_t i = 0; i < feeders_.size(); i++) {
+      if (!feeders_[i]) {
+        feeders_[i] = run.nodes_[fanout_.fed_[i]]->feed->writer();
+      }
+      feeders_[i]->write(chunk);
+    }
+    if (!fanout_.gathers_) {
       return;
     }
     if (!part_) {
@@ -107,15 +103,21 @@ class FanoutWriter final : public SinkWriter {
 
   void finish() override {
     auto& run = fanout_.run_;
-    for (auto& writer : writers_) {
-      if (writer) {
-        writer->finish();
+    for (const auto* writers : {&writers_, &feeders_}) {
+      for (const auto& writer : *writers) {
+        if (writer) {
+          writer->finish();
+        }
       }
     }
     {
-      const std::lock_guard guard(run.sink_mutex_);
+      const std::lock_guard guard(run.given_mutex_);
       for (auto sink : fanout_.sinks_) {
         run.given_to_sink_[sink] += rows_;
+      }
+      for (auto reader : fanout_.fed_) {
+        run.nodes_[reader]->counts.given +=
+            rows_ * run.graph_.datasets[reader].plan->inputs()[0].scans;
       }
     }
     if (part_) {
@@ -145,20 +147,47 @@ class FanoutWriter final : public SinkWriter {
     const std::shared_ptr<const sql::Batch> part = std::move(part_);
     part_.reset();
     for (int reader : run.graph_.datasets[fanout_.dataset_].readers) {
-      run.run_part(static_cast<std::size_t>(reader), fanout_.dataset_, part);
+      if (!run.nodes_[static_cast<std::size_t>(reader)]->feed) {
+        run.run_part(static_cast<std::size_t>(reader), fanout_.dataset_, part);
+      }
     }
   }
 
   Fanout& fanout_;
   std::vector<std::unique_ptr<SinkWriter>> writers_;
+  std::vector<std::unique_ptr<SinkWriter>> feeders_;
   std::shared_ptr<sql::Batch> part_;
   std::int64_t rows_ = 0;
 };
 
+Fanout::Fanout(BatchRun& run, std::size_t dataset, OutputMode mode) : run_(run), dataset_(dataset) {
+  const auto& node = run.graph_.datasets[dataset];
+  for (int i : node.sinks) {
+    if (run.graph_.sinks[static_cast<std::size_t>(i)].mode == mode) {
+      sinks_.push_back(static_cast<std::size_t>(i));
+    }
+  }
+  if (node.plan->shape() != sql::Shape::stream && mode != OutputMode::complete) {
+    return;
+  }
+  for (int r : node.readers) {
+    const auto reader = static_cast<std::size_t>(r);
+    if (run.nodes_[reader]->feed) {
+      fed_.push_back(reader);
+    } else {
+      gathers_ = gathers_ || run.nodes_[reader]->needed;
+    }
+  }
+  parts_ = gathers_ && run.takes_parts(dataset);
+}
+
 std::unique_ptr<SinkWriter> Fanout::writer() { return std::make_unique<FanoutWriter>(*this); }
 
-BatchRun::BatchRun(Graph& graph, std::int64_t part_bytes)
-    : graph_(graph), part_bytes_(part_bytes), given_to_sink_(graph.sinks.size(), 0) {
+BatchRun::BatchRun(Graph& graph, Quarantine* quarantine, std::int64_t part_bytes)
+    : graph_(graph),
+      quarantine_(quarantine),
+      part_bytes_(part_bytes),
+      given_to_sink_(graph.sinks.size(), 0) {
   for (std::size_t i = 0; i < graph.datasets.size(); i++) {
     nodes_.push_back(std::make_unique<Node>());
   }
@@ -178,24 +207,14 @@ bool BatchRun::takes_parts(std::size_t producer) const {
   const auto& node = graph_.datasets[producer];
   return node.plan->shape() == sql::Shape::stream &&
          std::all_of(node.readers.begin(), node.readers.end(), [&](int r) {
-           return graph_.datasets[static_cast<std::size_t>(r)].plan->splittable();
+           const auto reader = static_cast<std::size_t>(r);
+           return nodes_[reader]->feed || graph_.datasets[reader].plan->splittable();
          });
 }
 
 void BatchRun::run(const BatchPlan& plan) {
-  std::fill(given_to_sink_.begin(), given_to_sink_.end(), 0);
-  for (std::size_t i = 0; i < nodes_.size(); i++) {
-    auto& node = *nodes_[i];
-    const auto& dataset = graph_.datasets[i];
-    node.gathered.reset();
-    node.counts = DatasetCounts{};
-    node.counts.name = dataset.name;
-    node.counts.stream = dataset.plan->shape() == sql::Shape::stream;
-    node.counts.stream_input = reads_stream(*dataset.plan);
-    if (node.needed) {
-      graph_.datasets[i].plan->begin_batch(plan.id, plan.time_us);
-    }
-  }
+  begin_nodes(plan);
+  open_feeds();
   for (std::size_t i = 0; i < nodes_.size(); i++) {
     if (nodes_[i]->needed) {
       run_node(i, plan);
@@ -206,11 +225,48 @@ void BatchRun::run(const BatchPlan& plan) {
   }
 }
 
+void BatchRun::begin_nodes(const BatchPlan& plan) {
+  std::fill(given_to_sink_.begin(), given_to_sink_.end(), 0);
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    auto& node = *nodes_[i];
+    const auto& dataset = graph_.datasets[i];
+    node.feed.reset();
+    node.gathered.reset();
+    node.counts = DatasetCounts{};
+    node.counts.name = dataset.name;
+    node.counts.stream = dataset.plan->shape() == sql::Shape::stream;
+    node.counts.stream_input = reads_stream(*dataset.plan);
+    if (node.needed) {
+      dataset.plan->begin_batch(plan.id, plan.time_us);
+    }
+  }
+}
+
+void BatchRun::open_feeds() {
+  for (std::size_t i = nodes_.size(); i-- > 0;) {  // readers first: a Fanout asks for their feeds
+    auto& node = *nodes_[i];
+    const auto& dataset = graph_.datasets[i];
+    if (node.needed && dataset.plan->feedable() &&
+        dataset.inputs[0].kind == Producer::Kind::dataset) {
+      node.fed_to = std::make_unique<Fanout>(*this, i, OutputMode::append);
+      node.feed = dataset.plan->feed(*node.fed_to);
+    }
+  }
+}
+
 void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
   auto& node = *nodes_[i];
   const auto& dataset = graph_.datasets[i];
+  const bool fed = node.feed != nullptr;  // then the datasets before it have fed it all its rows
+  if (fed) {
+    node.counts.add(node.feed->end());
+    node.feed.reset();
+    if (!dataset.plan->has_state()) {
+      return;
+    }
+  }
   const auto& inputs = dataset.plan->inputs();
-  for (std::size_t k = 0; k < dataset.inputs.size(); k++) {
+  for (std::size_t k = 0; k < dataset.inputs.size() && !fed; k++) {
     const auto& input = dataset.inputs[k];
     if (input.kind == Producer::Kind::source) {
       read_source(i, k, plan);
@@ -261,7 +317,8 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
   auto rows = source.source->read(slice->second);
   if (auto* files = std::get_if<FileScan>(&rows)) {
     nodes_[node]->counts.given = -1;
-    dataset.plan->give(read.name, std::move(*files));
+    dataset.plan->give(read.name, std::move(*files),
+                       quarantine_ ? &quarantine_->receiver(source.spec->name) : nullptr);
   } else if (auto* scan = std::get_if<SqlScan>(&rows)) {
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(scan->query));
@@ -338,22 +395,6 @@ std::vector<SinkCounts> BatchRun::sink_counts() const {
     const auto stats = graph_.sinks[i].sink->stats();
     out.push_back(
         {graph_.sinks[i].spec->name, given_to_sink_[i], stats.rows, stats.bytes, stats.files});
-  }
-  return out;
-}
-
-std::vector<MalformedRows> BatchRun::take_malformed() {
-  std::vector<MalformedRows> out;
-  for (std::size_t i = 0; i < nodes_.size(); i++) {
-    const auto& dataset = graph_.datasets[i];
-    auto rows = nodes_[i]->needed ? dataset.plan->take_malformed() : std::vector<MalformedRow>{};
-    if (!rows.empty()) {
-      const auto source =
-          std::find_if(dataset.inputs.begin(), dataset.inputs.end(),
-                       [](const Producer& p) { return p.kind == Producer::Kind::source; });
-      out.push_back(
-          {graph_.sources[static_cast<std::size_t>(source->index)].spec->name, std::move(rows)});
-    }
   }
   return out;
 }

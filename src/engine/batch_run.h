@@ -12,6 +12,8 @@
 
 namespace millrace {
 
+class Quarantine;
+
 /// What a batch reads: logged before it runs, and all that a repeat needs.
 struct BatchPlan {
   std::int64_t id = 0;
@@ -19,20 +21,17 @@ struct BatchPlan {
   std::map<std::string, Json> slices;  ///< offsets by source; a source without new rows is missing
 };
 
-/// Malformed rows of one source in one batch.
-struct MalformedRows {
-  std::string source;
-  std::vector<MalformedRow> rows;
-};
-
 /// Runs batches, one after the other, on the threads of the Database.
 ///
-/// Rows between datasets are held in memory. When a thread has gathered `part_bytes` of them and
-/// their readers can take a batch in parts, it runs the readers over its part at once: memory stays
-/// bounded however large a batch is, and one read of a source feeds all its datasets.
+/// One read of a source feeds all its datasets. A dataset that can be fed takes the rows of the one
+/// that it reads chunk by chunk, on the thread that made them. For others rows are held in memory;
+/// when a thread has gathered `part_bytes` of them and the readers can take a batch in parts, it
+/// runs the readers over its part at once. So memory stays bounded however large a batch is.
 class BatchRun {
  public:
-  explicit BatchRun(Graph& graph, std::int64_t part_bytes = 16LL << 20);
+  /// Without a quarantine, malformed rows are only counted. With one, it must have begun the batch.
+  explicit BatchRun(Graph& graph, Quarantine* quarantine = nullptr,
+                    std::int64_t part_bytes = 16LL << 20);
   ~BatchRun();
 
   /// Sinks must have begun the batch. Throws on any failure; states are then half advanced.
@@ -42,13 +41,14 @@ class BatchRun {
   [[nodiscard]] std::vector<DatasetCounts> dataset_counts() const;
   /// Rows given to each sink; `written` is filled from its stats.
   [[nodiscard]] std::vector<SinkCounts> sink_counts() const;
-  [[nodiscard]] std::vector<MalformedRows> take_malformed();
 
  private:
   friend class Fanout;
   friend class FanoutWriter;
   struct Node;
 
+  void begin_nodes(const BatchPlan& plan);
+  void open_feeds();
   void run_node(std::size_t i, const BatchPlan& plan);
   void read_source(std::size_t node, std::size_t input, const BatchPlan& plan);
   void read_rows(std::size_t node, const sql::Plan::Input& input, const Schema& schema,
@@ -57,10 +57,11 @@ class BatchRun {
   [[nodiscard]] bool takes_parts(std::size_t producer) const;
 
   Graph& graph_;
+  Quarantine* quarantine_;
   std::int64_t part_bytes_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::int64_t> given_to_sink_;
-  std::mutex sink_mutex_;
+  std::mutex given_mutex_;  ///< guards the counts of rows handed over
 };
 
 }  // namespace millrace

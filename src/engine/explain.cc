@@ -63,7 +63,8 @@ std::string explain(const Graph& graph, bool plans) {
     }
     if (plans) {
       out += "  plan:\n";
-      for (const auto& line : split(node.plan->explain(), '\n')) {
+      const auto plan = node.plan->explain();  // the lines are views of it
+      for (const auto& line : split(plan, '\n')) {
         out += fmt::format("    {}\n", line);
       }
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 #include <random>
 
 #include "base/fault.h"
@@ -19,6 +20,9 @@ namespace millrace {
 namespace {
 
 using Steady = std::chrono::steady_clock;
+
+/// Rows that went into state, whose changes are then worth a thread to write down.
+constexpr std::int64_t kWorthAThread = 10'000;
 
 std::int64_t us_between(Steady::time_point from, Steady::time_point to) {
   return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
@@ -63,10 +67,10 @@ struct Pipeline::Impl {
       : spec(of),
         clock(time),
         database(database_options(of)),
-        quarantine(of.checkpoint.path + "/quarantine") {
+        quarantine(of.checkpoint.path + "/quarantine", of.checkpoint.sync) {
     graph = build_graph(spec, connectors, database, diagnostics);
     if (graph) {
-      run = std::make_unique<BatchRun>(*graph);
+      run = std::make_unique<BatchRun>(*graph, &quarantine);
     }
   }
 
@@ -74,7 +78,7 @@ struct Pipeline::Impl {
   std::optional<BatchProgress> step();
   std::optional<BatchPlan> plan_batch(BatchProgress& progress);
   void execute(const BatchPlan& plan, BatchProgress& progress, Phases& phases);
-  void quarantine_rows(const BatchPlan& plan);
+  std::future<void> start_logging(const std::vector<DatasetCounts>& datasets);
   void log_states();
   void fill(const BatchPlan& plan, BatchProgress& progress, const Phases& phases);
   void write_snapshot();
@@ -130,12 +134,7 @@ void Pipeline::wait(const std::stop_token& stop, std::chrono::steady_clock::time
   }
 }
 
-void Pipeline::close() {
-  if (impl_->checkpoint && !impl_->broken && impl_->checkpoint->commits_since_snapshot() > 0) {
-    impl_->write_snapshot();
-  }
-  impl_->checkpoint.reset();
-}
+void Pipeline::close() { impl_->checkpoint.reset(); }
 
 void Pipeline::Impl::open() {
   checkpoint = std::make_unique<Checkpoint>(
@@ -163,6 +162,7 @@ void Pipeline::Impl::open() {
   };
   const auto recovered = checkpoint->recover(visitor);
   checkpoint->set_fingerprints(now);
+  quarantine.open();
   for (auto& node : graph->sources) {
     const auto position = positions.find(node.spec->name);
     node.source->open(position == positions.end() ? std::nullopt : std::optional(position->second));
@@ -234,6 +234,7 @@ std::optional<BatchProgress> Pipeline::Impl::step() {
   } catch (...) {
     broken = true;
     checkpoint->abandon();
+    quarantine.abort();
     for (auto& node : graph->sinks) {
       node.sink->abort();
     }
@@ -253,21 +254,23 @@ std::optional<BatchProgress> Pipeline::Impl::step() {
 }
 
 void Pipeline::Impl::execute(const BatchPlan& plan, BatchProgress& progress, Phases& phases) {
+  quarantine.begin(plan.id);
   for (auto& node : graph->sinks) {
     node.sink->begin(plan.id);
   }
   run->run(plan);
   fault_point("batch.after_run");
   progress.run_us = phases.lap();
+  progress.datasets = run->dataset_counts();
+  auto logged = start_logging(progress.datasets);
   for (auto& node : graph->sinks) {
     node.sink->stage();
     fault_point("batch.after_stage");
   }
-  progress.datasets = run->dataset_counts();
   progress.sinks = run->sink_counts();
   check_accounts(plan.id, progress.datasets, progress.sinks);
-  quarantine_rows(plan);
-  log_states();
+  quarantine.publish();
+  logged.get();
   progress.stage_us = phases.lap();
   for (auto& node : graph->sinks) {
     node.sink->publish();
@@ -290,11 +293,12 @@ void Pipeline::Impl::execute(const BatchPlan& plan, BatchProgress& progress, Pha
   progress.commit_us = phases.lap();
 }
 
-void Pipeline::Impl::quarantine_rows(const BatchPlan& plan) {
-  for (const auto& rows : run->take_malformed()) {
-    quarantine.write(plan.id, rows);
-    fault_point("batch.after_quarantine");
-  }
+/// Writes the changed states down while the sinks stage, which leaves cores idle.
+std::future<void> Pipeline::Impl::start_logging(const std::vector<DatasetCounts>& datasets) {
+  const bool much = std::any_of(datasets.begin(), datasets.end(), [](const auto& counts) {
+    return counts.absorbed >= kWorthAThread;
+  });
+  return std::async(much ? std::launch::async : std::launch::deferred, [this] { log_states(); });
 }
 
 void Pipeline::Impl::log_states() {

@@ -3,18 +3,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/strings.h"
 
 namespace millrace {
 namespace {
 
+/// Lines are gathered up to this size before they are written.
+constexpr std::size_t kBufferBytes = 256 * 1024;
+constexpr std::string_view kAside = ".tmp";
+
 /// RFC 4648, section 4.
 std::string base64(std::string_view bytes) {
   static constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const auto have = std::min<std::size_t>(3, bytes.size() - i);
     std::uint32_t group = 0;
@@ -28,23 +35,132 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+std::string line_of(const MalformedRow& row) {
+  Json line = {
+      {"origin", row.origin}, {"line", row.line}, {"column", row.column}, {"reason", row.reason}};
+  if (row.part > 0) {
+    line["part"] = row.part;
+  }
+  if (!find_invalid_utf8(row.raw)) {
+    line["raw"] = row.raw;
+  } else {
+    line["raw_base64"] = base64(row.raw);
+  }
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
 
-void Quarantine::write(std::int64_t batch, const MalformedRows& rows) const {
-  std::string text;
-  for (const auto& row : rows.rows) {
-    Json line = {
-        {"origin", row.origin}, {"line", row.line}, {"column", row.column}, {"reason", row.reason}};
-    if (!find_invalid_utf8(row.raw)) {
-      line["raw"] = row.raw;
-    } else {
-      line["raw_base64"] = base64(row.raw);
+/// The rows of one source in one batch. The file is made with the first of them.
+class Quarantine::File final : public MalformedReceiver {
+ public:
+  File(const std::string& folder, std::int64_t batch, bool sync)
+      : folder_(folder),
+        path_(fmt::format("{}/{:012}.jsonl", folder, batch)),
+        aside_(fmt::format("{}/.{:012}.jsonl{}", folder, batch, kAside)),
+        sync_(sync) {}
+
+  void add(const MalformedRow& row) override {
+    const auto line = line_of(row);
+    const std::lock_guard guard(lock_);
+    if (!begun_) {
+      begun_ = true;
+      make_folders(folder_, sync_);
+      remove_file(aside_);
+      file_ = AppendFile(aside_);
     }
-    text += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    buffer_ += line;
+    if (buffer_.size() >= kBufferBytes) {
+      flush();
+    }
   }
-  const auto folder = folder_ + "/" + rows.source;
-  make_folders(folder);
-  write_file_atomically(fmt::format("{}/{:012}.jsonl", folder, batch), text);
+
+  void publish() {
+    if (begun_) {
+      flush();
+      if (sync_) {
+        file_.sync();
+      }
+      file_ = AppendFile();
+      fault_point("quarantine.after_sync");
+      rename_file(aside_, path_);
+      begun_ = false;
+    } else if (!remove_file(path_)) {  // of an attempt by a pipeline that took rows for malformed
+      return;
+    }
+    if (sync_) {
+      fsync_folder(folder_);
+    }
+    fault_point("batch.after_quarantine");
+  }
+
+  void abort() noexcept {
+    try {
+      file_ = AppendFile();
+      if (begun_) {
+        remove_file(aside_);
+      }
+    } catch (const std::exception&) {
+      return;  // the next start removes it
+    }
+  }
+
+ private:
+  void flush() {
+    file_.write(buffer_);
+    buffer_.clear();
+  }
+
+  std::string folder_;
+  std::string path_;
+  std::string aside_;
+  bool sync_;
+  std::mutex lock_;
+  bool begun_ = false;  ///< something may be there under the hidden name
+  AppendFile file_;
+  std::string buffer_;
+};
+
+Quarantine::Quarantine(std::string folder, bool sync) : folder_(std::move(folder)), sync_(sync) {}
+Quarantine::~Quarantine() = default;
+
+void Quarantine::open() const {
+  for (const auto& source : list_folder(folder_)) {
+    const auto folder = folder_ + "/" + source;
+    if (!is_folder(folder)) {
+      continue;
+    }
+    for (const auto& name : list_folder(folder)) {
+      if (name.starts_with('.') && name.ends_with(kAside)) {
+        remove_file(folder + "/" + name);
+      }
+    }
+  }
+}
+
+void Quarantine::begin(std::int64_t batch) {
+  files_.clear();
+  batch_ = batch;
+}
+
+MalformedReceiver& Quarantine::receiver(const std::string& source) {
+  auto& file = files_[source];
+  if (!file) {
+    file = std::make_unique<File>(folder_ + "/" + source, batch_, sync_);
+  }
+  return *file;
+}
+
+void Quarantine::publish() {
+  for (const auto& [source, file] : files_) {
+    file->publish();
+  }
+}
+
+void Quarantine::abort() noexcept {
+  for (const auto& [source, file] : files_) {
+    file->abort();
+  }
 }
 
 }  // namespace millrace

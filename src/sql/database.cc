@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/strings.h"
+#include "sql/internal/batch.h"
 #include "sql/internal/database.h"
 #include "sql/internal/error.h"
 #include "sql/internal/plan.h"
@@ -190,6 +192,27 @@ TextTable Database::query(std::string_view sql, std::size_t limit) {
         texts.push_back(value.IsNull() ? std::nullopt : std::optional(value.ToString()));
       }
     }
+  }
+}
+
+void Database::create_table(std::string_view schema, std::string_view name, const Schema& columns,
+                            const Batch& rows) {
+  std::vector<std::string> definitions;
+  for (const Column& column : columns.columns) {
+    definitions.push_back(fmt::format("{} {}", quote_name(column.name), column.type));
+  }
+  duckdb::Connection connection(*impl_->duck);
+  must_run(connection, "CREATE SCHEMA IF NOT EXISTS " + quote_name(schema));
+  must_run(connection, fmt::format("CREATE TABLE {}.{} ({})", quote_name(schema), quote_name(name),
+                                   join(definitions, ", ")));
+  try {
+    duckdb::Appender appender(connection, std::string(schema), std::string(name));
+    for (const auto& chunk : rows.impl().chunks) {
+      appender.AppendDataChunk(*chunk);
+    }
+    appender.Close();
+  } catch (const std::exception& error) {
+    throw run_error(duckdb::ErrorData(error));
   }
 }
 

@@ -69,6 +69,9 @@ class Database {
 
   /// Runs any SQL at once, on a connection of its own, and gives at most `limit` rows.
   TextTable query(std::string_view sql, std::size_t limit = SIZE_MAX);
+  /// Makes a table that query() can read. The schema is made with the first table in it.
+  void create_table(std::string_view schema, std::string_view name, const Schema& columns,
+                    const Batch& rows);
   /// Reads a Parquet file's schema.
   [[nodiscard]] Schema parquet_schema(const std::string& path);
   [[nodiscard]] int threads() const noexcept;

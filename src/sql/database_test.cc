@@ -122,6 +122,21 @@ TEST(Database, ReadsTheSchemaOfAParquetFile) {
   }
 }
 
+TEST(Database, TablesOfRowsCanBeQueried) {
+  Database database(options(2));
+  const auto select =
+      "SELECT CASE WHEN i % 3 = 0 THEN NULL ELSE i END AS \"odd name\", {'a': i, 't': repeat('x', "
+      "i % 20)} AS s, [i::VARCHAR] AS l, (i % 2)::DECIMAL(9,2) AS d FROM range(5000) AS r(i)";
+  const auto schema = database.plan("test", select)->schema();
+  database.create_table("state", "my \"table\"", schema,
+                        *testing::batch_of(database, schema, select));
+  database.create_table("state", "empty", schema, Batch(schema));
+  EXPECT_EQ(testing::rows_of(database, "FROM state.\"my \"\"table\"\"\""),
+            testing::rows_of(database, select));
+  EXPECT_EQ(database.query("FROM state.empty").schema, schema);
+  EXPECT_TRUE(database.query("FROM state.empty").rows.empty());
+}
+
 TEST(Database, Quotes) {
   EXPECT_EQ(quote_text("it's"), "'it''s'");
   EXPECT_EQ(quote_name("a \"b\""), "\"a \"\"b\"\"\"");

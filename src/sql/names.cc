@@ -15,4 +15,11 @@ std::vector<NameRead> names_read(Database& database, std::string_view sql) {
   });
 }
 
+std::vector<TableRead> tables_read(Database& database, std::string_view sql) {
+  return as_sql_error([&] {
+    duckdb::Connection connection(*database.impl().duck);
+    return tables_in(*connection.context, std::string(sql));
+  });
+}
+
 }  // namespace millrace::sql

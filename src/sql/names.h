@@ -21,4 +21,16 @@ struct NameRead {
 /// itself (WITH). Throws SqlError if it does not parse or is no SELECT.
 [[nodiscard]] std::vector<NameRead> names_read(Database& database, std::string_view sql);
 
+/// A table after FROM or JOIN, with the schema before its name, if one stands there.
+struct TableRead {
+  std::string schema;
+  std::string name;
+
+  bool operator==(const TableRead&) const = default;
+};
+
+/// The same for any SQL that is to be run at once, and not planned as a dataset: what its SELECTs
+/// read. Throws SqlError if it does not parse.
+[[nodiscard]] std::vector<TableRead> tables_read(Database& database, std::string_view sql);
+
 }  // namespace millrace::sql

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Bad input and a bad world: each gives a clear error or is kept aside, and nothing is lost."""
+import base64
 import json
 import os
 import pathlib
@@ -53,10 +54,19 @@ class Home:
     def ids(self):
         return [row["id"] for row in self.rows()]
 
+    @property
+    def quarantine(self):
+        return self.path / ".millrace" / "bad" / "quarantine"
+
     def quarantined(self):
-        folder = self.path / ".millrace" / "bad" / "quarantine"
-        return [json.loads(line) for f in sorted(folder.rglob("*.jsonl"))
-                for line in f.read_text().splitlines()]
+        """The rows put aside, by file, line and part; `raw` as bytes, however they are written."""
+        rows = [json.loads(line) for f in self.quarantine.rglob("*.jsonl")
+                for line in f.read_text().split("\n") if line]
+        for row in rows:
+            assert ("raw" in row) != ("raw_base64" in row), row
+            row["raw"] = base64.b64decode(row["raw_base64"], validate=True) \
+                if "raw_base64" in row else row["raw"].encode()
+        return sorted(rows, key=lambda r: (r["origin"], r["line"], r.get("part", 0)))
 
 
 def says(text, *parts):
@@ -98,7 +108,7 @@ class Files:
         home.run()
         assert home.ids() == [1], home.ids()
         bad = home.quarantined()
-        assert len(bad) == 1 and bad[0]["line"] == 3 and "2,b" in bad[0]["raw"], bad
+        assert len(bad) == 1 and bad[0]["line"] == 3 and bad[0]["raw"] == b"2,b", bad
 
     def no_newline_at_the_end(self):
         home = self.home().write(HEADER + b"1,a,1.5\n2,b,2.5")
@@ -109,8 +119,49 @@ class Files:
         home = self.home().write(HEADER + b"1,a,1.5\n2,\xff\xfe,2.5\n3,c,3.5\n")
         home.run()
         assert home.ids() == [1, 3], home.ids()
-        assert len(home.quarantined()) == 1 and home.quarantined()[0]["line"] == 3
+        bad = home.quarantined()
+        assert len(bad) == 1 and bad[0]["line"] == 3 and "raw_base64" in bad[0], bad
+        assert bad[0]["raw"] == b"2,\xff\xfe,2.5", bad
 
+    def many_malformed_rows(self):
+        """Every one of them is kept, however many a batch has."""
+        home = self.home()
+        want = []
+        for file in range(2):
+            lines = [b"%d,%s,%s" % (i, os.urandom(i % 90).replace(b"\n", b"").replace(b"\r", b"")
+                                    .replace(b'"', b"").replace(b",", b"") or b"x",
+                                    b"1.5" if i % 6 == 0 else b"much") for i in range(3000)]
+            lines = [l if i % 6 else b"%d,good,1.5" % i for i, l in enumerate(lines)]
+            home.write(HEADER + b"\n".join(lines) + b"\n", f"{file}.csv")
+            want += [(f"{file}.csv", i + 2, l) for i, l in enumerate(lines) if i % 6]
+        home.run()
+        assert len(home.ids()) == 1000, len(home.ids())
+        bad = home.quarantined()
+        assert len(bad) == 5000 == len(want), len(bad)
+        for got, (name, line, raw) in zip(bad, want):
+            assert got["origin"].endswith(f"/in/{name}") and got["line"] == line and \
+                got["raw"] == raw, (got, name, line, raw)
+
+    def long_malformed_record(self):
+        rows = [b"2," + b"x" * 1_000_000 + b",much", b"3," + b"\xff" * 1_000_000 + b",3"]
+        home = self.home().write(HEADER + b"1,a,1\n" + b"\n".join(rows) + b"\n4,d,4\n")
+        home.run()
+        assert home.ids() == [1, 4], home.ids()
+        assert [b["raw"] for b in home.quarantined()] == rows, [len(b["raw"]) for b in home.quarantined()]
+
+    def record_longer_than_is_held(self):
+        """It is kept in parts; the rows around it are read."""
+        long = "2,".encode() + "größer €".encode() * 300_000
+        home = self.home().write(HEADER + b"1,a,1\n" + long + b"\n3,c,3\n4,d\n")
+        path = home.path / "pipeline.yaml"
+        path.write_text(path.read_text().replace("    on_malformed",
+                                                 "    max_line_bytes: 100000\n    on_malformed"))
+        home.run()
+        assert home.ids() == [1, 3], home.ids()
+        bad = home.quarantined()
+        assert [b["line"] for b in bad] == [3] * (len(bad) - 1) + [5] and len(bad) > 2, bad[-1]
+        assert [b.get("part") for b in bad] == [*range(1, len(bad)), None], bad[-1]
+        assert b"".join(b["raw"] for b in bad[:-1]) == long
     def ten_megabyte_field(self):
         home = self.home().write(HEADER + b"1,a,1\n2," + b"x" * 10_000_000 + b",2\n3,c,3\n")
         home.run()
@@ -145,7 +196,7 @@ class Files:
         bad = home.quarantined()
         assert home.ids() == [1, 3], home.ids()
         assert len(bad) == 1 and bad[0]["column"] == "amount" and bad[0]["line"] == 3, bad
-        assert "a.csv" in bad[0]["origin"] and "much" in bad[0]["raw"] and bad[0]["reason"], bad
+        assert "a.csv" in bad[0]["origin"] and bad[0]["raw"] == b"2,b,much" and bad[0]["reason"], bad
 
     def drop(self):
         home = self.home("drop").write(HEADER + b"1,a,1.5\n2,b,much\n3,c,3.5\n")
@@ -165,7 +216,8 @@ class Files:
         home.write(b'{"id": 1, "name": "a", "amount": 1.5}\n{"id": 2, "na\n{"id": "x"}\n'
                    b'{"id": 3, "extra": true}\n', "a.json").run()
         assert home.ids() == [1, 3], home.ids()
-        assert [b["line"] for b in home.quarantined()] == [2, 3], home.quarantined()
+        assert [(b["line"], b["raw"]) for b in home.quarantined()] == \
+            [(2, b'{"id": 2, "na'), (3, b'{"id": "x"}')], home.quarantined()
 
     def broken_parquet(self):
         says(self.home(format="parquet").write(b"PAR1 no, not really", "a.parquet").run(code=3),
@@ -237,6 +289,51 @@ class World:
             assert len(home.ids()) == 60_000
         finally:
             subprocess.run(["umount", out], check=True)
+
+    def malformed(self, rows):
+        home = self.home()
+        return home.write(HEADER + b"".join(b"%d,%s,much\n" % (i, os.urandom(64).hex().encode())
+                                            for i in range(rows)), "b.csv")
+
+    def full_disk_for_quarantine(self):
+        """Rows that can't be put aside fail the batch; with room again, none is missing."""
+        if os.geteuid() != 0:
+            raise m.Failed("needs root to mount a small tmpfs")
+        home = self.malformed(20_000)
+        home.quarantine.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", home.quarantine], check=True)
+        try:
+            says(home.run(code=3), "No space left on device", ".millrace/bad/quarantine/input/")
+            assert not m.files_below(home.quarantine), m.files_below(home.quarantine)
+            assert not m.files_below(home.path / "out"), m.files_below(home.path / "out")
+            subprocess.run(["mount", "-o", "remount,size=64m", home.quarantine], check=True)
+            home.run()
+            assert home.ids() == [1] and len(home.quarantined()) == 20_000
+        finally:
+            subprocess.run(["umount", home.quarantine], check=True)
+
+    def quarantine_that_can_not_be_written(self):
+        home = self.malformed(10)
+        home.quarantine.parent.mkdir(parents=True)
+        home.quarantine.write_text("a file where the folder should be")
+        says(home.run(code=3), ".millrace/bad/quarantine", "Not a directory")
+        assert not m.files_below(home.path / "out"), m.files_below(home.path / "out")
+        home.quarantine.unlink()
+        home.run()
+        assert home.ids() == [1] and len(home.quarantined()) == 10
+
+    def killed_while_it_quarantines(self):
+        """The batch runs again and leaves the same rows, once, and nothing half-written."""
+        for fault in ("batch.after_run:1", "quarantine.after_sync:1", "batch.after_quarantine:1",
+                      "checkpoint.commit.before_write:1"):
+            home = self.malformed(5_000)
+            done = m.run("run", "pipeline.yaml", "--once", cwd=home.path, check=False,
+                         env={"MILLRACE_FAULT": fault})
+            assert done.returncode == -9, (fault, done)
+            home.run()
+            assert m.files_below(home.quarantine) == ["input/000000000000.jsonl"], \
+                (fault, m.files_below(home.quarantine))
+            assert [b["line"] for b in home.quarantined()] == [*range(2, 5_002)], fault
 
     def corrupted_checkpoint(self):
         home = self.home()
@@ -375,7 +472,7 @@ def main():
         for group in (Files, World, Mistakes):
             instance = group(os.path.join(folder, "home"))
             for name in [n for n in group.__dict__ if not n.startswith("_")
-                         and n not in ("home", "check", "BASE")]:
+                         and n not in ("home", "malformed", "check", "BASE")]:
                 if not sys.argv[1:] or name in sys.argv[1:]:
                     report.case(f"{group.__name__}: {name}", getattr(instance, name))
     return report.close()

@@ -111,9 +111,15 @@ class Case:
         return m.canonical(m.query("pipeline.yaml", f"WITH {', '.join(parts)} FROM {self.last}",
                                    cwd=home))
 
-    def check(self, home, what):
+    def check(self, home, what, mode):
+        """What the sink wrote, and for a table also what the checkpoint holds."""
         want = self.oracle(home)
-        got = m.canonical(m.query("pipeline.yaml", "SELECT * FROM out", cwd=home))
+        self.compare(home, what, "out", want)
+        if mode != "append":
+            self.compare(home, f"{what}, table", f"state.{self.last}", want)
+
+    def compare(self, home, what, table, want):
+        got = m.canonical(m.query("pipeline.yaml", f"SELECT * FROM {table}", cwd=home))
         if got != want:
             missing = [r for r in want if r not in got][:3]
             extra = [r for r in got if r not in want][:3]
@@ -123,7 +129,7 @@ class Case:
     def straight(self, mode, limit, cut, threads=None):
         home = self.prepare(mode, limit, cut, threads)
         m.run("run", "pipeline.yaml", "--once", cwd=home)
-        self.check(home, f"{mode}")
+        self.check(home, f"{mode}", mode)
 
     def killed(self, mode, cut):
         hits = 0
@@ -136,7 +142,7 @@ class Case:
             assert done.returncode == -9, f"{fault}: exit code {done.returncode}\n{done.stderr}"
             hits += 1
             m.run("run", "pipeline.yaml", "--once", cwd=home)
-            self.check(home, f"{mode}, killed at {fault}")
+            self.check(home, f"{mode}, killed at {fault}", mode)
         assert hits >= 3, f"only {hits} fault points were met"
 
     def refused(self):

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <random>
 
-#include "base/crc32c.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "engine/checkpoint/files.h"
 #include "engine/checkpoint/recovery.h"
 
@@ -29,11 +29,6 @@ FileLock take_lock(const std::string& path, bool sync, const std::string& pipeli
   return {path + "/LOCK", "pipeline " + pipeline};
 }
 
-/// Of the description without the checksum itself.
-std::string checksum_of(const Json& description) {
-  return fmt::format("{:08x}", crc32c(description.dump()));
-}
-
 }  // namespace
 
 Checkpoint::Checkpoint(Options options, const std::string& pipeline)
@@ -47,7 +42,7 @@ Checkpoint::Checkpoint(Options options, const std::string& pipeline)
   }
   const auto path = options_.path + "/checkpoint.json";
   if (exists(path)) {
-    read_description(path);
+    read_description();
     return;
   }
   if (!numbered(options_.path + "/log", ".log").empty()) {
@@ -61,29 +56,8 @@ Checkpoint::Checkpoint(Options options, const std::string& pipeline)
   write_description();
 }
 
-void Checkpoint::read_description(const std::string& path) {
-  auto json = Json::parse(read_file(path), nullptr, false);
-  if (!json.is_object() || !json.contains("id") || !json.contains("version")) {
-    checkpoint_files::throw_damaged(path, 0, "it is not the description of a checkpoint");
-  }
-  if (json.at("version") != kCheckpointVersion) {
-    throw Error(
-        Blame::user,
-        fmt::format("the checkpoint `{}` has format version {}, and this millrace reads "
-                    "version {}; use the millrace that wrote it, or remove it to start over",
-                    options_.path, json.at("version").dump(), kCheckpointVersion));
-  }
-  const auto checksum = json.value("crc32c", Json());
-  json.erase("crc32c");
-  if (checksum != checksum_of(json)) {
-    checkpoint_files::throw_damaged(path, 0, "its checksum does not fit, so something changed it");
-  }
-  if (json.value("pipeline", "") != pipeline_) {
-    throw Error(Blame::user,
-                fmt::format("the checkpoint `{}` is that of pipeline {}, not of {}; give this "
-                            "pipeline another `checkpoint: path`",
-                            options_.path, json.value("pipeline", "?"), pipeline_));
-  }
+void Checkpoint::read_description() {
+  const auto json = checkpoint_files::read_description(options_.path, pipeline_);
   id_ = json.at("id");
   created_ = json.value("created", "");
   fingerprints_ = json.value("fingerprints", Json());
@@ -95,7 +69,7 @@ void Checkpoint::write_description() const {
                {"pipeline", pipeline_},
                {"created", created_},
                {"fingerprints", fingerprints_}};
-  json["crc32c"] = checksum_of(json);
+  json["crc32c"] = checkpoint_files::checksum_of(json);
   write_file_atomically(options_.path + "/checkpoint.json", json.dump(2) + "\n", options_.sync);
 }
 
@@ -109,6 +83,9 @@ void Checkpoint::set_fingerprints(const Json& fingerprints) {
 Recovered Checkpoint::recover(const RecoveryVisitor& visitor) {
   Recovery recovery(options_.path, id_, visitor);
   auto result = recovery.run();
+  if (!result.torn_end.empty()) {
+    Log().info("{}, as a crash leaves it, is dropped", result.torn_end);
+  }
   last_committed_ = result.last_committed.value_or(-1);
   commits_ = result.replayed;
   base_snapshot_ = result.snapshot.value_or(-1);

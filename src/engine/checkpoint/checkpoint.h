@@ -28,7 +28,7 @@ struct LoggedBatch {
 using NextPiece = std::function<bool(std::string& piece)>;
 
 /// What recovery tells, in this order: positions() and state() of the snapshot, if there is one;
-/// then for each committed batch after it state() and committed().
+/// then for each committed batch after it state() and committed(). Pieces may be left unread.
 struct RecoveryVisitor {
   std::function<void(const std::map<std::string, Json>& positions)> positions;
   std::function<void(const std::string& dataset, const NextPiece& next)> state;
@@ -41,6 +41,7 @@ struct Recovered {
   std::optional<LoggedBatch> unfinished;  ///< planned, not committed: to be run again
   std::optional<std::int64_t> snapshot;   ///< the batch of the snapshot that was used
   std::int64_t replayed = 0;              ///< committed batches after it
+  std::string torn_end;  ///< where a record was not written to its end; empty: nowhere
 };
 
 /// One process's hold on a checkpoint folder:
@@ -87,8 +88,6 @@ class Checkpoint {
 
   /// Whether enough time or log has passed since the last snapshot.
   [[nodiscard]] bool snapshot_due() const;
-  /// Commits since the last snapshot.
-  [[nodiscard]] std::int64_t commits_since_snapshot() const noexcept { return commits_; }
   /// Writes a snapshot as of the last commit. `states` is called to write each dataset's state
   /// through put(dataset, piece). Then old files are removed.
   using PutState = std::function<void(const std::string& dataset, std::string_view piece)>;
@@ -96,7 +95,7 @@ class Checkpoint {
                       const std::function<void(const PutState& put)>& states);
 
  private:
-  void read_description(const std::string& pipeline);
+  void read_description();
   void write_description() const;
   std::optional<std::int64_t> load_snapshot(const RecoveryVisitor& visitor);
   void remove_unusable_snapshots() const;
@@ -118,8 +117,7 @@ class Checkpoint {
   std::chrono::steady_clock::time_point last_snapshot_ = std::chrono::steady_clock::now();
 };
 
-/// A checkpoint as `millrace state` shows it. Read without the lock: a running pipeline may write
-/// on meanwhile.
+/// A checkpoint as `millrace state` shows it.
 struct CheckpointView {
   struct File {
     std::string name;
@@ -133,6 +131,20 @@ struct CheckpointView {
   std::map<std::int64_t, std::int64_t> state_bytes;  ///< logged by batch
   std::string note;                                  ///< a torn end, or damage
 };
+
+// These read a checkpoint without its lock and change nothing: a pipeline may run meanwhile. If it
+// gets in the way, by removing a file that is being read, they begin anew.
+
 [[nodiscard]] CheckpointView view_checkpoint(const std::string& path);
+
+/// Takes states as recovery does.
+struct StateVisitor {
+  std::function<void()> begin;  ///< forget what was told: it is told from the beginning
+  std::function<void(const std::string& dataset, const NextPiece& next)> state;
+};
+/// Reads the states as of the last committed batch. Returns this batch; nullopt: there is none yet.
+/// Throws Error.
+std::optional<LoggedBatch> read_states(const std::string& path, const std::string& pipeline,
+                                       const StateVisitor& visitor);
 
 }  // namespace millrace

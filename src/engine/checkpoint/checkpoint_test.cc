@@ -441,6 +441,132 @@ TEST_F(CheckpointTest, ACrashBetweenLogFileAndSnapshotDoesNoHarm) {
   EXPECT_EQ(reopened(), story_of(3));
 }
 
+// A dataset that is gone from the pipeline: nobody wants what the snapshot has of it.
+TEST_F(CheckpointTest, PiecesMayBeLeftUnread) {
+  run_batches(0, 2);
+  {
+    Checkpoint checkpoint(options_for(home_), "orders");
+    (void)recover(checkpoint);
+    checkpoint.write_snapshot({{"orders", 2}}, [](const Checkpoint::PutState& put) {
+      put("gone", "a");
+      put("gone", "b");
+      put("totals", "<0>");
+      put("totals", "<1>");
+    });
+    run_batch(checkpoint, 2);
+  }
+  Checkpoint checkpoint(options_for(home_), "orders");
+  std::string state;
+  RecoveryVisitor visitor;
+  visitor.positions = [](const auto&) {};
+  visitor.state = [&](const std::string& dataset, const NextPiece& next) {
+    std::string piece;
+    while (dataset == "totals" && next(piece)) {
+      state += piece;
+    }
+  };
+  visitor.committed = [](const LoggedBatch&) {};
+  (void)checkpoint.recover(visitor);
+  EXPECT_EQ(state, story_of(3).state);
+}
+
+class ReadStatesTest : public CheckpointTest {
+ protected:
+  /// Reads the states as `millrace query` does.
+  Story read() {
+    Story story;
+    const StateVisitor visitor{.begin =
+                                   [&] {
+                                     story.state.clear();
+                                     begun_++;
+                                   },
+                               .state =
+                                   [&](const std::string&, const NextPiece& next) {
+                                     if (before_state) {
+                                       before_state();
+                                     }
+                                     for (std::string piece; next(piece);) {
+                                       story.state += piece;
+                                     }
+                                   }};
+    if (const auto last = read_states(home_.string(), "orders", visitor)) {
+      story.recovered.last_committed = last->batch;
+      story.position = last->slices.at("orders").at("to");
+      EXPECT_EQ(last->time_us, 1000 + last->batch);
+    }
+    return story;
+  }
+
+  std::function<void()> before_state;
+  int begun_ = 0;
+};
+
+TEST_F(ReadStatesTest, AsOfTheLastCommitBesideAPipeline) {
+  Checkpoint checkpoint(options_for(home_), "orders");
+  auto story = recover(checkpoint);
+  EXPECT_EQ(read(), Story{});
+  for (std::int64_t batch = 0; batch < 9; batch++) {
+    run_batch(checkpoint, batch);
+    story = story_of(batch + 1);
+    EXPECT_EQ(read(), story) << batch;
+    if (batch % 2 == 1) {
+      snapshot(checkpoint, story);
+      EXPECT_EQ(read(), story) << batch;  // all from the snapshot, but for the batch's time
+    }
+  }
+  checkpoint.log_offsets({9, 5, {{"orders", {{"to", 10}}}}});
+  checkpoint.log_state(9, "totals", "not committed");
+  EXPECT_EQ(read(), story);
+  const auto segment = log(8);
+  const auto before = content_of(segment);
+  std::ofstream(segment, std::ios::app) << "mrec half a record";
+  EXPECT_EQ(read(), story);
+  EXPECT_EQ(content_of(segment), before + "mrec half a record");  // nothing is mended here
+  EXPECT_EQ(begun_, 16);
+}
+
+// The pipeline removes what is being read: the snapshot after it was found, the log behind it.
+TEST_F(ReadStatesTest, BeginsAnewIfFilesGoAway) {
+  Checkpoint checkpoint(options_for(home_), "orders");
+  (void)recover(checkpoint);
+  std::int64_t batches = 0;
+  const auto go_on = [&] {
+    for (int i = 0; i < 2; i++) {
+      run_batch(checkpoint, batches++);
+      snapshot(checkpoint, story_of(batches));
+    }
+  };
+  go_on();
+  run_batch(checkpoint, batches++);
+  int disturbed = 0;
+  before_state = [&] {
+    if (disturbed < 3) {
+      disturbed++;
+      go_on();
+    }
+  };
+  const auto story = read();
+  EXPECT_EQ(story, story_of(batches));
+  EXPECT_EQ(disturbed, 3);
+  EXPECT_GT(begun_, 1);
+}
+
+TEST_F(ReadStatesTest, DamageAndOtherPipelinesAreErrors) {
+  run_batches(0, 3);
+  auto bytes = content_of(log(0));
+  bytes[bytes.size() / 2] ^= 1;
+  const auto whole = content_of(log(0));
+  overwrite(log(0), bytes);
+  try {
+    (void)read();
+    FAIL() << "took damage for data";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr(log(0).string()));
+  }
+  overwrite(log(0), whole);
+  EXPECT_THROW((void)read_states(home_.string(), "payments", {}), Error);
+}
+
 TEST_F(CheckpointTest, CanBeLookedAtWhileItIsInUse) {
   Checkpoint checkpoint(options_for(home_), "orders");
   (void)recover(checkpoint);

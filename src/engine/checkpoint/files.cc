@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/crc32c.h"
 #include "base/strings.h"
 
 namespace millrace::checkpoint_files {
@@ -34,6 +35,37 @@ std::int64_t size_of(const std::string& path) {
   std::error_code ignored;  // the file may have gone since it was listed
   const auto size = std::filesystem::file_size(path, ignored);
   return ignored ? 0 : static_cast<std::int64_t>(size);
+}
+
+Json read_description(const std::string& checkpoint, const std::string& pipeline) {
+  const auto path = checkpoint + "/checkpoint.json";
+  auto json = Json::parse(read_file(path), nullptr, false);
+  if (!json.is_object() || !json.contains("id") || !json.contains("version")) {
+    throw_damaged(path, 0, "it is not the description of a checkpoint");
+  }
+  if (json.at("version") != kCheckpointVersion) {
+    throw Error(
+        Blame::user,
+        fmt::format("the checkpoint `{}` has format version {}, and this millrace reads "
+                    "version {}; use the millrace that wrote it, or remove it to start over",
+                    checkpoint, json.at("version").dump(), kCheckpointVersion));
+  }
+  const auto checksum = json.value("crc32c", Json());
+  json.erase("crc32c");
+  if (checksum != checksum_of(json)) {
+    throw_damaged(path, 0, "its checksum does not fit, so something changed it");
+  }
+  if (json.value("pipeline", "") != pipeline) {
+    throw Error(Blame::user,
+                fmt::format("the checkpoint `{}` is that of pipeline {}, not of {}; give this "
+                            "pipeline another `checkpoint: path`",
+                            checkpoint, json.value("pipeline", "?"), pipeline));
+  }
+  return json;
+}
+
+std::string checksum_of(const Json& description) {
+  return fmt::format("{:08x}", crc32c(description.dump()));
 }
 
 std::string offsets_payload(const LoggedBatch& batch) {

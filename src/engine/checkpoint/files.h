@@ -16,6 +16,12 @@ namespace millrace::checkpoint_files {
 [[nodiscard]] std::string snapshot_path(const std::string& checkpoint, std::int64_t batch);
 [[nodiscard]] std::int64_t size_of(const std::string& path);
 
+/// The checkpoint.json of a checkpoint folder. Throws Error if it is damaged, of another version or
+/// that of another pipeline.
+[[nodiscard]] Json read_description(const std::string& checkpoint, const std::string& pipeline);
+/// Of the description without the checksum itself.
+[[nodiscard]] std::string checksum_of(const Json& description);
+
 [[nodiscard]] std::string offsets_payload(const LoggedBatch& batch);
 [[nodiscard]] LoggedBatch parse_offsets(const Record& record, const std::string& path);
 [[nodiscard]] std::string state_payload(const std::string& dataset, std::string_view piece);

@@ -111,14 +111,17 @@ void Recovery::load(std::int64_t snapshot) {
   bool more = advance();
   while (more) {
     const auto current = dataset;
-    visitor_.state(current, [&](std::string& piece) {
+    const NextPiece next = [&](std::string& piece) {
       if (!more || dataset != current) {
         return false;
       }
       piece = std::move(record.payload);
       more = advance();
       return true;
-    });
+    };
+    visitor_.state(current, next);
+    for (std::string unwanted; next(unwanted);) {  // of a dataset that is no more
+    }
   }
   result_.snapshot = snapshot;
   result_.last_committed = snapshot;
@@ -140,8 +143,7 @@ void Recovery::replay(std::int64_t segment, bool last) {
       if (!last || !is_torn_write(reader)) {
         throw_damaged(path, reader.offset(), "a record there is not as it was written");
       }
-      Log().info("{}: dropped a torn record at byte {}, as a crash leaves it", path,
-                 reader.offset());
+      result_.torn_end = fmt::format("{}: a torn record at byte {}", path, reader.offset());
       break;
     }
     if (first) {

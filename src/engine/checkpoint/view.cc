@@ -1,10 +1,40 @@
 #include <fmt/format.h>
 
+#include <thread>
+
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/checkpoint/files.h"
+#include "engine/checkpoint/recovery.h"
 
 namespace millrace {
 namespace {
+
+using checkpoint_files::log_path;
+using checkpoint_files::numbered;
+using checkpoint_files::size_of;
+using checkpoint_files::snapshot_path;
+
+constexpr int kAttempts = 6;
+constexpr auto kFirstPause = std::chrono::milliseconds(10);
+
+/// What fails may do so because a pipeline has just removed a file, or is about to write the rest
+/// of a record. What is really missing or damaged is so the last time, too.
+template <class Read>
+auto beside_a_pipeline(const Read& read) {
+  auto pause = kFirstPause;
+  for (int attempt = 1; attempt < kAttempts; attempt++) {
+    try {
+      return read();
+    } catch (const Error& error) {
+      if (error.blame() != Blame::external) {
+        throw;
+      }
+    }
+    std::this_thread::sleep_for(pause);
+    pause *= 2;
+  }
+  return read();
+}
 
 void read_log(const std::string& path, CheckpointView& view) {
   RecordReader reader(path);
@@ -25,13 +55,7 @@ void read_log(const std::string& path, CheckpointView& view) {
   }
 }
 
-}  // namespace
-
-CheckpointView view_checkpoint(const std::string& path) {
-  using checkpoint_files::log_path;
-  using checkpoint_files::numbered;
-  using checkpoint_files::size_of;
-  using checkpoint_files::snapshot_path;
+CheckpointView read_view(const std::string& path) {
   CheckpointView view;
   view.description = Json::parse(read_file(path + "/checkpoint.json"), nullptr, false);
   if (!view.description.is_object()) {
@@ -44,13 +68,58 @@ CheckpointView view_checkpoint(const std::string& path) {
   }
   for (const auto first : numbered(path + "/log", ".log")) {
     const auto file = log_path(path, first);
-    if (!exists(file)) {
-      continue;  // a running pipeline has removed it since
-    }
     view.logs.push_back({fmt::format("{:012}.log", first), size_of(file)});
     read_log(file, view);
   }
   return view;
+}
+
+/// Looks a batch up in the log. It is there as long as no later batch has a snapshot.
+LoggedBatch find_batch(const std::string& path, std::int64_t batch) {
+  auto logs = numbered(path + "/log", ".log");
+  while (!logs.empty() && logs.back() > batch) {
+    logs.pop_back();
+  }
+  if (!logs.empty()) {
+    RecordReader reader(log_path(path, logs.back()));
+    Record record;
+    while (reader.next(record) == RecordReader::Result::record) {
+      if (record.kind == Record::Kind::offsets && record.batch == batch) {
+        return checkpoint_files::parse_offsets(record, reader.path());
+      }
+    }
+  }
+  throw Error(Blame::external, fmt::format("batch {} is not in the log of the checkpoint `{}`, but "
+                                           "there is a snapshot of it; restore the folder from a "
+                                           "copy, or remove it to start over",
+                                           batch, path));
+}
+
+std::optional<LoggedBatch> try_read_states(const std::string& path, const std::string& id,
+                                           const StateVisitor& visitor) {
+  std::optional<LoggedBatch> last;
+  visitor.begin();
+  const RecoveryVisitor steps{
+      .positions = [](const auto&) {},
+      .state = visitor.state,
+      .committed = [&](const LoggedBatch& batch) { last = batch; },
+  };
+  const auto recovered = Recovery(path, id, steps).run();
+  return recovered.last_committed && !last ? find_batch(path, *recovered.last_committed) : last;
+}
+
+}  // namespace
+
+CheckpointView view_checkpoint(const std::string& path) {
+  return beside_a_pipeline([&] { return read_view(path); });
+}
+
+std::optional<LoggedBatch> read_states(const std::string& path, const std::string& pipeline,
+                                       const StateVisitor& visitor) {
+  return beside_a_pipeline([&] {
+    const auto description = checkpoint_files::read_description(path, pipeline);
+    return try_read_states(path, description.at("id"), visitor);
+  });
 }
 
 }  // namespace millrace

@@ -169,7 +169,7 @@ bool CsvScanner::next_records(duckdb::ClientContext& context, CsvLocal& local,
   while (next_block(context, local.file, local.block)) {
     if (local.block.problem != nullptr) {
       malformed(local.file->text.path(), local.block.first_line, "", local.block.text,
-                local.block.problem);
+                local.block.problem, local.block.part);
       continue;
     }
     local.layout = static_cast<const CsvLayout*>(local.file->layout.get());

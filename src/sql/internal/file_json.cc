@@ -89,8 +89,9 @@ class JsonScanner final : public TextScanner {
   /// A line that was parsed, until its chunk is done.
   struct Line {
     duckdb_yyjson::yyjson_val* value = nullptr;
-    std::string_view text;
-    std::size_t block = 0;  // index in `blocks`
+    std::string_view whole;  // without its line end
+    std::string_view text;   // without spaces around it
+    std::size_t block = 0;   // index in `blocks`
   };
   struct Source {
     File* file = nullptr;
@@ -150,7 +151,8 @@ bool JsonScanner::next_line(duckdb::ClientContext& context, JsonLocal& local, Li
       const std::string_view text = local.blocks.back().block.text;
       while (local.position < text.size()) {
         const auto end = std::min(text.find('\n', local.position), text.size());
-        line.text = trim(text.substr(local.position, end - local.position));
+        line.whole = without_line_end(text.substr(local.position, end - local.position));
+        line.text = trim(line.whole);
         line.block = local.blocks.size() - 1;
         local.position = end + 1;
         if (!line.text.empty()) {
@@ -164,7 +166,7 @@ bool JsonScanner::next_line(duckdb::ClientContext& context, JsonLocal& local, Li
     }
     if (next.block.problem != nullptr) {
       malformed(next.file->text.path(), next.block.first_line, "", next.block.text,
-                next.block.problem);
+                next.block.problem, next.block.part);
       continue;
     }
     local.blocks.push_back(std::move(next));
@@ -176,7 +178,7 @@ void JsonScanner::reject(const JsonLocal& local, const Line& line, const std::st
   const Source& source = local.blocks[line.block];
   malformed(source.file->text.path(),
             source.block.first_line + count_of('\n', source.block.text.data(), line.text.data()),
-            "", line.text, reason);
+            "", line.whole, reason);
 }
 
 bool JsonScanner::parse(JsonLocal& local, Line& line) {

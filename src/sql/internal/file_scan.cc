@@ -17,12 +17,10 @@ namespace millrace::sql {
 
 namespace {
 
-// Of a malformed row's text: more is cut off.
-constexpr std::size_t kRawKept = 64 * 1024;
+// Of a malformed row's text in a message: more is cut off.
 constexpr std::size_t kRawInMessage = 200;
 
-/// The text as valid UTF-8: a byte that is not is written \xHH, so that the text can be stored
-/// anywhere and the byte can still be seen.
+/// The text as valid UTF-8, for people: a byte that is not is written \xHH.
 std::string printable(std::string_view raw) {
   std::string text;
   while (!raw.empty()) {
@@ -108,21 +106,17 @@ std::int64_t FileScanner::total_bytes() const noexcept {
 }
 
 void FileScanner::malformed(const std::string& file, std::int64_t line, std::string_view column,
-                            std::string_view raw, const std::string& reason) {
+                            std::string_view raw, const std::string& reason, int part) {
+  const bool first = part <= 1;  // a row in parts is one row
   switch (format().on_malformed) {
     case OnMalformed::drop:
-      input_.malformed.fetch_add(1, std::memory_order_relaxed);
-      return;
-    case OnMalformed::quarantine: {
-      MalformedRow row{file, line, std::string(column), {}, printable(cut(reason, kRawKept))};
-      row.raw = printable(cut(raw, kRawKept));
-      if (raw.size() > kRawKept) {
-        row.reason +=
-            fmt::format(" (the first {} of {} bytes are kept)", row.raw.size(), raw.size());
+      break;
+    case OnMalformed::quarantine:
+      if (input_.quarantine != nullptr) {
+        input_.quarantine->add(
+            {file, line, std::string(column), std::string(raw), printable(reason), part});
       }
-      input_.add_malformed(std::move(row));
-      return;
-    }
+      break;
     case OnMalformed::fail:
       throw Error(
           Blame::external,
@@ -132,6 +126,7 @@ void FileScanner::malformed(const std::string& file, std::int64_t line, std::str
                       printable(cut(reason, kRawInMessage)), printable(cut(raw, kRawInMessage)),
                       raw.size() > kRawInMessage ? "..." : ""));
   }
+  input_.malformed.fetch_add(first ? 1 : 0, std::memory_order_relaxed);
 }
 
 }  // namespace millrace::sql

@@ -48,9 +48,10 @@ class FileScanner {
 
   [[nodiscard]] const FileFormat& format() const noexcept { return *input_.declared->files; }
   [[nodiscard]] std::int64_t total_bytes() const noexcept;
-  /// Deals with a malformed row as the source says: keeps it, counts it, or throws.
+  /// Deals with a malformed row as the source says: hands it on, counts it, or throws. `part`: see
+  /// MalformedRow.
   void malformed(const std::string& file, std::int64_t line, std::string_view column,
-                 std::string_view raw, const std::string& reason);
+                 std::string_view raw, const std::string& reason, int part = 0);
 
   Input& input_;
   FileScan scan_;

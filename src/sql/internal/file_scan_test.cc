@@ -9,11 +9,15 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/strings.h"
 #include "sql/database.h"
 #include "sql/internal/database.h"
 #include "sql/internal/types.h"
@@ -23,6 +27,26 @@ namespace {
 
 namespace fs = std::filesystem;
 using Lines = std::vector<std::string>;
+
+/// Keeps the malformed rows in memory.
+class Kept final : public MalformedReceiver {
+ public:
+  void add(const MalformedRow& row) override {
+    const std::lock_guard guard(lock_);
+    rows_.push_back(row);
+  }
+  /// By line, and by part.
+  [[nodiscard]] std::vector<MalformedRow> sorted() const {
+    auto rows = rows_;
+    std::ranges::sort(rows, {}, [](const auto& row) { return std::pair(row.line, row.part); });
+    return rows;
+  }
+  void clear() { rows_.clear(); }
+
+ private:
+  std::mutex lock_;
+  std::vector<MalformedRow> rows_;
+};
 
 /// A folder of files and a way to scan them, on any number of threads.
 class FileScanTest : public testing::Test {
@@ -62,6 +86,8 @@ class FileScanTest : public testing::Test {
     }
     declared->files = format_;
     input_ = std::make_unique<Input>(declared);
+    input_->quarantine = &kept_;
+    kept_.clear();
     duckdb::Connection connection(*database_.impl().duck);
     connection.BeginTransaction();
     const auto scanner = FileScanner::open(*connection.context, *input_, scan_, columns);
@@ -134,9 +160,7 @@ class FileScanTest : public testing::Test {
   /// "line column raw" of the rows put aside, by line.
   Lines malformed() {
     Lines lines;
-    std::sort(input_->malformed_rows.begin(), input_->malformed_rows.end(),
-              [](const auto& a, const auto& b) { return a.line < b.line; });
-    for (const MalformedRow& row : input_->malformed_rows) {
+    for (const MalformedRow& row : kept_.sorted()) {
       lines.push_back(fmt::format("{} {} {}", row.line, row.column, row.raw));
     }
     return lines;
@@ -147,6 +171,7 @@ class FileScanTest : public testing::Test {
   FileFormat format_;
   FileScan scan_;
   std::unique_ptr<Input> input_;
+  Kept kept_;
   int threads_ = 2;
 };
 
@@ -220,9 +245,9 @@ TEST_F(FileScanTest, QuarantinesRowsAndKeepsTheirNeighbours) {
   for (threads_ = 1; threads_ <= 2; ++threads_) {
     EXPECT_EQ(read(kSchema), (Lines{"1|a|1.5", "7|g|7.0", "9|i|9.0"}));
     EXPECT_EQ(input_->malformed, 9);
-    EXPECT_EQ(malformed(), (Lines{"3 amount 2,b,much", "4 id x,c,y", "5  3,d", "6  4,e,2,5",
-                                  "7  5,\\xff\\xfe,2.5", "8  6,\"f\"g,2", "10  8,\"open,8",
-                                  "12 id 1.5,j,1", "13  10,k"}));
+    EXPECT_EQ(malformed(),
+              (Lines{"3 amount 2,b,much", "4 id x,c,y", "5  3,d", "6  4,e,2,5", "7  5,\xff\xfe,2.5",
+                     "8  6,\"f\"g,2", "10  8,\"open,8", "12 id 1.5,j,1", "13  10,k"}));
   }
 }
 
@@ -231,23 +256,41 @@ TEST_F(FileScanTest, DropsOrFailsIfTold) {
   format_.on_malformed = OnMalformed::drop;
   EXPECT_EQ(read(kSchema), (Lines{"1|a|1.5", "3|c|3.5"}));
   EXPECT_EQ(input_->malformed, 1);
-  EXPECT_TRUE(input_->malformed_rows.empty());
+  EXPECT_TRUE(kept_.sorted().empty());
   format_.on_malformed = OnMalformed::fail;
   const std::string text = error_of(kSchema);
   EXPECT_NE(text.find(path + ":3: malformed row: `amount`"), std::string::npos) << text;
   EXPECT_NE(text.find("2,b,much"), std::string::npos) << text;
 }
 
-// More than the kept rows are still counted.
-TEST_F(FileScanTest, CountsMoreMalformedRowsThanItKeeps) {
+TEST_F(FileScanTest, HandsOnEveryMalformedRow) {
   std::string text = "id,name,amount\n";
+  Lines bad;
   for (int i = 0; i < 50'000; ++i) {
-    text += fmt::format("{},a,{}\n", i, i % 2 == 0 ? "1" : "x");
+    const auto line = fmt::format("{},a,{}", i, i % 2 == 0 ? "1" : "x");
+    text += line + "\n";
+    if (i % 2 != 0) {
+      bad.push_back(fmt::format("{} amount {}", i + 2, line));
+    }
   }
   write("a.csv", text);
   EXPECT_EQ(read(kSchema).size(), 25'000U);
   EXPECT_EQ(input_->malformed, 25'000);
-  EXPECT_EQ(input_->malformed_rows.size(), Input::kMalformedKept);
+  EXPECT_TRUE(malformed() == bad);
+}
+
+// Spaces are part of a row, its line end is not.
+TEST_F(FileScanTest, MalformedRowsAreKeptByteForByte) {
+  const std::string long_text(100'000, '\xFF');
+  write("a.csv", "id,name,amount\n 1 , a ,x \t\r\n2," + long_text + ",1\n3,\"open, \xE2\x82\n");
+  EXPECT_TRUE(read(kSchema).empty());
+  EXPECT_TRUE(malformed() == (Lines{"2 amount  1 , a ,x \t", "3  2," + long_text + ",1",
+                                    "4  3,\"open, \xE2\x82"}));
+  scan_ = FileScan();
+  format_.kind = FileFormat::Kind::json;
+  write("a.json", "  {\"id\": \"x\"}  \r\n\t{\"id\"  ");
+  EXPECT_TRUE(read("id BIGINT").empty());
+  EXPECT_EQ(malformed(), (Lines{"1    {\"id\": \"x\"}  ", "2  \t{\"id\"  "}));
 }
 
 TEST_F(FileScanTest, LongRecords) {
@@ -257,7 +300,42 @@ TEST_F(FileScanTest, LongRecords) {
   format_.max_line_bytes = 1'000'000;
   EXPECT_EQ(read(kSchema), (Lines{"1|a|1.0", "3|c|3.0"}));
   EXPECT_EQ(input_->malformed, 1);
-  EXPECT_EQ(input_->malformed_rows.at(0).line, 3);
+  EXPECT_EQ(kept_.sorted().at(0).line, 3);
+}
+
+// A line that is longer than may be held is handed on in parts, cut between characters.
+TEST_F(FileScanTest, TooLongRecordsAreHandedOnInParts) {
+  format_.max_line_bytes = 1'000'000;
+  for (const std::string_view end : {"\n", "\r\n", ""}) {
+    for (std::size_t more = 0; more < 3; ++more) {
+      std::string long_line = "2," + std::string(more, 'x');
+      while (long_line.size() < 3'300'000) {
+        long_line += "\xE2\x82\xAC\xF0\x9F\x98\x80";
+      }
+      scan_ = FileScan();
+      write("a.csv", fmt::format("id,name,amount\n1,a,1\n{}{}", long_line, end));
+      write("b.csv", fmt::format("id,name,amount\n1,b,1\n{}\n3,c,3\n4,d\n", long_line));
+      EXPECT_EQ(read(kSchema), (Lines{"1|a|1.0", "1|b|1.0", "3|c|3.0"}));
+      EXPECT_EQ(input_->malformed, 3);
+      std::map<std::string, std::string> whole;
+      for (const MalformedRow& row : kept_.sorted()) {
+        if (row.line == 5) {
+          EXPECT_EQ(row.raw, "4,d");
+          EXPECT_EQ(row.part, 0);
+          continue;
+        }
+        EXPECT_EQ(row.line, 3);
+        EXPECT_GT(row.part, 0);
+        EXPECT_FALSE(find_invalid_utf8(row.raw));
+        EXPECT_LT(row.raw.size(), 2'500'000U);
+        whole[row.origin] += row.raw;
+      }
+      ASSERT_EQ(whole.size(), 2U);
+      for (const auto& [file, line] : whole) {
+        EXPECT_TRUE(line == long_line) << file << more;
+      }
+    }
+  }
 }
 
 // A quote left open in the middle of a large file: only its line may be lost.

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/strings.h"
 
 namespace millrace::sql {
 
@@ -17,7 +16,29 @@ namespace {
 constexpr std::size_t kBlockBytes = 1 << 20;
 constexpr std::size_t kPadding = 64;
 
+constexpr const char* kTooLong = "longer than `max_line_bytes`";
+
+/// Where a text may be cut: not within a character, nor within CRLF. Never at its beginning.
+std::size_t place_to_cut(std::string_view text) {
+  constexpr std::size_t kLongest = 4;  // bytes of a character
+  for (std::size_t back = 1; back <= kLongest && back < text.size(); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xC0U) != 0x80U) {  // a character begins here
+      const std::size_t length = byte < 0xC0U ? 1 : byte < 0xE0U ? 2 : byte < 0xF0U ? 3 : 4;
+      return length > back || byte == '\r' ? text.size() - back : text.size();
+    }
+  }
+  return text.size();  // it is not UTF-8: any place is as good
+}
+
 }  // namespace
+
+std::string_view without_line_end(std::string_view line) noexcept {
+  if (line.ends_with('\n')) {
+    line.remove_suffix(1);
+  }
+  return line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+}
 
 std::int64_t count_of(char byte, const char* begin, const char* end) noexcept {
   // Rounds of a fixed length with small sums: the compiler makes them SIMD.
@@ -112,49 +133,53 @@ void TextFile::take(std::size_t bytes, char newline, TextBlock& block) {
   block.first_line = line_;
   block.at_end = at_end_ && begin_ + bytes == end_;
   block.problem = nullptr;
+  block.part = 0;
   line_ += count_of(newline, block.text.data(), block.text.data() + bytes);
   begin_ += bytes;
 }
 
-/// After a line that was too long: drops what is left of it. False at the end of the file.
-bool TextFile::skip_rest_of_line(char newline) {
-  while (true) {
-    const auto found = beginning().find(newline);
-    if (found != std::string_view::npos) {
-      begin_ += found + 1;
-      ++line_;
-      skipping_ = false;
-      return true;
-    }
-    begin_ = end_;
-    if (at_end_) {
-      return false;
-    }
-    buffer_ = duckdb::make_buffer<TextBuffer>(kBlockBytes);  // blocks given out may use the old one
-    begin_ = end_ = 0;
-    fill();
+/// Gives out a part of a line that is too long to be held whole.
+void TextFile::take_part(std::size_t bytes, char newline, TextBlock& block) {
+  take(bytes, newline, block);
+  block.problem = kTooLong;
+  block.part = ++parts_;
+}
+
+/// The next part of a line that is too long. False if there is none: the line has ended.
+bool TextFile::next_part(char newline, TextBlock& block) {
+  grow();  // blocks given out may use the old buffer
+  fill();
+  const std::string_view text = beginning();
+  const auto found = text.find(newline);
+  if (found == std::string_view::npos && !at_end_) {
+    take_part(place_to_cut(text), newline, block);
+    return true;
   }
+  take_part(found == std::string_view::npos ? text.size() : found + 1, newline, block);
+  block.text = without_line_end(block.text);
+  parts_ = 0;
+  return !block.text.empty();
 }
 
 /// A record that is longer than allowed. If its first line is short, a quote was left open there,
 /// and only that line is lost.
-bool TextFile::take_oversized(const RecordEnds& ends, TextBlock& block) {
+void TextFile::take_oversized(const RecordEnds& ends, TextBlock& block) {
   const std::string_view text = beginning();
   const auto newline = text.find(ends.newline());
   if (newline != std::string_view::npos) {
     take(newline + 1, ends.newline(), block);
-    block.text = trim(block.text);
+    block.text = without_line_end(block.text);
     block.problem = "a quote is never closed";
-    return true;
+    return;
   }
-  take(text.size(), ends.newline(), block);
-  block.problem = "longer than `max_line_bytes`";
-  skipping_ = true;
-  return true;
+  take_part(place_to_cut(text), ends.newline(), block);
 }
 
 bool TextFile::next(const RecordEnds& ends, TextBlock& block) {
-  if (done_ || (skipping_ && !skip_rest_of_line(ends.newline()))) {
+  if (parts_ > 0 && next_part(ends.newline(), block)) {
+    return true;
+  }
+  if (done_ || (at_end_ && begin_ == end_)) {
     done_ = true;
     return false;
   }
@@ -174,7 +199,8 @@ bool TextFile::next(const RecordEnds& ends, TextBlock& block) {
       return true;
     }
     if (static_cast<std::int64_t>(end_ - begin_) > max_record_bytes_) {
-      return take_oversized(ends, block);
+      take_oversized(ends, block);
+      return true;
     }
     grow();
   }

@@ -32,7 +32,11 @@ struct TextBlock {
   std::int64_t first_line = 1;
   bool at_end = false;            // the file ends here, perhaps within a record
   const char* problem = nullptr;  // the text is one malformed record, for this reason
+  int part = 0;                   // ... or a part of it: 1, 2, ...
 };
+
+/// A line as it was cut off before its newline: CRLF leaves a CR.
+[[nodiscard]] std::string_view without_line_end(std::string_view line) noexcept;
 
 /// How often a byte occurs.
 [[nodiscard]] std::int64_t count_of(char byte, const char* begin, const char* end) noexcept;
@@ -87,8 +91,9 @@ class TextFile {
   void fill();
   void check_encoding();
   void grow();
-  bool skip_rest_of_line(char newline);
-  bool take_oversized(const RecordEnds& ends, TextBlock& block);
+  bool next_part(char newline, TextBlock& block);
+  void take_oversized(const RecordEnds& ends, TextBlock& block);
+  void take_part(std::size_t bytes, char newline, TextBlock& block);
   void take(std::size_t bytes, char newline, TextBlock& block);
 
   FileScan::File file_;
@@ -99,7 +104,7 @@ class TextFile {
   std::size_t end_ = 0;
   bool at_end_ = false;
   bool done_ = false;
-  bool skipping_ = false;  // in a line that was too long
+  int parts_ = 0;  // given out of a line that is too long; 0: not in one
   std::int64_t line_ = 1;
 };
 

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,14 +30,11 @@ struct Declaration {
 
 /// One declared name as one plan reads it. Every plan has its own, so plans never meet here.
 ///
-/// `given` and the vectors change only between runs; the counters are written by all threads of a
-/// run.
+/// What is given and the vectors change only between runs; the counters are written by all threads
+/// of a run.
 struct Input {
   /// What give() was called with: nothing (no rows), rows, files, or SQL over attached stores.
   using Given = std::variant<std::monostate, std::shared_ptr<const Batch>, FileScan, std::string>;
-
-  /// More malformed rows than this are counted, but not kept.
-  static constexpr std::size_t kMalformedKept = 1000;
 
   explicit Input(std::shared_ptr<const Declaration> what) : declared(std::move(what)) {}
 
@@ -46,20 +42,10 @@ struct Input {
   std::vector<bool> columns;                    // which of the schema's columns the plan reads
   int scans = 0;                                // how many scans of it are in the plan
   Given given;
+  MalformedReceiver* quarantine = nullptr;  // of the files given; null: rows are only counted
 
   std::atomic<std::int64_t> scanned = 0;    // rows given to the plan
   std::atomic<std::int64_t> malformed = 0;  // rows that could not be decoded
-  std::mutex malformed_lock;
-  std::vector<MalformedRow> malformed_rows;  // under malformed_lock
-
-  /// Counts a malformed row, and keeps it while there is room.
-  void add_malformed(MalformedRow row) {
-    malformed.fetch_add(1, std::memory_order_relaxed);
-    const std::lock_guard guard(malformed_lock);
-    if (malformed_rows.size() < kMalformedKept) {
-      malformed_rows.push_back(std::move(row));
-    }
-  }
 };
 
 }  // namespace millrace::sql

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "duckdb/parser/statement/multi_statement.hpp"
+#include "duckdb/parser/tableref/showref.hpp"
 #include "sql/database.h"
 
 namespace millrace::sql {
@@ -29,9 +31,21 @@ void check_table_function(const duckdb::TableFunctionRef& ref) {
   }
 }
 
+/// A table as the text names it.
+struct Mention {
+  TableRead table;
+  std::optional<std::size_t> position;
+};
+
 /// Walks through all of a SELECT: tables, subqueries wherever they stand, and WITH at every level.
 class Walk {
  public:
+  enum class Of : std::uint8_t {
+    dataset,  ///< calls no table function which reads something outside
+    query,    ///< may do anything
+  };
+  explicit Walk(Of of) : of_(of) {}
+
   void node(duckdb::QueryNode& node) {
     for (const auto& [name, cte] : node.cte_map.map) {
       defined_.insert(duckdb::StringUtil::Lower(name));
@@ -42,13 +56,15 @@ class Walk {
         [this](duckdb::TableRef& ref) { table(ref); });
   }
 
-  /// The names after FROM and JOIN that the text does not define itself, each once.
-  [[nodiscard]] std::vector<NameRead> names() const {
-    std::vector<NameRead> out;
-    std::set<std::string> seen;
+  /// The tables after FROM and JOIN that the text does not define itself, each once.
+  [[nodiscard]] std::vector<Mention> tables() const {
+    std::vector<Mention> out;
+    std::set<std::pair<std::string, std::string>> seen;
     for (const auto& read : read_) {
-      const auto lower = duckdb::StringUtil::Lower(read.name);
-      if (!defined_.contains(lower) && seen.insert(lower).second) {
+      const auto schema = duckdb::StringUtil::Lower(read.table.schema);
+      const auto name = duckdb::StringUtil::Lower(read.table.name);
+      const bool defined = schema.empty() && defined_.contains(name);
+      if (!defined && seen.emplace(schema, name).second) {
         out.push_back(read);
       }
     }
@@ -67,10 +83,19 @@ class Walk {
   void table(duckdb::TableRef& ref) {
     switch (ref.type) {
       case duckdb::TableReferenceType::TABLE_FUNCTION:
-        check_table_function(ref.Cast<duckdb::TableFunctionRef>());
+        if (of_ == Of::dataset) {
+          check_table_function(ref.Cast<duckdb::TableFunctionRef>());
+        }
         break;
-      case duckdb::TableReferenceType::BASE_TABLE:
-        read_.push_back({ref.Cast<duckdb::BaseTableRef>().table_name, place(ref.query_location)});
+      case duckdb::TableReferenceType::BASE_TABLE: {
+        const auto& table = ref.Cast<duckdb::BaseTableRef>();
+        read_.push_back({{table.schema_name, table.table_name}, place(ref.query_location)});
+        break;
+      }
+      case duckdb::TableReferenceType::SHOW_REF:  // DESCRIBE and SUMMARIZE
+        if (const auto& query = ref.Cast<duckdb::ShowRef>().query) {
+          node(*query);
+        }
         break;
       case duckdb::TableReferenceType::SUBQUERY:  // its tables come by themselves, its WITH does
                                                   // not
@@ -85,9 +110,25 @@ class Walk {
     }
   }
 
-  std::vector<NameRead> read_;
+  Of of_;
+  std::vector<Mention> read_;
   std::set<std::string> defined_;
 };
+
+void add_tables(duckdb::SQLStatement& statement, std::vector<TableRead>& to) {
+  if (statement.type == duckdb::StatementType::MULTI_STATEMENT) {  // PIVOT
+    for (const auto& part : statement.Cast<duckdb::MultiStatement>().statements) {
+      add_tables(*part, to);
+    }
+  }
+  if (statement.type == duckdb::StatementType::SELECT_STATEMENT) {
+    Walk walk(Walk::Of::query);
+    walk.node(*statement.Cast<duckdb::SelectStatement>().node);
+    for (const auto& mention : walk.tables()) {
+      to.push_back(mention.table);
+    }
+  }
+}
 
 }  // namespace
 
@@ -111,14 +152,28 @@ duckdb::unique_ptr<duckdb::SQLStatement> parse_select(const duckdb::ClientContex
   if (!statement->named_param_map.empty()) {
     throw SqlError("a dataset has no parameters to fill in", std::nullopt);
   }
-  Walk().node(*statement->Cast<duckdb::SelectStatement>().node);
+  Walk(Walk::Of::dataset).node(*statement->Cast<duckdb::SelectStatement>().node);
   return statement;
 }
 
 std::vector<NameRead> names_in(duckdb::SQLStatement& select) {
-  Walk walk;
+  Walk walk(Walk::Of::dataset);
   walk.node(*select.Cast<duckdb::SelectStatement>().node);
-  return walk.names();
+  std::vector<NameRead> names;
+  for (const auto& [table, position] : walk.tables()) {
+    names.push_back({table.name, position});
+  }
+  return names;
+}
+
+std::vector<TableRead> tables_in(const duckdb::ClientContext& context, const std::string& sql) {
+  duckdb::Parser parser(context.GetParserOptions());
+  parser.ParseQuery(sql);
+  std::vector<TableRead> tables;
+  for (const auto& statement : parser.statements) {
+    add_tables(*statement, tables);
+  }
+  return tables;
 }
 
 bool may_call_table_function(std::string_view name) {

@@ -18,6 +18,10 @@ namespace millrace::sql {
 /// What such a SELECT reads, without what it defines itself.
 [[nodiscard]] std::vector<NameRead> names_in(duckdb::SQLStatement& select);
 
+/// What the SELECTs of any SQL read, in the same way.
+[[nodiscard]] std::vector<TableRead> tables_in(const duckdb::ClientContext& context,
+                                               const std::string& sql);
+
 /// Table functions that compute their rows from their arguments.
 [[nodiscard]] bool may_call_table_function(std::string_view name);
 

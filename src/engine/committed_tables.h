@@ -1,0 +1,23 @@
+// What the tables of a pipeline hold, read from its checkpoint beside the pipeline.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/graph.h"
+#include "sql/batch.h"
+
+namespace millrace {
+
+/// The rows of datasets that are tables (indices into graph.datasets), as of the last batch that
+/// the checkpoint has committed. A running pipeline is not disturbed.
+///
+/// State is read back as at a start of the pipeline; then the datasets run once over a batch
+/// without news. Only what these datasets need is read and run. Sources `as: table` are read as
+/// they are now. Takes the graph, since its plans hold the state afterwards. Throws Error: there is
+/// no checkpoint, or it is of another query.
+[[nodiscard]] std::vector<sql::Batch> read_committed_tables(
+    Graph graph, const std::vector<std::size_t>& datasets, const Clock& clock);
+
+}  // namespace millrace

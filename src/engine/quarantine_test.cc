@@ -1,0 +1,182 @@
+#include "engine/quarantine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+MalformedRow row_of(std::int64_t line, std::string raw) {
+  return {.origin = "in/a.csv",
+          .line = line,
+          .column = "amount",
+          .raw = std::move(raw),
+          .reason = "not a valid DOUBLE"};
+}
+
+class QuarantineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "millrace-quarantine-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path() const { return folder_ / "quarantine"; }
+  [[nodiscard]] std::vector<std::string> names(const std::string& source = "orders") const {
+    return list_folder(path() + "/" + source);
+  }
+  /// The lines of a file, by the row's line.
+  [[nodiscard]] std::map<std::int64_t, Json> lines(const std::string& file) const {
+    std::ifstream in(path() + "/" + file);
+    std::map<std::int64_t, Json> out;
+    for (std::string text; std::getline(in, text);) {
+      auto json = Json::parse(text);
+      const auto line = json.at("line").get<std::int64_t>();
+      EXPECT_TRUE(out.emplace(line, std::move(json)).second) << text;
+    }
+    return out;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(QuarantineTest, KeepsEveryRowOfEveryThread) {
+  constexpr int kThreads = 4;
+  constexpr int kRows = 5000;
+  Quarantine quarantine(path(), false);
+  quarantine.begin(7);
+  auto& receiver = quarantine.receiver("orders");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; t++) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kRows; i++) {
+        receiver.add(row_of(t * kRows + i, std::string(i % 300, 'x')));
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  // Rows are on their way to the disk, but nobody sees them yet.
+  EXPECT_THAT(names(), UnorderedElementsAre(".000000000007.jsonl.tmp"));
+  quarantine.publish();
+  EXPECT_THAT(names(), UnorderedElementsAre("000000000007.jsonl"));
+  const auto kept = lines("orders/000000000007.jsonl");
+  ASSERT_EQ(kept.size(), kThreads * kRows);
+  EXPECT_EQ(kept.at(299).at("raw"), std::string(299, 'x'));
+}
+
+TEST_F(QuarantineTest, KeepsBytesExactly) {
+  Quarantine quarantine(path(), false);
+  quarantine.begin(0);
+  auto& receiver = quarantine.receiver("orders");
+  const std::string text = std::string("\0\x01\t\r\n\"\\/\x7f ", 10) + "\xC3\xA4\xF0\x9F\x98\x80";
+  receiver.add(row_of(1, text));
+  receiver.add(row_of(2, std::string(1 << 20, 'y')));
+  // Not UTF-8: a lone byte, half a surrogate pair, an overlong NUL, beyond the last character.
+  receiver.add(row_of(3, "\xFF"));
+  receiver.add(row_of(4, "\xED\xA0\x80"));
+  receiver.add(row_of(5, "\xC0\x80"));
+  receiver.add(row_of(6, "\xF4\x90\x80\x80"));
+  auto part = row_of(7, "half");
+  part.part = 2;
+  receiver.add(part);
+  quarantine.publish();
+  const auto kept = lines("orders/000000000000.jsonl");
+  EXPECT_EQ(kept.at(1), (Json{{"origin", "in/a.csv"},
+                              {"line", 1},
+                              {"column", "amount"},
+                              {"reason", "not a valid DOUBLE"},
+                              {"raw", text}}));
+  EXPECT_EQ(kept.at(2).at("raw").get<std::string>().size(), 1U << 20U);
+  EXPECT_EQ(kept.at(3).at("raw_base64"), "/w==");
+  EXPECT_EQ(kept.at(4).at("raw_base64"), "7aCA");
+  EXPECT_EQ(kept.at(5).at("raw_base64"), "wIA=");
+  EXPECT_EQ(kept.at(6).at("raw_base64"), "9JCAgA==");
+  EXPECT_FALSE(kept.at(6).contains("raw"));
+  EXPECT_EQ(kept.at(7).at("part"), 2);
+}
+
+TEST_F(QuarantineTest, ABatchThatRunsAgainReplacesItsRows) {
+  for (const auto* raw : {"first", "again"}) {
+    Quarantine quarantine(path(), true);
+    quarantine.open();
+    quarantine.begin(3);
+    quarantine.receiver("orders").add(row_of(1, raw));
+    quarantine.publish();
+  }
+  EXPECT_EQ(lines("orders/000000000003.jsonl").at(1).at("raw"), "again");
+  // The pipeline was changed in between, and nothing is malformed any more.
+  Quarantine quarantine(path(), true);
+  quarantine.begin(3);
+  (void)quarantine.receiver("orders");
+  quarantine.publish();
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(QuarantineTest, BatchesAndSourcesHaveFilesOfTheirOwn) {
+  Quarantine quarantine(path(), false);
+  for (std::int64_t batch = 0; batch < 3; batch++) {
+    quarantine.begin(batch);
+    (void)quarantine.receiver("quiet");
+    auto& orders = quarantine.receiver("orders");
+    if (batch != 1) {
+      orders.add(row_of(batch, "x"));
+    }
+    quarantine.receiver("events").add(row_of(batch, "y"));
+    quarantine.publish();
+  }
+  EXPECT_THAT(list_folder(path()), UnorderedElementsAre("events", "orders"));
+  EXPECT_THAT(names(), UnorderedElementsAre("000000000000.jsonl", "000000000002.jsonl"));
+  EXPECT_EQ(names("events").size(), 3U);
+}
+
+TEST_F(QuarantineTest, AbortAndTheNextStartLeaveNothingHalfDone) {
+  Quarantine quarantine(path(), false);
+  quarantine.begin(0);
+  quarantine.receiver("orders").add(row_of(1, "x"));
+  quarantine.publish();
+  quarantine.begin(1);
+  quarantine.receiver("orders").add(row_of(1, "x"));
+  quarantine.abort();
+  EXPECT_THAT(names(), UnorderedElementsAre("000000000000.jsonl"));
+  std::ofstream(path() + "/orders/.000000000001.jsonl.tmp") << "half a li";
+  quarantine.begin(1);  // the same process tries again, or another one
+  quarantine.receiver("orders").add(row_of(2, "y"));
+  quarantine.publish();
+  EXPECT_EQ(lines("orders/000000000001.jsonl").at(2).at("raw"), "y");
+  std::ofstream(path() + "/orders/.000000000002.jsonl.tmp") << "half a li";
+  Quarantine(path(), false).open();
+  EXPECT_THAT(names(), UnorderedElementsAre("000000000000.jsonl", "000000000001.jsonl"));
+}
+
+TEST_F(QuarantineTest, AFolderThatCannotBeWrittenIsAnErrorThatNamesIt) {
+  std::ofstream(path()) << "a file in its place";
+  Quarantine quarantine(path(), false);
+  quarantine.begin(0);
+  try {
+    quarantine.receiver("orders").add(row_of(1, "x"));
+    FAIL() << "kept nowhere";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.blame(), Blame::external);
+    EXPECT_THAT(error.what(), HasSubstr(path()));
+  }
+  quarantine.abort();
+}
+
+}  // namespace
+}  // namespace millrace
