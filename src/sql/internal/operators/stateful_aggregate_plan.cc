@@ -35,6 +35,41 @@ idx_t move_to_payload(Split& split, duckdb::unique_ptr<Expression>& expression) 
   return column;
 }
 
+/// `column = 'short text'`: gives the column, and the text.
+duckdb::unique_ptr<Expression>* compared_text(Expression& filter, FilterSpec& spec) {
+  if (filter.GetExpressionType() != duckdb::ExpressionType::COMPARE_EQUAL) {
+    return nullptr;
+  }
+  auto& comparison = filter.Cast<duckdb::BoundComparisonExpression>();
+  for (const bool swapped : {false, true}) {
+    auto& column = swapped ? comparison.right : comparison.left;
+    const auto& other = swapped ? comparison.left : comparison.right;
+    if (column->GetExpressionClass() != duckdb::ExpressionClass::BOUND_REF ||
+        other->GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT ||
+        column->return_type != LogicalType::VARCHAR || other->return_type != LogicalType::VARCHAR) {
+      continue;
+    }
+    const auto& value = other->Cast<duckdb::BoundConstantExpression>().value;
+    if (!value.IsNull() &&
+        duckdb::StringValue::Get(value).size() <= duckdb::string_t::INLINE_LENGTH) {
+      spec.text = duckdb::string_t(duckdb::StringValue::Get(value));
+      return &column;
+    }
+  }
+  return nullptr;
+}
+
+FilterSpec move_filter(Split& split, duckdb::unique_ptr<Expression>& filter) {
+  FilterSpec spec;
+  if (auto* column = compared_text(*filter, spec); column != nullptr) {
+    auto moved = (*column)->Copy();
+    spec.column = move_to_payload(split, moved);
+  } else {
+    spec.column = move_to_payload(split, filter);
+  }
+  return spec;
+}
+
 Split split_up(LogicalAggregate& aggregate) {
   Split split;
   for (auto& group : aggregate.groups) {
@@ -56,7 +91,7 @@ Split split_up(LogicalAggregate& aggregate) {
   }
   for (AggregateSpec& spec : split.aggregates) {  // filters come after all arguments
     if (spec.call->filter != nullptr) {
-      spec.filter = move_to_payload(split, spec.call->filter);
+      spec.filter = move_filter(split, spec.call->filter);
     }
   }
   return split;

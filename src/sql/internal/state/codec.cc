@@ -16,7 +16,7 @@ namespace {
 using duckdb::idx_t;
 
 constexpr std::uint32_t kMagic = 0x5453524d;  // "MRST"
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 
 enum class Piece : std::uint8_t { header = 0, rows = 1, side = 2 };
 

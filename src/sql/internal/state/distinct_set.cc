@@ -34,6 +34,26 @@ T normalized(T value) {
 
 using Words = std::array<std::uint64_t, 2>;
 
+/// The high half of a 128-bit product holds something of every bit of both factors.
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = Wide{a ^ 0x9e3779b97f4a7c15ULL} * Wide{b ^ 0xd1b54a32d192ed03ULL};
+  return static_cast<std::uint64_t>(product >> 64U) ^ static_cast<std::uint64_t>(product);
+}
+
+/// Equal values have equal hashes; never written down.
+template <class T>
+hash_t hash_of(hash_t group, const Words& value) {
+  if constexpr (std::is_same_v<T, string_t>) {
+    string_t text;
+    std::memcpy(static_cast<void*>(&text), value.data(), sizeof(text));
+    if (!text.IsInlined()) {
+      return mix(group, duckdb::Hash(text));
+    }
+  }
+  return mix(group, mix(value[0], value[1]));
+}
+
 template <class T>
 bool same_value(const Words& a, const Words& b) {
   const bool same = a[0] == b[0] && a[1] == b[1];
@@ -172,6 +192,7 @@ idx_t DistinctSet::add_values(const SideKeys& keys, duckdb::SelectionVector& fre
   keys.arguments.data[keys.first].ToUnifiedFormat(keys.arguments.size(), format);
   // Signed and unsigned are kept alike, which DuckDB's typed access does not allow.
   const auto* values = reinterpret_cast<const T*>(format.data);
+  const auto* hashes = duckdb::FlatVector::GetData<hash_t>(keys.hashes);
   std::array<Slot, kBlock> block;
   idx_t n = 0;
   for (idx_t begin = 0; begin < keys.count; begin += kBlock) {
@@ -180,12 +201,11 @@ idx_t DistinctSet::add_values(const SideKeys& keys, duckdb::SelectionVector& fre
       const idx_t row = keys.selected.get_index(begin + i);
       const idx_t at = format.sel->get_index(row);
       Slot& key = block[i];
-      key = {keys.hashes[row] & ~kNull, keys.groups[row], {0, 0}};
+      key = {hashes[row] | kNull, keys.groups[row], {0, 0}};
       if (format.validity.RowIsValid(at)) {
         const T value = normalized(values[at]);
         std::memcpy(key.value.data(), static_cast<const void*>(&value), sizeof(T));
-      } else {
-        key.hash |= kNull;
+        key.hash = hash_of<T>(hashes[row], key.value) & ~kNull;
       }
       __builtin_prefetch(&slots_[key.hash & mask_]);
     }

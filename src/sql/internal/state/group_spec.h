@@ -10,12 +10,20 @@
 
 namespace millrace::sql {
 
+/// A FILTER: a column of the payload that is true, or a text column that equals a short text. The
+/// latter is what dashboards count by, and comparing while counting takes a third of the time of
+/// making a column of flags first.
+struct FilterSpec {
+  duckdb::idx_t column = 0;
+  std::optional<duckdb::string_t> text;  // at most string_t::INLINE_LENGTH bytes
+};
+
 /// One aggregate call. Its arguments and its FILTER are columns of the payload.
 struct AggregateSpec {
   duckdb::BoundAggregateExpression* call = nullptr;  // owned by the physical operator
   duckdb::idx_t first_argument = 0;
   duckdb::idx_t arguments = 0;
-  std::optional<duckdb::idx_t> filter;
+  std::optional<FilterSpec> filter;
   StateKind kind = StateKind::raw;
   bool finalize_copy = false;
 

@@ -45,9 +45,9 @@ data_ptr_t* MultisetTable::find(const SideKeys& keys, idx_t& fresh) {
     chunk.data[c].Slice(keys.arguments.data[keys.first + c - 1], keys.selected, keys.count);
   }
   chunk.SetCardinality(keys.count);
-  auto* hashes = FlatVector::GetData<duckdb::hash_t>(hashes_);
-  for (idx_t i = 0; i < keys.count; ++i) {
-    hashes[i] = keys.hashes[keys.selected.get_index(i)];
+  duckdb::VectorOperations::Copy(keys.hashes, hashes_, keys.selected, keys.count, 0, 0);
+  for (idx_t c = 1; c < types_.size(); ++c) {
+    duckdb::VectorOperations::CombineHash(hashes_, chunk.data[c], keys.count);
   }
   fresh = table_->FindOrCreateGroups(chunk, hashes_, rows_, fresh_);
   return FlatVector::GetData<data_ptr_t>(rows_);
@@ -87,7 +87,7 @@ void MultisetTable::visit(bool all, const std::function<void(const SideRows&)>& 
   for (idx_t begin = 0; begin < rows.size(); begin += STANDARD_VECTOR_SIZE) {
     const idx_t count = std::min<idx_t>(STANDARD_VECTOR_SIZE, rows.size() - begin);
     for (idx_t i = 0; i < count; ++i) {
-      groups[i] = *reinterpret_cast<data_ptr_t*>(rows[begin + i] + group_offset_);
+      groups[i] = duckdb::Load<data_ptr_t>(rows[begin + i] + group_offset_);
       times[i] = times_seen(rows[begin + i]);
     }
     visitor({groups.data(), times.data(), count, [&](idx_t argument, Vector& out) {

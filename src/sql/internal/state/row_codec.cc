@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "sql/internal/state/columns.h"
+
 namespace millrace::sql {
 
 namespace {
@@ -17,20 +19,6 @@ using duckdb::idx_t;
 using duckdb::LogicalType;
 using duckdb::SelectionVector;
 using duckdb::Vector;
-
-void write_chunk(const DataChunk& chunk, duckdb::WriteStream& out) {
-  duckdb::BinarySerializer serializer(out);
-  serializer.Begin();
-  chunk.Serialize(serializer);
-  serializer.End();
-}
-
-void read_chunk(duckdb::ReadStream& in, DataChunk& chunk) {
-  duckdb::BinaryDeserializer deserializer(in);
-  deserializer.Begin();
-  chunk.Deserialize(deserializer);
-  deserializer.End();
-}
 
 /// The first columns of some rows of a chunk, without copying.
 void slice_columns(DataChunk& from, const duckdb::vector<LogicalType>& types,
@@ -146,13 +134,13 @@ void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, idx_t
     }
   }
   chunk.SetCardinality(count);
-  write_chunk(chunk, out);
+  write_columns(chunk, out);
   out.WriteData(duckdb::const_data_ptr_cast(raw.data()), raw.size());
 }
 
-void RowCodec::read_rows(duckdb::ReadStream& in) {
+void RowCodec::read_rows(duckdb::MemoryStream& in) {
   Loaded loaded;
-  read_chunk(in, loaded.chunk);
+  read_columns(in, types_, loaded.chunk);
   loaded.raw.resize(raw_width() * loaded.chunk.size());
   in.ReadData(duckdb::data_ptr_cast(loaded.raw.data()), loaded.raw.size());
   route_loaded(loaded.chunk, [&](StateTable& table, Part part, idx_t count) {
@@ -218,7 +206,9 @@ duckdb::vector<LogicalType> RowCodec::side_types(idx_t a) const {
   auto types = spec_.group_types;
   const auto arguments = spec_.argument_types(a);
   types.insert(types.end(), arguments.begin(), arguments.end());
-  types.push_back(LogicalType::BIGINT);
+  if (!spec_.aggregates[a].call->IsDistinct()) {  // else it is always once
+    types.push_back(LogicalType::BIGINT);
+  }
   return types;
 }
 
@@ -233,14 +223,16 @@ void RowCodec::write_side(const StateTable& table, idx_t a, const SideRows& rows
   for (idx_t i = 0; i < spec_.aggregates[a].arguments; ++i) {
     rows.gather(i, chunk.data[group_columns + i]);
   }
-  std::copy_n(rows.times, rows.count, FlatVector::GetData<std::int64_t>(chunk.data.back()));
+  if (!spec_.aggregates[a].call->IsDistinct()) {
+    std::copy_n(rows.times, rows.count, FlatVector::GetData<std::int64_t>(chunk.data.back()));
+  }
   chunk.SetCardinality(rows.count);
-  write_chunk(chunk, out);
+  write_columns(chunk, out);
 }
 
-void RowCodec::read_side(idx_t a, duckdb::ReadStream& in) {
+void RowCodec::read_side(idx_t a, duckdb::MemoryStream& in) {
   DataChunk chunk;
-  read_chunk(in, chunk);
+  read_columns(in, side_types(a), chunk);
   route_loaded(chunk, [&](StateTable& table, Part part, idx_t count) {
     restore_side(table, a, chunk, part, count);
   });
@@ -249,7 +241,14 @@ void RowCodec::read_side(idx_t a, duckdb::ReadStream& in) {
 void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, Part part,
                             idx_t count) const {
   auto types = side_types(a);
-  types.pop_back();
+  std::vector<std::int64_t> times(count, 1);
+  if (!spec_.aggregates[a].call->IsDistinct()) {
+    types.pop_back();
+    const auto* written = FlatVector::GetData<std::int64_t>(loaded.data.back());
+    for (idx_t i = 0; i < count; ++i) {
+      times[i] = written[part.get_index(i)];
+    }
+  }
   DataChunk keys;
   slice_columns(loaded, types, part, count, keys);
   const auto& all = *FlatVector::IncrementalSelectionVector();
@@ -260,21 +259,11 @@ void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, Part 
   const data_ptr_t* found = table.find_or_create(columns, hashes);
   const std::vector<data_ptr_t> groups(found, found + count);
   const idx_t first = spec_.group_types.size();
-  for (idx_t c = first; c < types.size(); ++c) {
-    duckdb::VectorOperations::CombineHash(hashes, keys.data[c], count);
-  }
-  loaded.data.back().Flatten(loaded.size());
-  const auto* written = FlatVector::GetData<std::int64_t>(loaded.data.back());
-  std::vector<std::int64_t> times(count);
-  for (idx_t i = 0; i < count; ++i) {
-    times[i] = written[part.get_index(i)];
-  }
   // How often each value must still be fed: what is written is the total, and part of it may be
   // here already, from the snapshot below.
   std::vector<std::int64_t> missing(count);
-  table.side(a)->restore(
-      {groups.data(), keys, first, FlatVector::GetData<duckdb::hash_t>(hashes), all, count},
-      times.data(), missing.data());
+  table.side(a)->restore({groups.data(), keys, first, hashes, all, count}, times.data(),
+                         missing.data());
   if (spec_.aggregates[a].kind == StateKind::raw) {
     return;  // the state itself was copied
   }

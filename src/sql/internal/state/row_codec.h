@@ -18,11 +18,11 @@ class RowCodec {
 
   void write_rows(const StateTable& table, const duckdb::data_ptr_t* rows, duckdb::idx_t count,
                   duckdb::WriteStream& out) const;
-  void read_rows(duckdb::ReadStream& in);
+  void read_rows(duckdb::MemoryStream& in);
   /// Rows of the side table of aggregate `a`: group columns, arguments, times seen.
   void write_side(const StateTable& table, duckdb::idx_t a, const SideRows& rows,
                   duckdb::WriteStream& out) const;
-  void read_side(duckdb::idx_t a, duckdb::ReadStream& in);
+  void read_side(duckdb::idx_t a, duckdb::MemoryStream& in);
 
  private:
   /// Rows that were read, and which of them belong to the table at hand.

@@ -17,7 +17,7 @@ struct SideKeys {
   const duckdb::data_ptr_t* groups;  // by row
   duckdb::DataChunk& arguments;      // by row, from column `first` on
   duckdb::idx_t first;
-  const duckdb::hash_t* hashes;  // of group columns and arguments, by row
+  const duckdb::Vector& hashes;  // of the group columns, by row, flat
   const duckdb::SelectionVector& selected;
   duckdb::idx_t count;
 };

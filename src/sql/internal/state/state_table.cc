@@ -1,5 +1,7 @@
 #include "sql/internal/state/state_table.h"
 
+#include <array>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -19,30 +21,47 @@ using duckdb::idx_t;
 using duckdb::LogicalType;
 using duckdb::Vector;
 
-/// Calls take(row, flag) for each row of a column of flags; NULL is not true.
-template <class Take>
-void for_each_flag(Vector& column, idx_t count, const Take& take) {
+/// Calls take(row, test(value)) for each row of a column; NULL never passes.
+template <class T, class Test, class Take>
+void test_each(Vector& column, idx_t count, const Test& test, const Take& take) {
   duckdb::UnifiedVectorFormat format;
   column.ToUnifiedFormat(count, format);
-  const auto* flags = duckdb::UnifiedVectorFormat::GetData<bool>(format);
+  const auto* values = reinterpret_cast<const T*>(format.data);
   if (!format.sel->IsSet() && format.validity.AllValid()) {  // as most are
     for (idx_t i = 0; i < count; ++i) {
-      take(i, flags[i]);
+      take(i, test(values[i]));
     }
     return;
   }
   for (idx_t i = 0; i < count; ++i) {
     const idx_t at = format.sel->get_index(i);
-    take(i, format.validity.RowIsValid(at) && flags[at]);
+    take(i, format.validity.RowIsValid(at) && test(values[at]));
   }
 }
 
+/// Calls take(row, passes) for each row of a payload.
+template <class Take>
+void filter_each(const FilterSpec& filter, DataChunk& payload, const Take& take) {
+  Vector& column = payload.data[filter.column];
+  if (!filter.text) {
+    test_each<bool>(column, payload.size(), [](bool flag) { return flag; }, take);
+    return;
+  }
+  // A short text lies in its 16 bytes, padded with zeros.
+  using Words = std::array<std::uint64_t, 2>;
+  const auto wanted = std::bit_cast<Words>(*filter.text);
+  const auto equals = [&](const Words& text) {
+    return ((text[0] ^ wanted[0]) | (text[1] ^ wanted[1])) == 0;
+  };
+  test_each<Words>(column, payload.size(), equals, take);
+}
+
 /// The rows of a payload whose FILTER is true; returns how many.
-idx_t select_true(Vector& filter, idx_t count, duckdb::SelectionVector& selected) {
+idx_t select_true(const FilterSpec& filter, DataChunk& payload, duckdb::SelectionVector& selected) {
   idx_t n = 0;
-  for_each_flag(filter, count, [&](idx_t row, bool flag) {
+  filter_each(filter, payload, [&](idx_t row, bool passes) {
     selected.set_index(n, row);
-    n += flag ? 1 : 0;
+    n += passes ? 1 : 0;
   });
   return n;
 }
@@ -58,13 +77,13 @@ StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bo
       addresses_(LogicalType::POINTER),
       sources_(LogicalType::POINTER),
       states_(LogicalType::POINTER),
-      side_hashes_(LogicalType::HASH),
       selected_(STANDARD_VECTOR_SIZE),
       fresh_(STANDARD_VECTOR_SIZE) {
   duckdb::vector<AggregateObject> objects;
   objects.push_back(touch_aggregate());
   for (const AggregateSpec& aggregate : spec.aggregates) {
     objects.emplace_back(aggregate.call);
+    objects.back().filter = nullptr;  // feed() filters; DuckDB would keep room for it
   }
   table_ = duckdb::make_uniq<GroupedAggregateHashTable>(
       context, duckdb::BufferAllocator::Get(context), spec.group_types, spec.payload_types,
@@ -116,16 +135,15 @@ void StateTable::feed(idx_t a, const data_ptr_t* rows, DataChunk& payload) {
            count);
     return;
   }
-  Vector& filter = payload.data[*aggregate.filter];
   if (counts_rows(object(a))) {  // no need to select anything
     const idx_t at = offset(a);
-    for_each_flag(filter, count, [&](idx_t row, bool flag) {
-      *reinterpret_cast<std::int64_t*>(rows[row] + at) += flag ? 1 : 0;
+    filter_each(*aggregate.filter, payload, [&](idx_t row, bool passes) {
+      *reinterpret_cast<std::int64_t*>(rows[row] + at) += passes ? 1 : 0;
     });
     return;
   }
   update(a, rows, payload, aggregate.first_argument, selected_,
-         select_true(filter, count, selected_));
+         select_true(*aggregate.filter, payload, selected_));
 }
 
 void StateTable::update(idx_t a, const data_ptr_t* rows, DataChunk& arguments, idx_t first,
@@ -160,19 +178,13 @@ void StateTable::feed_side(idx_t a, const data_ptr_t* rows, const Vector& group_
   const AggregateSpec& aggregate = spec_.aggregates[a];
   const idx_t first = aggregate.first_argument;
   idx_t count = payload.size();
-  // The hash of (group, arguments) goes on from the hash of the group's columns, which is known.
-  duckdb::VectorOperations::Copy(group_hashes, side_hashes_, count, 0, 0);
-  for (idx_t c = first; c < first + aggregate.arguments; ++c) {
-    duckdb::VectorOperations::CombineHash(side_hashes_, payload.data[c], count);
-  }
   const auto* selected = FlatVector::IncrementalSelectionVector();
   if (aggregate.filter) {
-    count = select_true(payload.data[*aggregate.filter], count, selected_);
+    count = select_true(*aggregate.filter, payload, selected_);
     selected = &selected_;
   }
-  const idx_t fresh = sides_[a]->add(
-      {rows, payload, first, FlatVector::GetData<duckdb::hash_t>(side_hashes_), *selected, count},
-      fresh_);
+  const idx_t fresh =
+      sides_[a]->add({rows, payload, first, group_hashes, *selected, count}, fresh_);
   if (aggregate.call->IsDistinct()) {
     update(a, rows, payload, first, fresh_, fresh);
   }

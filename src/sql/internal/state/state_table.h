@@ -83,7 +83,6 @@ class StateTable {
   duckdb::Vector addresses_;
   duckdb::Vector sources_;
   duckdb::Vector states_;
-  duckdb::Vector side_hashes_;
   duckdb::SelectionVector selected_;
   duckdb::SelectionVector fresh_;
 };
