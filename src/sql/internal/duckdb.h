@@ -2,6 +2,17 @@
 // a new DuckDB version may break. DuckDB's headers take seconds to parse, hence one place.
 #pragma once
 
+#ifdef __clang__  // clang wants to delete an ActiveTimer before duckdb/main/profiling_utils.hpp defines it
+#include <memory>
+namespace duckdb {
+struct ActiveTimer;
+}
+template <>
+struct std::default_delete<duckdb::ActiveTimer> {
+  inline void operator()(duckdb::ActiveTimer* timer) const;
+};
+#endif
+
 #include "duckdb.hpp"
 #include "duckdb/catalog/catalog.hpp"
 #include "duckdb/catalog/catalog_entry/aggregate_function_catalog_entry.hpp"
@@ -75,3 +86,9 @@
 #include "duckdb/planner/planner.hpp"
 #include "duckdb/storage/buffer_manager.hpp"
 #include "duckdb/transaction/meta_transaction.hpp"
+
+#ifdef __clang__
+inline void std::default_delete<duckdb::ActiveTimer>::operator()(duckdb::ActiveTimer* timer) const {
+  delete timer;
+}
+#endif
