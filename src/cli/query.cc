@@ -1,4 +1,6 @@
 // millrace query: SQL over what a pipeline wrote, and over its tables.
+#include "cli/query.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
-#include "cli/command.h"
 #include "cli/table.h"
 #include "engine/committed_tables.h"
 #include "engine/graph.h"
@@ -17,15 +18,6 @@
 
 namespace millrace::cli {
 namespace {
-
-enum class OutputFormat : std::uint8_t { table, csv, json };
-
-struct QueryOptions {
-  std::string file;
-  std::string sql;
-  OutputFormat format = OutputFormat::table;
-  std::size_t limit = 1000;
-};
 
 void print_csv(const sql::TextTable& table) {
   const auto quoted = [](const std::string& text) {
@@ -39,6 +31,7 @@ void print_csv(const sql::TextTable& table) {
     return out + "\"";
   };
   std::vector<std::string> line;
+  line.reserve(table.schema.size());
   for (const auto& column : table.schema.columns) {
     line.push_back(quoted(column.name));
   }
@@ -145,6 +138,8 @@ void create_tables(Graph graph, sql::Database& database, const Reads& reads,
   }
 }
 
+}  // namespace
+
 void query(const QueryOptions& options, Context& context) {
   const auto spec = load_or_report(options.file, context);
   if (!spec) {
@@ -183,8 +178,6 @@ void query(const QueryOptions& options, Context& context) {
       break;
   }
 }
-
-}  // namespace
 
 void add_query_command(CLI::App& app, Context& context) {
   auto options = std::make_shared<QueryOptions>();

@@ -8,13 +8,18 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "cli/query.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "sql/database.h"
 
 namespace millrace::cli {
 namespace {
 
 struct StateOptions {
   std::string file;
+  std::string table;
+  std::string filter;
+  std::size_t limit = 1000;
   bool json = false;
   std::size_t batches = 5;
 };
@@ -120,7 +125,24 @@ void print_json(const CheckpointView& view) {
   fmt::print("{}\n", out.dump(2));
 }
 
+/// The groups of one table.
+void state_table(const StateOptions& options, Context& context) {
+  auto sql = "SELECT * FROM state." + sql::quote_name(options.table);
+  if (!options.filter.empty()) {
+    sql += " WHERE " + options.filter;
+  }
+  query({.file = options.file,
+         .sql = std::move(sql),
+         .format = options.json ? OutputFormat::json : OutputFormat::table,
+         .limit = options.limit},
+        context);
+}
+
 void state(const StateOptions& options, Context& context) {
+  if (!options.table.empty()) {
+    state_table(options, context);
+    return;
+  }
   const auto spec = load_or_report(options.file, context);
   if (!spec) {
     return;
@@ -145,12 +167,17 @@ void add_state_command(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand(
       "state", "Show what a pipeline's checkpoint holds: batches, offsets, state, sizes");
   command->add_option("FILE", options->file, "The pipeline file")->required();
+  command->add_option("TABLE", options->table, "Show what this table holds: a dataset with state");
+  command->add_option("FILTER", options->filter, "SQL: which of its rows");
+  command->add_option("--limit", options->limit, "At most this many rows of the table")
+      ->capture_default_str();
   command->add_option("--batches", options->batches, "How many of the last batches to show")
       ->capture_default_str();
   command->add_flag("--json", options->json, "For machines: everything, as JSON");
   command->footer(
       "Works while the pipeline runs, and changes nothing.\n\n"
       "Examples:\n  millrace state pipeline.yaml\n"
+      "  millrace state pipeline.yaml totals \"kind = 'book' AND n > 10\"\n"
       "  millrace state pipeline.yaml --json | jq '.batches[-1]'");
   command->callback([options, &context] { state(*options, context); });
 }

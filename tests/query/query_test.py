@@ -116,6 +116,18 @@ def tables_without_a_sink(folder):
     assert len(home.query("SELECT * FROM (PIVOT totals ON kind IN ('k0', 'k1') USING sum(n))")) > 0
 
 
+def state_looks_into_a_table(folder):
+    home = Home(folder)
+    home.run()
+    done = m.run("state", "pipeline.yaml", "totals", "n > 2 AND kind <> 'k0'", "--json", cwd=home.path)
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    want = home.query(f"SELECT * FROM ({ORACLE['totals']}) WHERE n > 2 AND kind <> 'k0'".format(home=home.path))
+    assert got and m.canonical(got) == m.canonical(want), (got, want)
+    done = m.run("state", "pipeline.yaml", "large", cwd=home.path, check=False)
+    assert done.returncode == 2, done
+    says(done.stderr, "large is a stream")
+
+
 def names_of_sinks_come_first(folder):
     home = Home(folder)
     home.run()
@@ -256,7 +268,7 @@ def running_store(folder):
 def main():
     report = m.Report("query")
     with tempfile.TemporaryDirectory(prefix="millrace-query-") as folder:
-        for case in (tables_without_a_sink, names_of_sinks_come_first, time_is_that_of_the_last_batch,
+        for case in (tables_without_a_sink, state_looks_into_a_table, names_of_sinks_come_first, time_is_that_of_the_last_batch,
                      outputs_need_no_checkpoint, before_the_first_batch,
                      what_keeps_no_rows_is_explained, changed_query, removed_dataset, killed_pipeline,
                      running_pipeline, running_store):
