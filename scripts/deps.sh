@@ -11,13 +11,13 @@ usage() {
 Usage: scripts/deps.sh [build|test] [--dry-run]
 
   build            what building and running needs (the default)
-  test             that, and what ./test needs: GoogleTest, clang-format 19, clang-tidy 19
+  test             that, and what ./test needs: GoogleTest, clang-format 19, clang-tidy $CLANG_TIDY_VERSION
   --dry-run        say what is missing and stop
   --print-duckdb-root, --print-tool clang-format|clang-tidy
                    where DuckDB, or a tool, is (for CMake and scripts)
 
-System packages come from apt. The DuckDB library comes from npm and its C++ headers from PyPI; both
-are checked against scripts/checksums.txt and kept in $cache
+System packages come from apt. The DuckDB library comes from npm, its C++ headers and clang-tidy from
+PyPI; all are checked against scripts/checksums.txt and kept in $cache
 (set MILLRACE_CACHE for another place).
 
 DUCKDB_ROOT=<folder>  use your own DuckDB $DUCKDB_VERSION: lib/libduckdb.so and include/duckdb/
@@ -25,11 +25,12 @@ HELP
 }
 
 case "$(uname -m)" in
-  x86_64 | amd64) arch=x64 ;;
-  aarch64 | arm64) arch=arm64 ;;
+  x86_64 | amd64) arch=x64 wheel_platform=manylinux_2_27_x86_64.manylinux_2_28_x86_64 ;;
+  aarch64 | arm64) arch=arm64 wheel_platform=manylinux_2_26_aarch64.manylinux_2_28_aarch64 ;;
   *) die "no DuckDB library is published for $(uname -m)" "Build DuckDB $DUCKDB_VERSION yourself and set DUCKDB_ROOT." ;;
 esac
 duckdb_root=${DUCKDB_ROOT:-$cache/duckdb-$DUCKDB_NODE_VERSION-linux-$arch}
+clang_tidy_root=$cache/clang-tidy-$CLANG_TIDY_VERSION-linux-$arch
 
 # ---- What is missing ---------------------------------------------------------------------------
 missing=() # "package<TAB>why"
@@ -48,6 +49,8 @@ has_duckdb() { # the library and its headers; CMake asks it for its version
   [ -e "$duckdb_root/lib/libduckdb.so" ] || [ -e "$duckdb_root/lib64/libduckdb.so" ] || [ -e "$duckdb_root/libduckdb.so" ] &&
     { [ -e "$duckdb_root/include/duckdb/planner/planner.hpp" ] || [ -e "$duckdb_root/src/include/duckdb/planner/planner.hpp" ]; }
 }
+has_clang_tidy() { [ -x "$clang_tidy_root/data/bin/clang-tidy" ]; }
+has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_cmake() { printf '3.22\n%s\n' "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -VC; }
 has_library() { has_header "$2" || has_package "$1"; }
 apt_offers() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
@@ -72,14 +75,15 @@ list_missing() {
     [ -n "${DUCKDB_ROOT:-}" ] && die "DUCKDB_ROOT=$DUCKDB_ROOT does not hold lib/libduckdb.so and include/duckdb/" \
       "It takes the library and the full C++ headers of DuckDB $DUCKDB_VERSION. Unset it to have them fetched."
     need npm "fetches the DuckDB library" command -v npm
-    need python3-venv "fetches the DuckDB headers" python3 -c 'import ensurepip, venv'
+  fi
+  if ! has_duckdb || { [ "$what" = test ] && ! has_clang_tidy; }; then
+    need python3-venv "fetches the DuckDB headers and clang-tidy" has_venv
     need ca-certificates "checks whom we fetch from" test -e /etc/ssl/certs/ca-certificates.crt
   fi
   if [ "$what" = test ]; then
     need libgtest-dev "unit tests" has_library libgtest-dev gtest/gtest.h
     need libgmock-dev "matchers for unit tests" has_library libgmock-dev gmock/gmock.h
     need clang-format-19 "formatting, the one version that decides" tool clang-format
-    need clang-tidy-19 "static checks, the one version that decides" tool clang-tidy
   fi
 }
 
@@ -102,11 +106,11 @@ install_packages() {
   log=$(mktemp)
   say "Refreshing the package lists …"
   as_root apt-get update -qq -o Acquire::Retries=3 >"$log" 2>&1 || { tail -n 5 "$log"; say "Going on with the lists that are there."; }
-  # Not every release has LLVM 19: then the same version comes from PyPI, in fetch_llvm_tools.
+  # Not every release has clang-format 19: then the same version comes from PyPI, in fetch_clang_format.
   local wanted=() package
   for package in "${packages[@]}"; do
     case $package in
-      clang-*-19) if apt_offers "$package"; then wanted+=("$package"); fi
+      clang-format-19) if apt_offers "$package"; then wanted+=("$package"); fi
         apt_offers "$package" || has_venv || wanted+=(python3-venv) ;;
       *) wanted+=("$package") ;;
     esac
@@ -120,7 +124,6 @@ install_packages() {
   fi
   rm -f "$log"
 }
-has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
 # ---- Fetching ----------------------------------------------------------------------------------
 checked() { # checked FILE: is it what scripts/checksums.txt says?
@@ -162,13 +165,17 @@ pip_download() {
     -r requirements.txt -d .
 }
 
+lock_cache() { # until this script ends
+  mkdir -p "$cache"
+  exec 9>"$cache/.lock"
+  flock -w 900 9 || die "another set-up has held $cache/.lock for 15 minutes"
+}
+
 fetch_duckdb() {
   has_duckdb && return
   local library=duckdb-node-bindings-linux-$arch-$DUCKDB_NODE_VERSION.tgz headers=duckdb-$DUCKDB_VERSION.tar.gz
   local aside=$cache/.unpacking start
-  mkdir -p "$cache"
-  exec 9>"$cache/.lock"
-  flock -w 900 9 || die "another set-up has held $cache/.lock for 15 minutes"
+  lock_cache
   has_duckdb && return
   start=$(now_ms)
   say "Fetching the DuckDB $DUCKDB_VERSION library (24 MB, npm) …"
@@ -186,23 +193,48 @@ fetch_duckdb() {
   say "DuckDB $DUCKDB_VERSION is in $duckdb_root ($(seconds_since "$start"))"
 }
 
-# tool NAME: prints the path of clang-format or clang-tidy, version 19.
+# tool NAME: prints the path of clang-format 19, however it got there, or of the clang-tidy we fetched.
 tool() {
+  if [ "$1" = clang-tidy ]; then has_clang_tidy && echo "$clang_tidy_root/data/bin/clang-tidy"; return; fi
   if command -v "$1-19"; then return; fi
   if command -v "$1" >/dev/null && "$1" --version | grep -q 'version 19\.'; then command -v "$1"; return; fi
   [ -x "$cache/llvm-tools-19/bin/$1" ] && echo "$cache/llvm-tools-19/bin/$1"
 }
 
-fetch_llvm_tools() {
-  if tool clang-format >/dev/null && tool clang-tidy >/dev/null; then return; fi
-  has_venv || die "clang-format 19 and clang-tidy 19 are not packaged here, and python3 has no venv to fetch them with"
-  say "Fetching clang-format 19 and clang-tidy 19 (PyPI, as this system has no packages of them) …"
-  mkdir -p "$cache"
+fetch_clang_format() {
+  tool clang-format >/dev/null && return
+  has_venv || die "clang-format 19 is not packaged here, and python3 has no venv to fetch it with"
+  say "Fetching clang-format 19 (PyPI, as this system has no package of it) …"
+  lock_cache
   rm -rf "$cache/llvm-tools-19"
   python3 -m venv "$cache/llvm-tools-19"
-  "$cache/llvm-tools-19/bin/python" -m pip install -q --only-binary :all: \
-    "clang-format==$CLANG_FORMAT_VERSION" "clang-tidy==$CLANG_TIDY_VERSION" </dev/null ||
-    { rm -rf "$cache/llvm-tools-19"; die "could not fetch clang-format and clang-tidy"; }
+  "$cache/llvm-tools-19/bin/python" -m pip install -q --only-binary :all: "clang-format==$CLANG_FORMAT_VERSION" </dev/null ||
+    { rm -rf "$cache/llvm-tools-19"; die "could not fetch clang-format"; }
+}
+
+pip_download_clang_tidy() {
+  python3 -m venv venv
+  venv/bin/python -m pip download -q --no-deps --only-binary :all: "clang-tidy==$CLANG_TIDY_VERSION" -d .
+}
+
+# Always from PyPI: what a distribution has differs in what it finds, and 19 takes minutes for a source
+# that includes DuckDB's headers.
+fetch_clang_tidy() {
+  has_clang_tidy && return
+  local wheel=clang_tidy-$CLANG_TIDY_VERSION-py2.py3-none-$wheel_platform.whl aside=$cache/.unpacking start
+  has_venv || die "python3 has no venv to fetch clang-tidy with" "Install what Debian calls python3-venv."
+  lock_cache
+  has_clang_tidy && return
+  start=$(now_ms)
+  say "Fetching clang-tidy $CLANG_TIDY_VERSION (45 MB, PyPI) …"
+  fetch "$wheel" pip_download_clang_tidy
+  rm -rf "$aside" "$clang_tidy_root"
+  mkdir -p "$aside"
+  python3 -m zipfile -e "$cache/downloads/$wheel" "$aside"
+  chmod +x "$aside/clang_tidy/data/bin/clang-tidy"
+  mv "$aside/clang_tidy" "$clang_tidy_root"
+  rm -rf "$aside" "$cache/downloads"
+  say "clang-tidy $CLANG_TIDY_VERSION is in $clang_tidy_root ($(seconds_since "$start"))"
 }
 
 # ---- main --------------------------------------------------------------------------------------
@@ -212,7 +244,7 @@ while [ $# -gt 0 ]; do
     build | test) what=$1 ;;
     --dry-run) dry_run=1 ;;
     --print-duckdb-root) echo "$duckdb_root"; exit ;;
-    --print-tool) tool "${2:?which tool?}" || die "$2 19 is not here" "Run scripts/deps.sh test"; exit ;;
+    --print-tool) tool "${2:?which tool?}" || die "$2, of the version that decides, is not here" "Run scripts/deps.sh test"; exit ;;
     -h | --help) usage; exit ;;
     *) usage >&2; die "unknown argument: $1" ;;
   esac
@@ -225,9 +257,12 @@ if [ ${#missing[@]} -gt 0 ]; then
   printf '%s\n' "${missing[@]}" | awk -F'\t' '{printf "  %-20s %s\n", $1, $2}'
 fi
 has_duckdb || say "To be fetched into $cache: the DuckDB $DUCKDB_VERSION library (npm) and headers (PyPI), 80 MB unpacked"
+if [ "$what" = test ] && ! has_clang_tidy; then
+  say "To be fetched into $cache: clang-tidy $CLANG_TIDY_VERSION (PyPI), 150 MB unpacked"
+fi
 [ -n "$dry_run" ] && exit
 [ ${#missing[@]} -gt 0 ] && install_packages
 if ! has_gcc; then die "no GCC 12 or newer was found" "Install one and set CXX, such as CXX=g++-12."; fi
 fetch_duckdb
-if [ "$what" = test ]; then fetch_llvm_tools; fi
+if [ "$what" = test ]; then fetch_clang_format; fetch_clang_tidy; fi
 say "Everything for '$what' is there."

@@ -53,6 +53,7 @@ void print_table(const Schema& schema,
                  const std::vector<std::vector<std::optional<std::string>>>& rows) {
   std::vector<std::vector<std::string>> cells;
   std::vector<std::size_t> widths;
+  widths.reserve(schema.size());
   for (const auto& column : schema.columns) {
     widths.push_back(width_of(column.name));
   }
@@ -67,16 +68,16 @@ void print_table(const Schema& schema,
   for (std::size_t c = 0; c < schema.size(); c++) {
     out += padded(schema.columns[c].name, widths[c], is_number(schema.columns[c])) + "  ";
   }
-  out += "\n";
+  out += '\n';
   for (const auto width : widths) {
     out += std::string(width, '-') + "  ";
   }
-  out += "\n";
+  out += '\n';
   for (const auto& line : cells) {
     for (std::size_t c = 0; c < line.size(); c++) {
       out += padded(line[c], widths[c], is_number(schema.columns[c])) + "  ";
     }
-    out += "\n";
+    out += '\n';
   }
   fmt::print("{}", out);
 }

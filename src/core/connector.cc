@@ -2,6 +2,15 @@
 
 namespace millrace {
 
+namespace {
+struct NoOptions {};
+}  // namespace
+
+const OptionSet& no_options() {
+  static const OptionTable<NoOptions> kTable{};
+  return kTable;
+}
+
 std::unique_ptr<Source> Connector::make_source(const ConnectorRequest& request,
                                                Diagnostics& diagnostics) const {
   diagnostics.error(request.at,

@@ -29,6 +29,9 @@ struct ConnectorRequest {
   bool as_table = false;              ///< a source to be read whole every batch (`as: table`)
 };
 
+/// For a connection or a sink that takes no options: whatever is given is a mistake.
+const OptionSet& no_options();
+
 /// A kind of system. Stateless; one instance each, in the list of connectors/all.cc.
 class Connector {
  public:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "base/error.h"
@@ -345,7 +346,7 @@ void BatchRun::read_rows(std::size_t node, const sql::Plan::Input& input, const 
     const auto rows = batch->rows();
     counts.given += rows * input.scans;
     plan.give(input.name, std::move(batch));
-    if (rows < static_cast<std::int64_t>(kPartRows)) {
+    if (std::cmp_less(rows, kPartRows)) {
       return;  // the last part goes in with the run that gives the results out
     }
     Fanout fanout(*this, node, OutputMode::append);
@@ -362,7 +363,7 @@ void BatchRun::run_part(std::size_t reader, std::size_t producer,
   auto& dataset = graph_.datasets[reader];
   const auto input =
       std::find_if(dataset.inputs.begin(), dataset.inputs.end(), [&](const Producer& p) {
-        return p.kind == Producer::Kind::dataset && p.index == static_cast<int>(producer);
+        return p.kind == Producer::Kind::dataset && std::cmp_equal(p.index, producer);
       });
   const auto& read =
       dataset.plan->inputs()[static_cast<std::size_t>(input - dataset.inputs.begin())];

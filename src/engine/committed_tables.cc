@@ -91,6 +91,7 @@ class Reading {
     open_tables(plan);
     BatchRun(graph_).run(plan);
     std::vector<sql::Batch> rows;
+    rows.reserve(gathered_.size());
     for (auto* sink : gathered_) {
       rows.push_back(sink->take());
     }

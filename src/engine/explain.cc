@@ -18,6 +18,7 @@ std::string inputs_text(const Graph& graph, const DatasetNode& node) {
 
 std::string takers_text(const Graph& graph, const DatasetNode& node) {
   std::vector<std::string> names;
+  names.reserve(node.readers.size() + node.sinks.size());
   for (int i : node.readers) {
     names.push_back(graph.datasets[static_cast<std::size_t>(i)].name);
   }

@@ -220,6 +220,7 @@ class GraphBuilder {
 
   bool check_reference(const DatasetSpec& dataset, const sql::NameRead& read) {
     std::vector<std::string> known;
+    known.reserve(spec_.sources.size() + spec_.datasets.size());
     for (const auto& source : spec_.sources) {
       known.push_back(source.name);
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 #include <random>
+#include <utility>
 
 #include "base/fault.h"
 #include "base/files.h"
@@ -325,7 +326,7 @@ void Pipeline::Impl::fill(const BatchPlan& plan, BatchProgress& progress, const 
       source.bytes = planned[node.spec->name].bytes.value_or(0);
     }
     for (std::size_t d = 0; d < graph->datasets.size(); d++) {
-      if (node.scanned_by == static_cast<int>(d) && !node.spec->table) {
+      if (std::cmp_equal(node.scanned_by, d) && !node.spec->table) {
         const auto found = std::find_if(
             progress.datasets.begin(), progress.datasets.end(),
             [&](const auto& counts) { return counts.name == graph->datasets[d].name; });

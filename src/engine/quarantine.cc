@@ -132,7 +132,7 @@ void Quarantine::open() const {
     }
     for (const auto& name : list_folder(folder)) {
       if (name.starts_with('.') && name.ends_with(kAside)) {
-        remove_file(folder + "/" + name);
+        remove_file(fmt::format("{}/{}", folder, name));
       }
     }
   }

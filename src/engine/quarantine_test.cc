@@ -61,6 +61,7 @@ TEST_F(QuarantineTest, KeepsEveryRowOfEveryThread) {
   quarantine.begin(7);
   auto& receiver = quarantine.receiver("orders");
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; t++) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kRows; i++) {

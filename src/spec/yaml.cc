@@ -7,6 +7,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <sstream>
 #include <utility>
@@ -53,7 +54,9 @@ std::string show_references(std::string text) {
 }
 
 /// Ends the reading of a file.
-struct YamlMistake {
+struct YamlMistake : std::exception {
+  YamlMistake(Location where, std::string what_is_wrong, std::string way_out)
+      : at(std::move(where)), message(std::move(what_is_wrong)), hint(std::move(way_out)) {}
   Location at;
   std::string message;
   std::string hint;

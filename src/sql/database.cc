@@ -67,7 +67,7 @@ std::unique_ptr<duckdb::DuckDB> open_duckdb(const Database::Options& options, in
                             kDuckdbVersion, duckdb::DuckDB::LibraryVersion()));
   }
   duckdb::DBConfig config;
-  const auto set = [&config](const char* name, duckdb::Value value) {
+  const auto set = [&config](const char* name, const duckdb::Value& value) {
     config.SetOptionByName(name, value);
   };
   set("threads", duckdb::Value::BIGINT(threads));
@@ -198,6 +198,7 @@ TextTable Database::query(std::string_view sql, std::size_t limit) {
 void Database::create_table(std::string_view schema, std::string_view name, const Schema& columns,
                             const Batch& rows) {
   std::vector<std::string> definitions;
+  definitions.reserve(columns.columns.size());
   for (const Column& column : columns.columns) {
     definitions.push_back(fmt::format("{} {}", quote_name(column.name), column.type));
   }

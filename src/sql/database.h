@@ -20,8 +20,8 @@ class Batch;
 /// A mistake in SQL: what DuckDB said, without its decorations, and where.
 class SqlError : public Error {
  public:
-  SqlError(std::string text, std::optional<std::size_t> position)
-      : Error(Blame::user, std::move(text)), position_(position) {}
+  SqlError(const std::string& text, std::optional<std::size_t> position)
+      : Error(Blame::user, text), position_(position) {}
   /// Byte offset into the SQL text that was given, if DuckDB told it.
   [[nodiscard]] std::optional<std::size_t> position() const noexcept { return position_; }
 

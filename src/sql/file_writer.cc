@@ -237,7 +237,7 @@ void FileWriter::Impl::leave(Partition& to, Rows rows) {
       to.rest = std::move(rows);
       return;
     }
-    if (static_cast<std::int64_t>(to.rest->Count() + rows->Count()) <= options.row_group_rows) {
+    if (std::cmp_less_equal(to.rest->Count() + rows->Count(), options.row_group_rows)) {
       to.rest->Combine(*rows);
       return;
     }
@@ -356,7 +356,7 @@ void FileWriter::Impl::Writer::append(Slot& slot, duckdb::DataChunk& rows) {
   held_ += bytes - slot.bytes;
   slot.bytes = bytes;
   if (&slot != &mixed_ &&
-      static_cast<std::int64_t>(slot.rows->Count()) >= impl_.options.row_group_rows) {
+      std::cmp_greater_equal(slot.rows->Count(), impl_.options.row_group_rows)) {
     flush(slot);
   }
 }

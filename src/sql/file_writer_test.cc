@@ -48,12 +48,13 @@ class FileWriterTest : public testing::Test {
       return (folder_ / partition / fmt::format("{}.data", part)).string();
     });
     std::vector<std::thread> running;
+    running.reserve(static_cast<std::size_t>(threads));
     std::exception_ptr failure;
     for (int t = 0; t < threads; ++t) {
       running.emplace_back([&, t] {
         try {
           const auto mine = writer.writer();
-          for (std::size_t i = static_cast<std::size_t>(t); i < chunks.size();
+          for (auto i = static_cast<std::size_t>(t); i < chunks.size();
                i += static_cast<std::size_t>(threads)) {
             mine->write({.rows = chunks[i]->size(), .columns = {}, .native = chunks[i].get()});
           }

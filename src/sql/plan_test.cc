@@ -63,16 +63,16 @@ INSTANTIATE_TEST_SUITE_P(Threads, PlanTest, ::testing::Values(1, 2),
                          [](const auto& threads) { return fmt::format("{}", threads.param); });
 
 TEST_P(PlanTest, StatelessIsRowByRow) {
-  for (
-      const std::string sql :
-      {"SELECT k, v + 1 AS w, upper(str) AS s FROM %s", "SELECT * FROM %s WHERE v > 5",
-       "SELECT k, unnest(l) AS x FROM %s WHERE u < 20",
-       "SELECT k FROM %s WHERE v > 5 UNION ALL SELECT str FROM %s WHERE v < 50",
-       "WITH a AS (SELECT k, v FROM %s WHERE v > 10) SELECT * FROM a UNION ALL SELECT k, -v FROM a",
-       "WITH a AS MATERIALIZED (SELECT k, v FROM %s WHERE v > 10) SELECT * FROM a UNION ALL SELECT "
-       "k, -v FROM a WHERE k <> 'key1'",
-       "SELECT k FROM %s WHERE v IN (1, 2, 3, 5, 8, 13, 21, 34)",
-       "SELECT e.k, x.i FROM %s e, unnest(e.l) AS x(i)", "SELECT k, v FROM %s WHERE 1 = 0"}) {
+  for (const std::string sql :
+       {"SELECT k, v + 1 AS w, upper(str) AS s FROM %s", "SELECT * FROM %s WHERE v > 5",
+        "SELECT k, unnest(l) AS x FROM %s WHERE u < 20",
+        "SELECT k FROM %s WHERE v > 5 UNION ALL SELECT str FROM %s WHERE v < 50",
+        R"(WITH a AS (SELECT k, v FROM %s WHERE v > 10)
+          SELECT * FROM a UNION ALL SELECT k, -v FROM a)",
+        R"(WITH a AS MATERIALIZED (SELECT k, v FROM %s WHERE v > 10)
+          SELECT * FROM a UNION ALL SELECT k, -v FROM a WHERE k <> 'key1')",
+        "SELECT k FROM %s WHERE v IN (1, 2, 3, 5, 8, 13, 21, 34)",
+        "SELECT e.k, x.i FROM %s e, unnest(e.l) AS x(i)", "SELECT k, v FROM %s WHERE 1 = 0"}) {
     const auto plan = database_.plan("test", over(sql, "events"));
     EXPECT_EQ(plan->shape(), Shape::stream) << sql;
     EXPECT_FALSE(plan->has_state());

@@ -83,8 +83,8 @@ std::string attach(duckdb::Connection& connection, const std::string& file) {
 }  // namespace
 
 struct StoreTable::Impl {
-  Impl(Database& database, std::string file_, std::string table_)
-      : file(std::move(file_)), table(std::move(table_)), connection(*database.impl().duck) {
+  Impl(Database& database, std::string path, std::string name)
+      : file(std::move(path)), table(std::move(name)), connection(*database.impl().duck) {
     catalog = attach(connection, file);
     qualified = in_store(table);
   }
@@ -170,6 +170,7 @@ void StoreTable::create(const Schema& schema, const std::string& writer) {
     return;
   }
   std::vector<std::string> columns;
+  columns.reserve(schema.size());
   for (const auto& column : schema.columns) {
     columns.push_back(quote_name(column.name) + " " + column.type);
   }

@@ -5,7 +5,7 @@
 #include <malloc.h>
 
 #include <atomic>
-#include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <utility>
 
@@ -44,9 +44,8 @@ long resident_kb() {
   malloc_trim(0);
   long pages = 0;
   long resident = 0;
-  FILE* file = std::fopen("/proc/self/statm", "r");
-  EXPECT_EQ(std::fscanf(file, "%ld %ld", &pages, &resident), 2);
-  std::fclose(file);
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  EXPECT_GT(resident, 0);
   return resident * 4;
 }
 
@@ -100,7 +99,7 @@ TEST_P(TrapTest, PreaggregationIsRight) {
       run(*plan, sql::Run::absorb, batch);
       const auto out = run(*plan, sql::Run::complete, batch);
       EXPECT_EQ(out.sorted(),
-                rows_of(database_, over(query, "(" + input + " UNION ALL " + input + ")")));
+                rows_of(database_, over(query, fmt::format("({0} UNION ALL {0})", input))));
     }
   }
 }

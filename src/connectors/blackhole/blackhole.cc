@@ -5,13 +5,6 @@
 namespace millrace {
 namespace {
 
-struct NoOptions {};
-
-const OptionTable<NoOptions>& no_options() {
-  static const OptionTable<NoOptions> kTable{};
-  return kTable;
-}
-
 class BlackholeSink final : public Sink {
  public:
   [[nodiscard]] SinkTraits traits() const override {

@@ -30,13 +30,6 @@ struct ConsoleOptions {
   }
 };
 
-struct NoOptions {};
-
-const OptionTable<NoOptions>& no_options() {
-  static const OptionTable<NoOptions> kTable{};
-  return kTable;
-}
-
 class ConsoleSink final : public Sink {
  public:
   ConsoleSink(std::string name, ConsoleOptions options)
@@ -168,7 +161,7 @@ void ConsoleSink::publish() {
   const std::string line(43, '-');
   auto text = fmt::format("{}\nBatch: {}  {} ({}, {})\n{}\n{}", line, batch_, name_, name_of(mode_),
                           human_count(total_, "row"), line, table_text(table));
-  if (total_ > static_cast<std::int64_t>(rows_.size())) {
+  if (std::cmp_greater(total_, rows_.size())) {
     text += fmt::format("only showing top {}\n",
                         human_count(static_cast<std::int64_t>(rows_.size()), "row"));
   }

@@ -129,7 +129,7 @@ bool Discovery::goes_deeper(std::size_t depth) const noexcept {
     return true;
   }
   return pattern_.contains("**") ||
-         depth < static_cast<std::size_t>(std::count(pattern_.begin(), pattern_.end(), '/'));
+         std::cmp_less(depth, std::count(pattern_.begin(), pattern_.end(), '/'));
 }
 
 bool Discovery::is_complete(const FileScan::File& file) {

@@ -88,7 +88,7 @@ class FilesSinkTest : public testing::Test {
   Names files() const {
     Names names;
     for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
-      if (entry.is_regular_file() || entry.path().filename().native().starts_with(".")) {
+      if (entry.is_regular_file() || entry.path().filename().native().starts_with('.')) {
         names.push_back(entry.path().native().substr(folder_.native().size() + 1));
       }
     }

@@ -139,7 +139,7 @@ std::optional<Slice> FilesSource::plan(std::int64_t /*now*/) {
   std::int64_t bytes = 0;
   while (count < files.size()) {
     if (count > 0 && ((options_.max_files_per_trigger &&
-                       static_cast<std::int64_t>(count) >= *options_.max_files_per_trigger) ||
+                       std::cmp_greater_equal(count, *options_.max_files_per_trigger)) ||
                       (options_.max_bytes_per_trigger &&
                        bytes + files[count].size > options_.max_bytes_per_trigger->count))) {
       break;

@@ -49,13 +49,6 @@ struct GeneratorOptions {
   }
 };
 
-struct NoOptions {};
-
-const OptionTable<NoOptions>& no_options() {
-  static const OptionTable<NoOptions> kTable{};
-  return kTable;
-}
-
 class TransactionReader final : public RowReader {
  public:
   TransactionReader(TransactionStream stream, std::int64_t from, std::int64_t to)

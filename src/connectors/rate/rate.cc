@@ -33,13 +33,6 @@ struct RateOptions {
   }
 };
 
-struct NoOptions {};
-
-const OptionTable<NoOptions>& no_options() {
-  static const OptionTable<NoOptions> kTable{};
-  return kTable;
-}
-
 /// When rows come: at a rate that grows evenly from nothing during the ramp, then stays.
 class Pace {
  public:

@@ -19,7 +19,7 @@ using duckdb::JoinType;
 using duckdb::LogicalOperator;
 using duckdb::LogicalOperatorType;
 
-[[noreturn]] void refuse(std::string text) { throw SqlError(std::move(text), std::nullopt); }
+[[noreturn]] void refuse(const std::string& text) { throw SqlError(text, std::nullopt); }
 
 Nature combined(std::span<const Nature> children) {
   Nature all;

@@ -2,7 +2,8 @@
 // a new DuckDB version may break. DuckDB's headers take seconds to parse, hence one place.
 #pragma once
 
-#ifdef __clang__  // clang wants to delete an ActiveTimer before duckdb/main/profiling_utils.hpp defines it
+#ifdef __clang__  // clang wants to delete an ActiveTimer before duckdb/main/profiling_utils.hpp
+                  // defines it
 #include <memory>
 namespace duckdb {
 struct ActiveTimer;
@@ -28,11 +29,13 @@ struct std::default_delete<duckdb::ActiveTimer> {
 #include "duckdb/common/vector_operations/vector_operations.hpp"
 #include "duckdb/execution/aggregate_hashtable.hpp"
 #include "duckdb/execution/column_binding_resolver.hpp"
+#include "duckdb/execution/expression_executor.hpp"
 #include "duckdb/execution/operator/helper/physical_result_collector.hpp"
 #include "duckdb/execution/operator/projection/physical_projection.hpp"
 #include "duckdb/execution/operator/scan/physical_table_scan.hpp"
 #include "duckdb/execution/physical_operator.hpp"
 #include "duckdb/execution/physical_plan_generator.hpp"
+#include "duckdb/function/copy_function.hpp"
 #include "duckdb/function/replacement_scan.hpp"
 #include "duckdb/function/table_function.hpp"
 #include "duckdb/main/client_config.hpp"

@@ -1,5 +1,6 @@
 #include "sql/internal/file_csv_records.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -75,7 +76,7 @@ TEST(CsvRecords, WaitsForTheRestOfARecord) {
 TEST(CsvRecords, CrossesItsStepsOf64Bytes) {
   for (std::size_t size = 0; size < 200; ++size) {
     const std::string field(size, 'x');
-    EXPECT_EQ(rows_of(field + ",\"" + field + "\"\n" + field + ",b\n"),
+    EXPECT_EQ(rows_of(fmt::format("{0},\"{0}\"\n{0},b\n", field)),
               (Rows{{field, field}, {field, "b"}}));
   }
 }

@@ -258,7 +258,11 @@ void JsonScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
     }
     local.memory->clear();
     Line line;
-    while (local.lines.size() < STANDARD_VECTOR_SIZE && (more = next_line(context, local, line))) {
+    while (local.lines.size() < STANDARD_VECTOR_SIZE) {
+      more = next_line(context, local, line);
+      if (!more) {
+        break;
+      }
       if (parse(local, line)) {
         local.lines.push_back(line);
       }
@@ -280,7 +284,7 @@ void JsonScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
     const auto first = std::find(columns_.begin(), columns_.end(), columns_[i]) - columns_.begin();
     if (duckdb::IsVirtualColumn(columns_[i])) {
       out.data[i].Reference(duckdb::Value(out.data[i].GetType()));
-    } else if (static_cast<std::size_t>(first) != i) {
+    } else if (std::cmp_not_equal(first, i)) {
       out.data[i].Reference(out.data[static_cast<std::size_t>(first)]);
     } else {
       keep_alive(out.data[i], local.memory);

@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "duckdb/execution/expression_executor.hpp"
-#include "duckdb/function/copy_function.hpp"
 #include "sql/file_writer.h"
 #include "sql/internal/duckdb.h"
 

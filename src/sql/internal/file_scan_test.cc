@@ -95,6 +95,7 @@ class FileScanTest : public testing::Test {
     std::mutex lock;
     std::exception_ptr failure;
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<std::size_t>(threads_));
     for (int i = 0; i < threads_; ++i) {
       threads.emplace_back([&] {
         try {

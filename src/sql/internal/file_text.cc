@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 
@@ -91,7 +92,7 @@ void TextFile::check_encoding() {
 std::string_view TextFile::beginning() { return {buffer_->data() + begin_, end_ - begin_}; }
 
 bool TextFile::extend_beginning() {
-  if (at_end_ || static_cast<std::int64_t>(end_ - begin_) > max_record_bytes_) {
+  if (at_end_ || std::cmp_greater(end_ - begin_, max_record_bytes_)) {
     return false;
   }
   grow();
@@ -198,7 +199,7 @@ bool TextFile::next(const RecordEnds& ends, TextBlock& block) {
       grow();  // the cut record moves on to the next block
       return true;
     }
-    if (static_cast<std::int64_t>(end_ - begin_) > max_record_bytes_) {
+    if (std::cmp_greater(end_ - begin_, max_record_bytes_)) {
       take_oversized(ends, block);
       return true;
     }

@@ -6,7 +6,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "sql/database.h"
 
@@ -67,9 +66,8 @@ void check_function(duckdb::BoundFunctionExpression& call) {
   }
   if (auto reason = reason_against(call)) {
     const auto location = call.GetQueryLocation();
-    throw SqlError(std::move(*reason), location.IsValid()
-                                           ? std::optional<std::size_t>(location.GetIndex())
-                                           : std::nullopt);
+    throw SqlError(*reason, location.IsValid() ? std::optional<std::size_t>(location.GetIndex())
+                                               : std::nullopt);
   }
 }
 

@@ -104,7 +104,7 @@ std::string joined(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>&
 std::string grouping_sets_text(const duckdb::LogicalAggregate& aggregate) {
   std::string text;
   for (const auto& set : aggregate.grouping_sets) {
-    text += "(";
+    text += '(';
     for (const auto column : set) {
       text += fmt::format(" {}", column);
     }

@@ -1,9 +1,12 @@
 #include "sql/internal/types.h"
 
-#include <cstdio>
+#include <charconv>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string_view>
+#include <system_error>
 
 namespace millrace::sql {
 
@@ -12,16 +15,23 @@ using duckdb::LogicalTypeId;
 namespace {
 
 /// "DECIMAL(12,2)" without DuckDB's parser; nullopt for any other text.
-std::optional<duckdb::LogicalType> decimal_of(const std::string& text) {
-  unsigned width = 0;
-  unsigned scale = 0;
-  int end = 0;
-  if (std::sscanf(text.c_str(), "DECIMAL(%u,%u)%n", &width, &scale, &end) != 2 ||
-      end != static_cast<int>(text.size())) {
+std::optional<duckdb::LogicalType> decimal_of(std::string_view text) {
+  constexpr std::string_view kStart = "DECIMAL(";
+  if (!text.starts_with(kStart)) {
     return std::nullopt;
   }
-  return duckdb::LogicalType::DECIMAL(static_cast<std::uint8_t>(width),
-                                      static_cast<std::uint8_t>(scale));
+  std::uint8_t width = 0;
+  std::uint8_t scale = 0;
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data() + kStart.size(), end, width);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ',') {
+    return std::nullopt;
+  }
+  const auto second = std::from_chars(first.ptr + 1, end, scale);
+  if (second.ec != std::errc() || std::string_view(second.ptr, end) != ")") {
+    return std::nullopt;
+  }
+  return duckdb::LogicalType::DECIMAL(width, scale);
 }
 
 /// Parses nested types. DuckDB binds type names in a catalog, so this takes a small database, alive

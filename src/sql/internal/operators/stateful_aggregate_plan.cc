@@ -110,7 +110,7 @@ std::vector<std::int64_t> grouping_values(const LogicalAggregate& aggregate,
   for (const auto& columns : aggregate.grouping_functions) {
     std::int64_t value = 0;
     for (const auto column : columns) {
-      value = (value << 1) | static_cast<std::int64_t>(grouped.find(column) == grouped.end());
+      value = value * 2 + (grouped.contains(column) ? 0 : 1);
     }
     values.push_back(value);
   }

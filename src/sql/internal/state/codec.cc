@@ -23,7 +23,7 @@ enum class Piece : std::uint8_t { header = 0, rows = 1, side = 2 };
 /// One piece being written.
 class PieceWriter {
  public:
-  explicit PieceWriter(Piece piece) : stream_(duckdb::Allocator::DefaultAllocator()) {
+  explicit PieceWriter(Piece piece) : stream_(duckdb::Allocator::DefaultAllocator(), kRoom) {
     stream_.Write(static_cast<std::uint8_t>(piece));
   }
   template <class T>
@@ -40,6 +40,7 @@ class PieceWriter {
   }
 
  private:
+  static constexpr idx_t kRoom = 128 * 1024;  // for most pieces, so that they are not moved again
   duckdb::MemoryStream stream_;
 };
 

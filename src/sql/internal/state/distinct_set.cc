@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <utility>
 
 namespace millrace::sql {
@@ -142,8 +143,9 @@ DistinctSet::DistinctSet(duckdb::ClientContext& context, const duckdb::LogicalTy
 
 void DistinctSet::allocate(idx_t slots) {
   memory_ = allocator_.Allocate((slots + 1) * sizeof(Slot));
-  const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
-  slots_ = reinterpret_cast<Slot*>((address + alignof(Slot) - 1) / alignof(Slot) * alignof(Slot));
+  void* start = memory_.get();
+  std::size_t space = (slots + 1) * sizeof(Slot);
+  slots_ = static_cast<Slot*>(std::align(alignof(Slot), slots * sizeof(Slot), start, space));
   std::memset(static_cast<void*>(slots_), 0, slots * sizeof(Slot));
   mask_ = slots - 1;
 }
