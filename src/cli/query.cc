@@ -89,12 +89,27 @@ std::set<std::string> create_views(const Graph& graph, sql::Database& database,
   return views;
 }
 
+/// The datasets that can be read as tables.
+std::vector<std::string> table_names(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const auto& node : graph.datasets) {
+    if (node.spec != nullptr && node.plan->shape() == sql::Shape::table) {
+      names.push_back(node.name);
+    }
+  }
+  return names;
+}
+
 /// The dataset that a name in the SQL means; nullopt: something else. Throws Error if the dataset
 /// keeps no rows that could be read.
 std::optional<std::size_t> dataset_read(const Graph& graph, const sql::TableRead& read,
                                         const std::set<std::string>& views) {
   const bool of_state = equal_ignoring_case(read.schema, kState);
   const auto producer = graph.find(read.name);
+  if (of_state && !producer) {
+    throw Error(Blame::user, fmt::format("there is no dataset called `{}`; tables are: {}",
+                                         read.name, fmt::join(table_names(graph), ", ")));
+  }
   if (!producer || (!of_state && (!read.schema.empty() || views.contains(to_lower(read.name))))) {
     return std::nullopt;
   }

@@ -46,7 +46,7 @@ class Pipeline {
   [[nodiscard]] bool finished() const;
   /// Waits until there may be something new, `until` has come, or a stop was requested.
   void wait(const std::stop_token& stop, std::chrono::steady_clock::time_point until);
-  /// Writes a snapshot, so that the next start is quick, and gives the lock back. Throws Error.
+  /// Gives the checkpoint's lock back. Everything committed is in its log.
   void close();
 
  private:

@@ -126,6 +126,9 @@ def state_looks_into_a_table(folder):
     done = m.run("state", "pipeline.yaml", "large", cwd=home.path, check=False)
     assert done.returncode == 2, done
     says(done.stderr, "large is a stream")
+    done = m.run("state", "pipeline.yaml", "nothing", cwd=home.path, check=False)
+    assert done.returncode == 2, done
+    says(done.stderr, "no dataset called `nothing`", "totals, kinds")
 
 
 def names_of_sinks_come_first(folder):
