@@ -139,15 +139,11 @@ FileWriter::Impl::Impl(Database& database, const Schema& schema, FileWriterOptio
   if (data_columns.empty()) {
     throw Error(Blame::user, "`partition_by` names every column: none is left for the files");
   }
-  try {
+  as_run_error([&] {
     connection.BeginTransaction();
     output = std::make_unique<FileOutput>(*connection.context, data_names, data_types, options);
     connection.Commit();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw run_error(duckdb::ErrorData(error));
-  }
+  });
 }
 
 FileWriter::Impl::Partition& FileWriter::Impl::partition(const std::string& folder) {

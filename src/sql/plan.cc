@@ -39,13 +39,7 @@ class AtEnd {
 
 template <class Call>
 auto in_transaction(Plan::Impl& plan, const Call& call) {
-  try {
-    plan.connection.context->RunFunctionInTransaction(call);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw run_error(duckdb::ErrorData(error));
-  }
+  as_run_error([&] { plan.connection.context->RunFunctionInTransaction(call); });
 }
 
 std::int64_t total(const std::vector<const RowCounter*>& counters) {

@@ -62,6 +62,64 @@ class PlanTest : public ::testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(Threads, PlanTest, ::testing::Values(1, 2),
                          [](const auto& threads) { return fmt::format("{}", threads.param); });
 
+/// Hands what a plan gives out on to a feed, as the engine does.
+class Forward final : public Receiver {
+ public:
+  explicit Forward(Feed& to) : to_(to) {}
+  std::unique_ptr<SinkWriter> writer() override { return to_.writer(); }
+
+ private:
+  Feed& to_;
+};
+
+// Row by row up to the state or the result, however often the stream is scanned.
+TEST_P(PlanTest, FeedingEqualsRunning) {
+  for (const std::string sql :
+       {"SELECT k, v + 1 AS w FROM events WHERE v > 5", "SELECT k, unnest(l) AS x FROM events",
+        "SELECT k FROM events UNION ALL SELECT str FROM events WHERE v < 50",
+        "SELECT k, count(*) AS n, count(DISTINCT str) AS d FROM events WHERE u < 20 GROUP BY k",
+        "SELECT k, sum(n) AS s FROM (SELECT k, 1 AS n FROM events UNION ALL SELECT str, v FROM "
+        "events) GROUP BY k"}) {
+    auto all = database_.plan("all", "SELECT * FROM events");
+    auto fed = database_.plan("fed", sql);
+    auto ran = database_.plan("ran", sql);
+    ASSERT_TRUE(fed->feedable()) << sql;
+    for (int b = 0; b < 3; ++b) {
+      const auto rows = events(batch_sql(b));
+      for (auto* plan : {all.get(), fed.get(), ran.get()}) {
+        plan->begin_batch(b, 0);
+      }
+      Collect got;
+      {
+        const auto feed = fed->feed(got);
+        Forward forward(*feed);
+        all->give("events", rows);
+        all->run(Run::rows, forward);
+        const RunCounts counts = feed->end();
+        EXPECT_EQ(counts.scanned, rows->rows() * fed->inputs()[0].scans) << sql;
+        expect_rows_add_up(counts);
+      }
+      if (fed->has_state()) {
+        fed->run(Run::complete, got);
+      }
+      Collect want;
+      run(*ran, ran->has_state() ? Run::complete : Run::rows, rows, want);
+      EXPECT_EQ(got.sorted(), want.sorted()) << sql;
+      EXPECT_TRUE(b == 2 || !want.rows().empty()) << sql;  // batch 2 is one row, which may go
+    }
+  }
+}
+
+// These need more than the rows of one chunk.
+TEST_P(PlanTest, WhatCantBeFed) {
+  for (const std::string sql :
+       {"SELECT e.k, dim.name FROM events AS e JOIN dim USING (u)",
+        "WITH a AS MATERIALIZED (SELECT k FROM events) SELECT k FROM a UNION ALL SELECT k FROM a",
+        "SELECT name FROM dim"}) {
+    EXPECT_FALSE(database_.plan("p", sql)->feedable()) << sql;
+  }
+}
+
 TEST_P(PlanTest, StatelessIsRowByRow) {
   for (const std::string sql :
        {"SELECT k, v + 1 AS w, upper(str) AS s FROM %s", "SELECT * FROM %s WHERE v > 5",

@@ -16,16 +16,25 @@ namespace millrace::sql {
 /// An error while rows are read or computed: whose fault it is follows from DuckDB's type of error.
 [[nodiscard]] Error run_error(const duckdb::ErrorData& error);
 
-/// Calls `call`, which may throw DuckDB's exceptions, and lets only SqlError and Error out.
-template <class Call>
-auto as_sql_error(const Call& call) {
+/// Calls `call`, which may throw DuckDB's exceptions, and lets only Error and what `translate`
+/// makes of them out.
+template <class Call, class Translate>
+auto translating_errors(const Call& call, const Translate& translate) {
   try {
     return call();
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw sql_error(duckdb::ErrorData(error));
+    throw translate(duckdb::ErrorData(error));
   }
+}
+template <class Call>
+auto as_sql_error(const Call& call) {
+  return translating_errors(call, sql_error);
+}
+template <class Call>
+auto as_run_error(const Call& call) {
+  return translating_errors(call, run_error);
 }
 
 /// Carries the first exception of ours out of DuckDB's threads: DuckDB keeps only the text of an

@@ -58,17 +58,6 @@ bool follow_states(const PhysicalOperator& op, std::vector<FeedPath>& found) {
   return true;
 }
 
-template <class Call>
-auto as_run_error(const Call& call) {
-  try {
-    return call();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw run_error(duckdb::ErrorData(error));
-  }
-}
-
 /// What the threads share of one path.
 struct SharedPath {
   const FeedPath* path;
@@ -188,7 +177,7 @@ class FeedWriter final : public SinkWriter {
 
 class PlanFeed final : public Feed {
  public:
-  PlanFeed(Plan::Impl& plan, Receiver& to) : plan_(plan) {
+  PlanFeed(Plan::Impl& plan, Receiver& to) : PlanFeed(plan) {  // whole: an exception closes it
     RunContext& run = plan.run;
     run.mode = plan.run.states.empty() ? Run::rows : Run::absorb;
     run.receiver = &to;
@@ -223,6 +212,7 @@ class PlanFeed final : public Feed {
   }
 
  private:
+  explicit PlanFeed(Plan::Impl& plan) : plan_(plan) {}
   duckdb::ClientContext& client() { return *plan_.connection.context; }
   void close() {
     shared_.clear();

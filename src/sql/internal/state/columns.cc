@@ -21,8 +21,9 @@ bool is_text(const LogicalType& type) {
   return type.InternalType() == duckdb::PhysicalType::VARCHAR;
 }
 
-bool is_fixed(const LogicalType& type) {
-  return duckdb::TypeIsConstantSize(type.InternalType()) && !is_text(type);
+/// Written by ourselves: texts, and values of a fixed size.
+bool is_plain(const LogicalType& type) {
+  return is_text(type) || duckdb::TypeIsConstantSize(type.InternalType());
 }
 
 idx_t mask_bytes(idx_t rows) { return (rows + 7) / 8; }
@@ -97,7 +98,7 @@ void read_column(MemoryStream& in, idx_t rows, Vector& column) {
 void write_columns(duckdb::DataChunk& chunk, duckdb::WriteStream& out) {
   out.Write(static_cast<std::uint32_t>(chunk.size()));
   for (Vector& column : chunk.data) {
-    if (is_fixed(column.GetType()) || is_text(column.GetType())) {
+    if (is_plain(column.GetType())) {
       write_column(column, chunk.size(), out);
     } else {
       write_nested(column, chunk.size(), out);
@@ -113,7 +114,7 @@ void read_columns(MemoryStream& in, const duckdb::vector<LogicalType>& types,
   }
   chunk.Initialize(duckdb::Allocator::DefaultAllocator(), types);
   for (Vector& column : chunk.data) {
-    if (is_fixed(column.GetType()) || is_text(column.GetType())) {
+    if (is_plain(column.GetType())) {
       read_column(in, rows, column);
     } else {
       duckdb::BinaryDeserializer deserializer(in);

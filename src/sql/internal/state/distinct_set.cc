@@ -1,6 +1,7 @@
 #include "sql/internal/state/distinct_set.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -42,12 +43,13 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product >> 64U) ^ static_cast<std::uint64_t>(product);
 }
 
+string_t text_of(const Words& value) { return std::bit_cast<string_t>(value); }
+
 /// Equal values have equal hashes; never written down.
 template <class T>
 hash_t hash_of(hash_t group, const Words& value) {
   if constexpr (std::is_same_v<T, string_t>) {
-    string_t text;
-    std::memcpy(static_cast<void*>(&text), value.data(), sizeof(text));
+    const string_t text = text_of(value);
     if (!text.IsInlined()) {
       return mix(group, duckdb::Hash(text));
     }
@@ -60,10 +62,8 @@ bool same_value(const Words& a, const Words& b) {
   const bool same = a[0] == b[0] && a[1] == b[1];
   if constexpr (std::is_same_v<T, string_t>) {
     if (!same && a[0] == b[0]) {  // length and prefix; the rest may be a pointer
-      string_t left;
-      string_t right;
-      std::memcpy(static_cast<void*>(&left), a.data(), sizeof(left));
-      std::memcpy(static_cast<void*>(&right), b.data(), sizeof(right));
+      const string_t left = text_of(a);
+      const string_t right = text_of(b);
       return !left.IsInlined() && std::memcmp(left.GetData(), right.GetData(), left.GetSize()) == 0;
     }
   }
@@ -187,6 +187,16 @@ DistinctSet::Slot& DistinctSet::find(const Slot& key) const {
   }
 }
 
+std::array<std::uint64_t, 2> DistinctSet::own_text(const std::array<std::uint64_t, 2>& value) {
+  string_t text = text_of(value);
+  if (!text.IsInlined()) {
+    auto* copy = texts_.Allocate(text.GetSize());
+    std::memcpy(copy, text.GetData(), text.GetSize());
+    text.SetPointer(duckdb::char_ptr_cast(copy));
+  }
+  return std::bit_cast<Words>(text);
+}
+
 template <class T>
 idx_t DistinctSet::add_values(const SideKeys& keys, duckdb::SelectionVector& fresh) {
   static_assert(sizeof(T) <= sizeof(Slot::value));
@@ -218,14 +228,7 @@ idx_t DistinctSet::add_values(const SideKeys& keys, duckdb::SelectionVector& fre
       }
       slot = block[i];
       if constexpr (std::is_same_v<T, string_t>) {
-        string_t text;
-        std::memcpy(static_cast<void*>(&text), slot.value.data(), sizeof(text));
-        if (!text.IsInlined()) {
-          auto* copy = texts_.Allocate(text.GetSize());
-          std::memcpy(copy, text.GetData(), text.GetSize());
-          text.SetPointer(duckdb::char_ptr_cast(copy));
-          std::memcpy(slot.value.data(), static_cast<const void*>(&text), sizeof(text));
-        }
+        slot.value = own_text(slot.value);
       }
       fresh_.push_back(slot);
       fresh.set_index(n++, keys.selected.get_index(begin + i));

@@ -35,6 +35,8 @@ class DistinctSet final : public SideTable {
   /// The slot of a key, or the empty one where it belongs.
   template <class T>
   [[nodiscard]] Slot& find(const Slot& key) const;
+  /// The text with its bytes in our memory, if they lie outside of the value.
+  [[nodiscard]] std::array<std::uint64_t, 2> own_text(const std::array<std::uint64_t, 2>& value);
   void make_room(duckdb::idx_t more);
   void allocate(duckdb::idx_t slots);
   void gather(const Slot* const* slots, duckdb::idx_t count, duckdb::Vector& out) const;
