@@ -74,12 +74,16 @@ class Forward final : public Receiver {
 
 // Row by row up to the state or the result, however often the stream is scanned.
 TEST_P(PlanTest, FeedingEqualsRunning) {
-  for (const std::string sql :
-       {"SELECT k, v + 1 AS w FROM events WHERE v > 5", "SELECT k, unnest(l) AS x FROM events",
-        "SELECT k FROM events UNION ALL SELECT str FROM events WHERE v < 50",
-        "SELECT k, count(*) AS n, count(DISTINCT str) AS d FROM events WHERE u < 20 GROUP BY k",
-        "SELECT k, sum(n) AS s FROM (SELECT k, 1 AS n FROM events UNION ALL SELECT str, v FROM "
-        "events) GROUP BY k"}) {
+  const std::string union_below_state = R"(
+      SELECT k, sum(n) AS s
+      FROM (SELECT k, 1 AS n FROM events UNION ALL SELECT str, v FROM events) GROUP BY k)";
+  for (const std::string& sql :
+       {std::string("SELECT k, v + 1 AS w FROM events WHERE v > 5"),
+        std::string("SELECT k, unnest(l) AS x FROM events"),
+        std::string("SELECT k FROM events UNION ALL SELECT str FROM events WHERE v < 50"),
+        std::string("SELECT k, count(*) AS n, count(DISTINCT str) AS d FROM events "
+                    "WHERE u < 20 GROUP BY k"),
+        union_below_state}) {
     auto all = database_.plan("all", "SELECT * FROM events");
     auto fed = database_.plan("fed", sql);
     auto ran = database_.plan("ran", sql);
