@@ -68,8 +68,8 @@ void Display::live_line(const BatchProgress& p) {
       human_count(output_rows_), us_text(p.total_us), us_text(p.run_us),
       us_text(p.stage_us + p.publish_us + p.commit_us), human_rate(p.processed_rows_per_second),
       human_count(p.state_rows()), human_bytes(p.state_bytes()));
-  if (p.watermark_us) {
-    text += fmt::format("  watermark {}", *p.watermark_us / 1'000'000);
+  if (const auto* slowest = p.slowest(); slowest != nullptr && slowest->us) {
+    text += fmt::format("  watermark {}", iso_time(*slowest->us));
   }
   if (quarantined_ > 0) {
     text += fmt::format("  quarantined {}", human_count(quarantined_));

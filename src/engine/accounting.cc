@@ -16,6 +16,8 @@ void DatasetCounts::add(const sql::RunCounts& run) {
   emitted += run.emitted;
   cut += run.cut;
   out += run.out;
+  duplicates += run.duplicates;
+  late.add(run.late);
   malformed += run.malformed;
 }
 
@@ -33,12 +35,14 @@ void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datase
       fail(fmt::format("dataset {} was given {} rows and read {}", d.name, d.given, d.in));
     }
     const auto left = d.in + d.emitted + d.expanded;
-    const auto right = d.out + d.absorbed + d.filtered + d.cut;
+    const auto right = d.out + d.absorbed + d.filtered + d.cut + d.duplicates + d.late.rows;
     if (left != right) {
       fail(
           fmt::format("the rows of dataset {} don't add up: {} in + {} emitted from state + {} "
-                      "expanded, but {} out + {} absorbed into state + {} filtered + {} cut",
-                      d.name, d.in, d.emitted, d.expanded, d.out, d.absorbed, d.filtered, d.cut));
+                      "expanded, but {} out + {} absorbed into state + {} filtered + {} cut + {} "
+                      "duplicates + {} late",
+                      d.name, d.in, d.emitted, d.expanded, d.out, d.absorbed, d.filtered, d.cut,
+                      d.duplicates, d.late.rows));
     }
   }
   for (const auto& s : sinks) {

@@ -11,9 +11,9 @@ namespace millrace {
 
 /// Rows of one dataset in one batch.
 ///
-/// For each dataset: in + emitted + expanded = out + absorbed + filtered + cut. A stream has no
-/// emitted, absorbed or cut; a table's rows are absorbed into state, and what it gives out is
-/// emitted from it. Rows of files that can't be decoded never become rows: they are `malformed`.
+/// For each dataset: in + emitted + expanded = out + absorbed + filtered + cut + duplicates + late.
+/// What goes into state is absorbed, and what comes out of it emitted; only tables have `cut`. Rows
+/// of files that can't be decoded never become rows: they are `malformed`.
 struct DatasetCounts {
   std::string name;
   bool stream = true;        ///< false: a table
@@ -26,10 +26,13 @@ struct DatasetCounts {
   std::int64_t emitted = 0;
   std::int64_t cut = 0;
   std::int64_t out = 0;
+  std::int64_t duplicates = 0;
+  sql::LateRows late;
   std::int64_t malformed = 0;
   std::int64_t state_rows = 0;
   std::int64_t state_changed = 0;
   std::int64_t state_bytes = 0;
+  std::int64_t windows = 0;  ///< open ones
 
   void add(const sql::RunCounts& run);
 };

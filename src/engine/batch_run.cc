@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/error.h"
+#include "engine/event_clock.h"
 #include "engine/quarantine.h"
 
 namespace millrace {
@@ -18,6 +19,11 @@ constexpr std::size_t kPartRows = 60 * kChunkRows;
 bool reads_stream(const sql::Plan& plan) {
   return std::any_of(plan.inputs().begin(), plan.inputs().end(),
                      [](const auto& input) { return input.shape == sql::Shape::stream; });
+}
+
+/// How a part of a batch's rows is taken.
+sql::Run part_run(const sql::Plan& plan) {
+  return plan.shape() == sql::Shape::stream ? sql::Run::rows : sql::Run::absorb;
 }
 
 /// Ends a slice early, so that it can be read in parts.
@@ -64,6 +70,8 @@ struct BatchRun::Node {
   std::shared_ptr<sql::Batch> gathered;  ///< rows for readers that were not handed on in parts
   std::unique_ptr<Fanout> fed_to;        ///< where the rows go that come out of a fed dataset
   std::unique_ptr<sql::Feed> feed;       ///< open while the datasets before it run
+  std::unique_ptr<EventClock> clock;     ///< of the watermark that is declared for its rows
+  TimeBounds bounds;                     ///< what is known of the values to come, by column
   bool needed = false;                   ///< some sink depends on it
   DatasetCounts counts;
 };
@@ -72,11 +80,18 @@ struct BatchRun::Node {
 class FanoutWriter final : public SinkWriter {
  public:
   explicit FanoutWriter(Fanout& fanout)
-      : fanout_(fanout), writers_(fanout.sinks_.size()), feeders_(fanout.fed_.size()) {}
+      : fanout_(fanout), writers_(fanout.sinks_.size()), feeders_(fanout.fed_.size()) {
+    if (const auto& clock = fanout.run_.nodes_[fanout.dataset_]->clock) {
+      observer_.emplace(clock->observer());
+    }
+  }
 
   void write(const Chunk& chunk) override {
     auto& run = fanout_.run_;
     rows_ += static_cast<std::int64_t>(chunk.rows);
+    if (observer_) {
+      observer_->observe(chunk);
+    }
     for (std::size_t i = 0; i < writers_.size(); i++) {
       if (!writers_[i]) {
         writers_[i] = run.graph_.sinks[fanout_.sinks_[i]].sink->writer();
@@ -104,6 +119,9 @@ class FanoutWriter final : public SinkWriter {
 
   void finish() override {
     auto& run = fanout_.run_;
+    if (observer_) {
+      run.nodes_[fanout_.dataset_]->clock->take(*observer_);
+    }
     for (const auto* writers : {&writers_, &feeders_}) {
       for (const auto& writer : *writers) {
         if (writer) {
@@ -158,6 +176,7 @@ class FanoutWriter final : public SinkWriter {
   std::vector<std::unique_ptr<SinkWriter>> writers_;
   std::vector<std::unique_ptr<SinkWriter>> feeders_;
   std::shared_ptr<sql::Batch> part_;
+  std::optional<EventClock::Observer> observer_;
   std::int64_t rows_ = 0;
 };
 
@@ -168,7 +187,8 @@ Fanout::Fanout(BatchRun& run, std::size_t dataset, OutputMode mode) : run_(run),
       sinks_.push_back(static_cast<std::size_t>(i));
     }
   }
-  if (node.plan->shape() != sql::Shape::stream && mode != OutputMode::complete) {
+  if (mode !=
+      (node.plan->shape() == sql::Shape::stream ? OutputMode::append : OutputMode::complete)) {
     return;
   }
   for (int r : node.readers) {
@@ -191,6 +211,11 @@ BatchRun::BatchRun(Graph& graph, Quarantine* quarantine, std::int64_t part_bytes
       given_to_sink_(graph.sinks.size(), 0) {
   for (std::size_t i = 0; i < graph.datasets.size(); i++) {
     nodes_.push_back(std::make_unique<Node>());
+    const auto& node = graph.datasets[i];
+    if (node.watermark != nullptr) {
+      nodes_.back()->clock =
+          std::make_unique<EventClock>(*node.watermark, node.time_column, node.partition_column);
+    }
   }
   // Readers come after what they read, so one pass backwards finds all that some sink needs.
   for (std::size_t i = graph.datasets.size(); i-- > 0;) {
@@ -219,6 +244,7 @@ void BatchRun::run(const BatchPlan& plan) {
   for (std::size_t i = 0; i < nodes_.size(); i++) {
     if (nodes_[i]->needed) {
       run_node(i, plan);
+      end_node(i, plan);
     }
   }
   for (auto& node : nodes_) {
@@ -282,11 +308,56 @@ void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
     }
     dataset.plan->give(inputs[k].name, rows);
   }
-  if (!dataset.plan->has_state() && node.counts.stream) {
+  if (node.counts.stream) {
+    run_stream(i);
+  } else {
+    run_table(i);
+  }
+}
+
+void BatchRun::run_stream(std::size_t i) {
+  auto& node = *nodes_[i];
+  auto& dataset = graph_.datasets[i];
+  auto& plan = *dataset.plan;
+  if (!plan.has_state()) {
     Fanout fanout(*this, i, OutputMode::append);
-    node.counts.add(dataset.plan->run(sql::Run::rows, fanout));
+    node.counts.add(plan.run(sql::Run::rows, fanout));
     return;
   }
+  // All that it reads has run, so what is known now of values to come holds for the next batch.
+  for (std::size_t k = 0; k < dataset.inputs.size(); k++) {
+    if (dataset.inputs[k].kind == Producer::Kind::dataset) {
+      plan.give_bounds(plan.inputs()[k].name,
+                       nodes_[static_cast<std::size_t>(dataset.inputs[k].index)]->bounds);
+    }
+  }
+  const bool update = std::any_of(dataset.sinks.begin(), dataset.sinks.end(), [&](int s) {
+    return graph_.sinks[static_cast<std::size_t>(s)].mode == OutputMode::update;
+  });
+  if (update) {
+    Fanout fanout(*this, i, OutputMode::update);
+    node.counts.add(plan.run(sql::Run::update, fanout));
+  }
+  Fanout fanout(*this, i, OutputMode::append);
+  node.counts.add(plan.run(sql::Run::finish, fanout));
+  plan.close_windows();
+}
+
+void BatchRun::end_node(std::size_t i, const BatchPlan& plan) {
+  auto& node = *nodes_[i];
+  const auto& dataset = graph_.datasets[i];
+  if (!dataset.plan->event_times().empty()) {
+    node.bounds = dataset.plan->bounds();
+  }
+  if (node.clock) {
+    node.clock->end_batch(plan.time_us);
+    node.bounds[node.clock->column()] = node.clock->bound();
+  }
+}
+
+void BatchRun::run_table(std::size_t i) {
+  auto& node = *nodes_[i];
+  const auto& dataset = graph_.datasets[i];
   // A table gives its rows once for each mode that somebody wants; the input goes in with the
   // first.
   bool update = false;
@@ -350,7 +421,7 @@ void BatchRun::read_rows(std::size_t node, const sql::Plan::Input& input, const 
       return;  // the last part goes in with the run that gives the results out
     }
     Fanout fanout(*this, node, OutputMode::append);
-    counts.add(plan.run(plan.has_state() ? sql::Run::absorb : sql::Run::rows, fanout));
+    counts.add(plan.run(part_run(plan), fanout));
   }
 }
 
@@ -371,8 +442,7 @@ void BatchRun::run_part(std::size_t reader, std::size_t producer,
   node.counts.given += rows->rows() * read.scans;
   dataset.plan->give(read.name, std::move(rows));
   Fanout fanout(*this, reader, OutputMode::append);
-  node.counts.add(
-      dataset.plan->run(dataset.plan->has_state() ? sql::Run::absorb : sql::Run::rows, fanout));
+  node.counts.add(dataset.plan->run(part_run(*dataset.plan), fanout));
 }
 
 std::vector<DatasetCounts> BatchRun::dataset_counts() const {
@@ -386,8 +456,39 @@ std::vector<DatasetCounts> BatchRun::dataset_counts() const {
     out.back().state_rows = state.rows;
     out.back().state_changed = state.changed;
     out.back().state_bytes = state.bytes;
+    out.back().windows = state.windows;
   }
   return out;
+}
+
+std::vector<BatchRun::Watermark> BatchRun::watermarks() const {
+  std::vector<Watermark> out;
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    if (const auto& clock = nodes_[i]->clock; clock && nodes_[i]->needed) {
+      const auto us = clock->watermark_us();
+      out.push_back({graph_.datasets[i].name, us == kNoBound ? std::nullopt : std::optional(us),
+                     clock->slowest(), clock->bound() == kIdle});
+    }
+  }
+  return out;
+}
+
+Json BatchRun::save_event_time() const {
+  Json out = Json::object();
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    if (nodes_[i]->clock) {
+      out[graph_.datasets[i].name] = nodes_[i]->clock->save();
+    }
+  }
+  return out;
+}
+
+void BatchRun::load_event_time(const Json& saved) {
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    if (nodes_[i]->clock && saved.is_object() && saved.contains(graph_.datasets[i].name)) {
+      nodes_[i]->clock->load(saved.at(graph_.datasets[i].name));
+    }
+  }
 }
 
 std::vector<SinkCounts> BatchRun::sink_counts() const {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,18 @@ class BatchRun {
   /// Rows given to each sink; `written` is filled from its stats.
   [[nodiscard]] std::vector<SinkCounts> sink_counts() const;
 
+  /// A watermark, after the batch that was run last.
+  struct Watermark {
+    std::string name;                ///< of the source or dataset
+    std::optional<std::int64_t> us;  ///< none: no row has come yet
+    std::string partition;           ///< that holds it back, if it has partitions
+    bool idle = false;
+  };
+  [[nodiscard]] std::vector<Watermark> watermarks() const;
+  /// The watermarks, for the checkpoint; and from there.
+  [[nodiscard]] Json save_event_time() const;
+  void load_event_time(const Json& saved);
+
  private:
   friend class Fanout;
   friend class FanoutWriter;
@@ -50,6 +63,9 @@ class BatchRun {
   void begin_nodes(const BatchPlan& plan);
   void open_feeds();
   void run_node(std::size_t i, const BatchPlan& plan);
+  void run_stream(std::size_t i);
+  void run_table(std::size_t i);
+  void end_node(std::size_t i, const BatchPlan& plan);
   void read_source(std::size_t node, std::size_t input, const BatchPlan& plan);
   void read_rows(std::size_t node, const sql::Plan::Input& input, const Schema& schema,
                  RowReader& reader);

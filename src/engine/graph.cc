@@ -119,7 +119,7 @@ class GraphBuilder {
         if (written_by_sink(name)) {
           add_scan(i, name);
         }
-      } else if (readers_of(name) <= 1 && !written_by_sink(name)) {
+      } else if (readers_of(name) <= 1 && !written_by_sink(name) && !node.spec->watermark) {
         database_.declare(name, schema, sql::Shape::stream, format);
       } else {
         read_once(i);
@@ -128,9 +128,13 @@ class GraphBuilder {
   }
 
   void add_scan(std::size_t source, const std::string& declared) {
+    const auto& spec = *graph_.sources[source].spec;
     DatasetNode node;
-    node.name = graph_.sources[source].spec->name;
+    node.name = spec.name;
     node.plan = database_.plan(node.name, "SELECT * FROM " + sql::quote_name(declared));
+    if (spec.watermark) {
+      set_watermark(node, *spec.watermark, "source " + spec.name);
+    }
     node.inputs.push_back({Producer::Kind::source, static_cast<int>(source)});
     graph_.sources[source].scanned_by = static_cast<int>(graph_.datasets.size());
     graph_.datasets.push_back(std::move(node));
@@ -177,9 +181,9 @@ class GraphBuilder {
     node.name = dataset.name;
     node.spec = &dataset;
     try {
-      node.plan = database_.plan(dataset.name, dataset.sql.text);
+      node.plan = database_.plan(dataset.name, dataset.sql.text, windows_of(dataset.name));
       if (read_sources_once(*node.plan)) {
-        node.plan = database_.plan(dataset.name, dataset.sql.text);
+        node.plan = database_.plan(dataset.name, dataset.sql.text, windows_of(dataset.name));
       }
     } catch (const sql::SqlError& error) {
       report(dataset, error);
@@ -189,8 +193,68 @@ class GraphBuilder {
     for (const auto& input : node.plan->inputs()) {
       node.inputs.push_back(*graph_.find(input.name));
     }
-    database_.declare(dataset.name, node.plan->schema(), node.plan->shape());
+    for (const auto& warning : node.plan->warnings()) {
+      diagnostics_.warning(dataset.sql.at, fmt::format("dataset {}: {}", dataset.name, warning));
+    }
+    if (dataset.watermark) {
+      set_watermark(node, *dataset.watermark, "dataset " + dataset.name);
+    }
+    database_.declare(dataset.name, node.plan->schema(), node.plan->shape(), std::nullopt,
+                      event_times_of(node));
     graph_.datasets.push_back(std::move(node));
+  }
+
+  /// A sink in mode complete wants the whole table, so all windows are kept.
+  sql::Database::Windows windows_of(const std::string& dataset) const {
+    const bool complete = std::any_of(spec_.sinks.begin(), spec_.sinks.end(), [&](const auto& s) {
+      return equal_ignoring_case(s.from, dataset) && s.mode == OutputMode::complete;
+    });
+    return complete ? sql::Database::Windows::keep : sql::Database::Windows::close;
+  }
+
+  void set_watermark(DatasetNode& node, const WatermarkSpec& watermark, const std::string& what) {
+    const auto& schema = node.plan->schema();
+    const int time = schema.find(watermark.column);
+    const int partition = schema.find(watermark.partition);
+    const auto fail = [&](const std::string& text, const std::string& hint) {
+      diagnostics_.error(watermark.at, fmt::format("watermark of {}: {}", what, text), hint);
+    };
+    const auto is_time = [](const std::string& type) {
+      return type == "TIMESTAMP" || type == "TIMESTAMP WITH TIME ZONE";
+    };
+    if (node.plan->shape() != sql::Shape::stream) {
+      fail("it is a table, whose rows change; only streams have a watermark", "remove it");
+    } else if (time < 0) {
+      fail(fmt::format("there is no column {}", watermark.column), "there is: " + schema.text());
+    } else if (const auto& type = schema.columns[static_cast<std::size_t>(time)].type;
+               !is_time(type)) {
+      fail(fmt::format("{} is {}, and an event time is TIMESTAMP", watermark.column, type),
+           "compute the TIMESTAMP in a dataset, and give that one the watermark");
+    } else if (!watermark.partition.empty() && partition < 0) {
+      fail(fmt::format("there is no column {}", watermark.partition), "there is: " + schema.text());
+    } else if (partition >= 0 &&
+               !can_tell_partition(schema.columns[static_cast<std::size_t>(partition)].physical)) {
+      fail(fmt::format("{} can't tell partitions: it is neither a text nor a whole number",
+                       watermark.partition),
+           "use another column");
+    } else {
+      node.watermark = &watermark;
+      node.time_column = static_cast<std::size_t>(time);
+      node.partition_column = watermark.partition.empty() ? -1 : partition;
+    }
+  }
+
+  static bool can_tell_partition(Physical physical) {
+    return physical == Physical::string || physical == Physical::i16 || physical == Physical::i32 ||
+           physical == Physical::i64;
+  }
+
+  static EventTimes event_times_of(const DatasetNode& node) {
+    auto times = node.plan->event_times();
+    if (node.watermark != nullptr) {
+      times[node.time_column] = std::chrono::microseconds(node.watermark->delay).count();
+    }
+    return times;
   }
 
   /// A source that a plan scans several times is read by a plan of its own first: its files are
@@ -214,8 +278,9 @@ class GraphBuilder {
     auto& source = *graph_.sources[i].source;
     const auto& name = graph_.sources[i].spec->name;
     database_.declare(scan_name(name), source.schema(), sql::Shape::stream, source.file_format());
-    database_.declare(name, source.schema(), sql::Shape::stream);
     add_scan(i, scan_name(name));
+    database_.declare(name, source.schema(), sql::Shape::stream, std::nullopt,
+                      event_times_of(graph_.datasets.back()));
   }
 
   bool check_reference(const DatasetSpec& dataset, const sql::NameRead& read) {
@@ -357,6 +422,12 @@ class GraphBuilder {
   /// A stream that only datasets read is planned again with NULLs in place of the columns that none
   /// of them reads: these are then neither decoded nor computed.
   void drop_unread_columns(DatasetNode& node) {
+    if (node.watermark != nullptr && !node.kept.empty()) {
+      node.kept[node.time_column] = true;
+      if (node.partition_column >= 0) {
+        node.kept[static_cast<std::size_t>(node.partition_column)] = true;
+      }
+    }
     const bool all_kept = std::find(node.kept.begin(), node.kept.end(), false) == node.kept.end();
     if (diagnostics_.has_errors() || !node.sinks.empty() || node.readers.empty() || all_kept ||
         node.plan->shape() != sql::Shape::stream) {
@@ -373,7 +444,8 @@ class GraphBuilder {
                          ? "SELECT * FROM " + sql::quote_name(node.plan->inputs()[0].name)
                          : node.spec->sql.text;
     node.plan = database_.plan(
-        node.name, fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql));
+        node.name, fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql),
+        windows_of(node.name));
   }
 
   const PipelineSpec& spec_;

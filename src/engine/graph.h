@@ -39,6 +39,11 @@ struct DatasetNode {
   std::vector<int> readers;      ///< datasets that read this one
   std::vector<int> sinks;        ///< sinks that write this one
   std::vector<bool> kept;        ///< columns that readers use: only these are held in memory
+  /// The watermark declared for its rows (or those of the source that it reads), and the places of
+  /// its columns; partition -1: none.
+  const WatermarkSpec* watermark = nullptr;
+  std::size_t time_column = 0;
+  int partition_column = -1;
 };
 
 /// A sink of the graph.

@@ -57,7 +57,8 @@ std::string random_id() {
 sql::Database::Options database_options(const PipelineSpec& spec) {
   return {.threads = spec.threads,
           .memory_limit_bytes = spec.memory_limit_bytes,
-          .temp_directory = spec.checkpoint.path + "/tmp"};
+          .temp_directory = spec.checkpoint.path + "/tmp",
+          .watermark_policy = spec.watermark_policy};
 }
 
 }  // namespace
@@ -161,6 +162,7 @@ void Pipeline::Impl::open() {
       advanced[source].push_back(offsets);
     }
   };
+  visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
   const auto recovered = checkpoint->recover(visitor);
   checkpoint->set_fingerprints(now);
   quarantine.open();
@@ -222,7 +224,7 @@ std::optional<BatchProgress> Pipeline::Impl::step() {
   }
   progress.plan_us = phases.lap();
   if (!repeated) {
-    checkpoint->log_offsets({plan->id, plan->time_us, plan->slices});
+    checkpoint->log_offsets({plan->id, plan->time_us, plan->slices, run->save_event_time()});
   }
   for (auto& node : graph->sources) {
     if (const auto slice = plan->slices.find(node.spec->name); slice != plan->slices.end()) {
@@ -287,6 +289,7 @@ void Pipeline::Impl::execute(const BatchPlan& plan, BatchProgress& progress, Pha
                                    {"state_rows", d.state_rows},
                                    {"state_bytes", d.state_bytes}};
   }
+  summary["event_time"] = run->save_event_time();
   for (const auto& s : progress.sinks) {
     summary["sinks"][s.name] = {{"rows", s.written}, {"bytes", s.bytes}, {"files", s.files}};
   }
@@ -343,6 +346,10 @@ void Pipeline::Impl::fill(const BatchPlan& plan, BatchProgress& progress, const 
   }
   for (const auto& dataset : progress.datasets) {
     progress.quarantined_rows += dataset.malformed;
+    progress.late_rows += dataset.late.rows;
+  }
+  for (const auto& w : run->watermarks()) {
+    progress.watermarks.push_back({w.name, w.us, w.partition, w.idle});
   }
   progress.memory_bytes = database.memory_bytes();
   progress.total_us = phases.total();
@@ -358,13 +365,14 @@ void Pipeline::Impl::write_snapshot() {
   for (const auto& node : graph->sources) {
     positions[node.spec->name] = node.source->position();
   }
-  checkpoint->write_snapshot(positions, [&](const Checkpoint::PutState& put) {
-    for (const auto& node : graph->datasets) {
-      if (node.plan->has_state()) {
-        node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
-      }
-    }
-  });
+  checkpoint->write_snapshot(
+      positions, run->save_event_time(), [&](const Checkpoint::PutState& put) {
+        for (const auto& node : graph->datasets) {
+          if (node.plan->has_state()) {
+            node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
+          }
+        }
+      });
 }
 
 }  // namespace millrace

@@ -3,17 +3,14 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <array>
+
 #include "base/strings.h"
 
 namespace millrace {
 namespace {
 
 double ms(std::int64_t us) { return static_cast<double>(us) / 1000.0; }
-
-std::string iso_time(std::int64_t us) {
-  const auto seconds = static_cast<std::time_t>(us / 1'000'000);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), us / 1000 % 1000);
-}
 
 Json dataset_json(const DatasetCounts& d) {
   Json out = {{"name", d.name},
@@ -23,15 +20,73 @@ Json dataset_json(const DatasetCounts& d) {
               {"filtered", d.filtered},
               {"expanded", d.expanded},
               {"quarantined", d.malformed}};
-  if (!d.stream) {
+  if (!d.stream || d.absorbed + d.emitted + d.state_rows > 0) {
     out["absorbed"] = d.absorbed;
     out["emitted"] = d.emitted;
+    out["duplicates"] = d.duplicates;
+    out["late"] = d.late.rows;
+  }
+  if (!d.stream) {
     out["cut"] = d.cut;
   }
   return out;
 }
 
+/// Late rows by how late they were: "under 1 s", "under 10 s", ...
+Json lateness_json(const sql::LateRows& late) {
+  static constexpr std::array kNames = {"1s", "10s", "1m", "10m", "1h", "1d", "more"};
+  static_assert(kNames.size() == std::tuple_size_v<decltype(late.histogram)>);
+  Json out = {{"withoutTime", late.without_time}};
+  for (std::size_t i = 0; i < kNames.size(); i++) {
+    out[kNames[i]] = late.histogram[i];
+  }
+  return out;
+}
+
+Json operator_json(const DatasetCounts& d) {
+  Json out = {{"operatorName", d.name},
+              {"numRowsTotal", d.state_rows},
+              {"numRowsUpdated", d.state_changed},
+              {"numRowsDroppedByWatermark", d.late.rows},
+              {"memoryUsedBytes", d.state_bytes}};
+  if (d.windows > 0) {
+    out["numWindowsOpen"] = d.windows;
+  }
+  if (d.late.rows > 0) {
+    out["lateness"] = lateness_json(d.late);
+  }
+  return out;
+}
+
+Json event_time_json(const BatchProgress& p) {
+  Json out = Json::object();
+  const auto* slowest = p.slowest();
+  if (slowest == nullptr) {
+    return out;
+  }
+  if (slowest->us) {
+    out["watermark"] = iso_time(*slowest->us);
+  }
+  out["heldBackBy"] = slowest->name;
+  if (!slowest->partition.empty()) {
+    out["heldBackByPartition"] = slowest->partition;
+  }
+  for (const auto& w : p.watermarks) {
+    Json one = {{"name", w.name}, {"idle", w.idle}};
+    if (w.us) {
+      one["watermark"] = iso_time(*w.us);
+    }
+    out["watermarks"].push_back(std::move(one));
+  }
+  return out;
+}
+
 }  // namespace
+
+std::string iso_time(std::int64_t us) {
+  const auto seconds = static_cast<std::time_t>(us / 1'000'000);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), us / 1000 % 1000);
+}
 
 std::int64_t BatchProgress::state_rows() const {
   std::int64_t rows = 0;
@@ -49,6 +104,16 @@ std::int64_t BatchProgress::state_bytes() const {
   return bytes;
 }
 
+const WatermarkProgress* BatchProgress::slowest() const {
+  const WatermarkProgress* slowest = nullptr;
+  for (const auto& w : watermarks) {
+    const bool slower = slowest == nullptr || (slowest->idle && !w.idle) ||
+                        (slowest->idle == w.idle && w.us < slowest->us);
+    slowest = slower ? &w : slowest;
+  }
+  return slowest;
+}
+
 Json progress_json(const BatchProgress& p) {
   Json out = {{"id", p.id},
               {"runId", p.run_id},
@@ -59,6 +124,7 @@ Json progress_json(const BatchProgress& p) {
               {"numInputRows", p.input_rows},
               {"numOutputRows", p.output_rows},
               {"numQuarantinedRows", p.quarantined_rows},
+              {"numLateRows", p.late_rows},
               {"inputRowsPerSecond", p.input_rows_per_second},
               {"processedRowsPerSecond", p.processed_rows_per_second},
               {"memoryUsedBytes", p.memory_bytes}};
@@ -70,17 +136,11 @@ Json progress_json(const BatchProgress& p) {
   out["datasets"] = Json::array();
   for (const auto& d : p.datasets) {
     out["datasets"].push_back(dataset_json(d));
-    if (d.state_bytes > 0) {
-      out["stateOperators"].push_back({{"operatorName", d.name},
-                                       {"numRowsTotal", d.state_rows},
-                                       {"numRowsUpdated", d.state_changed},
-                                       {"memoryUsedBytes", d.state_bytes}});
+    if (d.state_bytes > 0 || d.late.rows > 0) {
+      out["stateOperators"].push_back(operator_json(d));
     }
   }
-  out["eventTime"] = Json::object();
-  if (p.watermark_us) {
-    out["eventTime"]["watermark"] = iso_time(*p.watermark_us);
-  }
+  out["eventTime"] = event_time_json(p);
   out["sources"] = Json::array();
   for (const auto& s : p.sources) {
     out["sources"].push_back({{"description", fmt::format("{} ({})", s.name, s.type)},
@@ -110,8 +170,15 @@ std::string progress_text(const BatchProgress& p) {
   if (p.quarantined_rows > 0) {
     text += fmt::format(", {} quarantined", human_count(p.quarantined_rows));
   }
-  if (p.watermark_us) {
-    text += ", watermark " + iso_time(*p.watermark_us);
+  if (p.late_rows > 0) {
+    text += fmt::format(", {} late", human_count(p.late_rows));
+  }
+  if (const auto* slowest = p.slowest(); slowest != nullptr && slowest->us) {
+    text += ", watermark " + iso_time(*slowest->us);
+    if (p.watermarks.size() > 1 || !slowest->partition.empty()) {
+      text += fmt::format(" ({}{}{})", slowest->name, slowest->partition.empty() ? "" : " ",
+                          slowest->partition);
+    }
   }
   return text;
 }

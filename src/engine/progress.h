@@ -20,6 +20,14 @@ struct SourceProgress {
   std::int64_t bytes = 0;
 };
 
+/// The watermark of a source or dataset after a batch.
+struct WatermarkProgress {
+  std::string name;
+  std::optional<std::int64_t> us;  ///< none: no row has come yet
+  std::string partition;           ///< that holds it back, if it has partitions
+  bool idle = false;               ///< it does not hold others back
+};
+
 /// One batch, done. Durations in microseconds.
 struct BatchProgress {
   std::string pipeline;
@@ -40,18 +48,24 @@ struct BatchProgress {
   std::int64_t commit_us = 0;  ///< state log and commit log
   std::int64_t total_us = 0;
   std::int64_t memory_bytes = 0;
-  std::optional<std::int64_t> watermark_us;
+  std::int64_t late_rows = 0;
+  std::vector<WatermarkProgress> watermarks;
   std::vector<SourceProgress> sources;
   std::vector<DatasetCounts> datasets;
   std::vector<SinkCounts> sinks;
 
   [[nodiscard]] std::int64_t state_rows() const;
   [[nodiscard]] std::int64_t state_bytes() const;
+  /// The watermark that holds the others back; nullptr: there is none.
+  [[nodiscard]] const WatermarkProgress* slowest() const;
 };
 
 /// The fields of Spark's StreamingQueryProgress under the same names where they mean the same, and
 /// millrace's own beside them. One object, no newline.
 [[nodiscard]] Json progress_json(const BatchProgress& progress);
+
+/// "2026-11-20T13:45:30.123Z"
+[[nodiscard]] std::string iso_time(std::int64_t us);
 
 /// "batch 12  40,000 rows in  39,196 out  ..." for logs.
 [[nodiscard]] std::string progress_text(const BatchProgress& progress);

@@ -182,9 +182,15 @@ Json definitions(const ConnectorList& connectors) {
       fmt::format("^(?=[0-9])({0}d)?({0}h)?({0}m)?({0}s)?({0}ms)?$", amount);
   const auto datasets = dataset_table();
   const auto checkpoints = checkpoint_table();
+  const auto watermarks = watermark_table();
+  Json watermark = options_schema(&watermarks);
+  watermark["type"] = "object";
   Json dataset = options_schema(&datasets);
   dataset["type"] = "object";
   dataset["properties"]["sql"]["type"] = "string";
+  dataset["properties"]["watermark"]["$ref"] = "#/$defs/watermark";
+  Json source = endpoint_schema(connectors, source_table(), "from", &Connector::source_options);
+  source["properties"]["watermark"]["$ref"] = "#/$defs/watermark";
   return {
       {"text", {{"type", {"string", "number", "boolean"}}}},
       {"reference", pattern_schema(R"(\$\{env:)", "A variable of the environment: ${env:NAME}.")},
@@ -199,7 +205,8 @@ Json definitions(const ConnectorList& connectors) {
       {"connectionType", {{"oneOf", std::move(types)}}},
       {"connection", connection_schema(connectors)},
       {"checkpoint", options_schema(&checkpoints)},
-      {"source", endpoint_schema(connectors, source_table(), "from", &Connector::source_options)},
+      {"watermark", std::move(watermark)},
+      {"source", std::move(source)},
       {"dataset", {{"anyOf", Json::array({{{"type", "string"}}, std::move(dataset)})}}},
       {"sink", endpoint_schema(connectors, sink_table(), "to", &Connector::sink_options)},
   };

@@ -66,6 +66,7 @@ class Loader {
     spec_.name = options.pipeline;
     spec_.threads = options.threads;
     spec_.memory_limit_bytes = options.memory_limit_bytes;
+    spec_.watermark_policy = options.watermark_policy;
     if (const Node* name = root.find("pipeline"); name != nullptr && !spec_.name.empty()) {
       check_name(*name);
     }
@@ -227,7 +228,6 @@ class Loader {
     if (!mapping) {
       return;
     }
-    remove_later_keys(*mapping, kLaterSourceKeys, diagnostics_);
     const auto table = source_table();
     SplitNode parts = split_mapping(*mapping, table.names());
     SourceOptions options;
@@ -248,7 +248,27 @@ class Loader {
                            fmt::format("source {}", connector.type()), diagnostics_);
     spec_.sources.push_back({entry.key, entry.at, std::string(connector.type()),
                              endpoint->connection, std::move(parts.rest),
-                             options.as == ReadAs::table});
+                             options.as == ReadAs::table, read_watermark(options.watermark, what)});
+    if (options.as == ReadAs::table && spec_.sources.back().watermark) {
+      diagnostics_.error(options.watermark.at,
+                         fmt::format("{} is a table, which has no watermark", what),
+                         "remove `watermark`, or `as: table`");
+    }
+  }
+
+  std::optional<WatermarkSpec> read_watermark(const Node& node, const std::string& what) {
+    if (node.at.line == 0) {
+      return std::nullopt;
+    }
+    if (!node.is_mapping()) {
+      diagnostics_.error(node.at, fmt::format("`watermark` of {} must be a mapping", what),
+                         "for example `watermark: { column: event_time, delay: 10m }`");
+      return std::nullopt;
+    }
+    WatermarkSpec watermark;
+    watermark.at = node.at;
+    (void)watermark_table().parse(node, diagnostics_, watermark, "watermark");
+    return watermark;
   }
 
   void read_dataset(const YamlFile& yaml, const Node::Entry& entry) {
@@ -271,7 +291,8 @@ class Loader {
     const bool is_file = sql->text.ends_with(".sql") && !sql->text.contains('\n');
     auto text = is_file ? read_sql_file(*sql, what) : sql_in_yaml(yaml, *sql);
     if (text && check_sql(*text, what)) {
-      spec_.datasets.push_back({entry.key, entry.at, std::move(*text)});
+      spec_.datasets.push_back(
+          {entry.key, entry.at, std::move(*text), read_watermark(options.watermark, what)});
     }
   }
 

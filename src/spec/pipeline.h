@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/node.h"
 #include "core/connector.h"
+#include "core/event_time.h"
 
 namespace millrace {
 
@@ -36,12 +37,14 @@ struct SourceSpec {
   Node connection;        ///< a mapping without `type`, perhaps empty
   Node options;           ///< a mapping without `from` and `as`
   bool table = false;     ///< read whole every batch (`as: table`), instead of as a stream
+  std::optional<WatermarkSpec> watermark = std::nullopt;
 };
 
 struct DatasetSpec {
   std::string name;
   Location at;
   SqlText sql;
+  std::optional<WatermarkSpec> watermark = std::nullopt;
 };
 
 struct SinkSpec {
@@ -79,6 +82,7 @@ struct PipelineSpec {
   CheckpointSpec checkpoint;
   int threads = 0;
   std::int64_t memory_limit_bytes = 0;
+  WatermarkPolicy watermark_policy = WatermarkPolicy::min;
   std::vector<SourceSpec> sources;
   std::vector<DatasetSpec> datasets;
   std::vector<SinkSpec> sinks;

@@ -229,9 +229,6 @@ TEST(Pipeline, WhatComesLaterIsRefused) {
             "millrace will read it\n"
             "p.yaml:3:1: error: `serve` is not supported yet; remove it; a later version of "
             "millrace will read it\n");
-  EXPECT_EQ(with_source("{ from: rate, watermark: { column: x, delay: 1m } }"),
-            "p.yaml:3:24: error: `watermark` is not supported yet; remove it; a later version of "
-            "millrace will read it\n");
 }
 
 TEST(Pipeline, MistakesInConnections) {
@@ -300,7 +297,7 @@ TEST(Pipeline, MistakesInDatasets) {
   EXPECT_EQ(with_dataset("{ query: SELECT 1 }"),
             "p.yaml:4:6: error: dataset `d` needs the option `sql`; for example `sql: SELECT * "
             "FROM orders`\n"
-            "p.yaml:4:8: error: dataset `d` has no option `query`; known is sql\n");
+            "p.yaml:4:8: error: dataset `d` has no option `query`; known are sql, watermark\n");
   EXPECT_EQ(with_dataset("-- FROM ticks"),
             "p.yaml:4:6: error: the SQL of dataset `d` is empty; write a SELECT\n");
   EXPECT_EQ(with_dataset("''"),

@@ -198,6 +198,8 @@ std::string reference_markdown(const ConnectorList& connectors) {
          option_table(connection_table());
   out += "## sources\n\nEach is a mapping with these keys and those of the system it reads.\n\n" +
          option_table(source_table());
+  out += "### watermark\n\nOf a source or dataset. See [event time](../event-time.md).\n\n" +
+         option_table(watermark_table());
   out +=
       "## datasets\n\nEach is a SELECT, the path of a `.sql` file that holds one, or a mapping:"
       "\n\n" +

@@ -30,6 +30,9 @@ OptionTable<PipelineOptions> pipeline_table() {
           .default_text("80% of the machine's")
           .example("2GB")
           .at_least(Bytes{16'000'000}),
+      Option<O>{&O::watermark_policy, "watermark_policy",
+                "Where rows of several watermarks meet: `min` waits for the slowest source, `max` "
+                "follows the fastest, and what the others still give is late."},
       Option<O>{
           &O::checkpoint, "checkpoint",
           "Where and how progress and state are kept, so that a restart goes on exactly where "
@@ -73,6 +76,32 @@ OptionTable<ConnectionOptions> connection_table() {
   };
 }
 
+OptionTable<WatermarkSpec> watermark_table() {
+  using O = WatermarkSpec;
+  return {
+      Option<O>{&O::column, "column",
+                "The TIMESTAMP that says when a row happened: its event time."}
+          .required()
+          .example("event_time"),
+      Option<O>{&O::delay, "delay",
+                "How far behind the newest row a row may come. The watermark is the newest event "
+                "time less this; what it has passed is complete."}
+          .required()
+          .example("10m"),
+      Option<O>{
+          &O::partition, "partition",
+          "A column whose values have watermarks of their own, of which the least counts: for "
+          "partitions or devices that are not in step."}
+          .default_text("none: all rows have one watermark")
+          .example("device_id"),
+      Option<O>{&O::idle_timeout, "idle_timeout",
+                "A source (or partition) that gives no rows for so long does not hold the others "
+                "back; when it comes back, what others have passed meanwhile is late."}
+          .default_text("0s: it is waited for")
+          .example("5m"),
+  };
+}
+
 OptionTable<SourceOptions> source_table() {
   using O = SourceOptions;
   return {
@@ -84,6 +113,9 @@ OptionTable<SourceOptions> source_table() {
       Option<O>{&O::as, "as",
                 "`stream`: a batch sees the rows that are new. `table`: a batch sees all of it, as "
                 "it is then."},
+      Option<O>{&O::watermark, "watermark",
+                "Event time: how late rows may come, so that windows can be closed."}
+          .example("{ column: event_time, delay: 10m }"),
   };
 }
 
@@ -94,6 +126,9 @@ OptionTable<DatasetOptions> dataset_table() {
                 "A SELECT, or the path of a file (ending in `.sql`) that holds one."}
           .required()
           .example("SELECT * FROM orders"),
+      Option<O>{&O::watermark, "watermark",
+                "As that of a source, for an event time that the SQL computes."}
+          .example("{ column: event_time, delay: 10m }"),
   };
 }
 

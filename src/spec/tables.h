@@ -28,6 +28,12 @@ struct EnumNames<ReadAs> {
                                                 {ReadAs::table, "table"}};
 };
 
+template <>
+struct EnumNames<WatermarkPolicy> {
+  static constexpr EnumWord<WatermarkPolicy> kWords[] = {{WatermarkPolicy::min, "min"},
+                                                         {WatermarkPolicy::max, "max"}};
+};
+
 /// Triggers that are a word and not a duration.
 template <>
 struct EnumNames<TriggerSpec::Kind> {
@@ -43,6 +49,7 @@ struct PipelineOptions {
   Node trigger;
   int threads = 0;
   std::int64_t memory_limit_bytes = 0;
+  WatermarkPolicy watermark_policy = WatermarkPolicy::min;
   Node checkpoint;
   Node connections;
   Node sources;
@@ -59,11 +66,13 @@ struct ConnectionOptions {
 struct SourceOptions {
   Node from;
   ReadAs as = ReadAs::stream;
+  Node watermark;
 };
 
 /// A dataset that is a mapping, and not just its SQL.
 struct DatasetOptions {
   Node sql;
+  Node watermark;
 };
 
 /// What every sink has, whatever it writes to.
@@ -77,13 +86,13 @@ struct SinkOptions {
 [[nodiscard]] OptionTable<PipelineOptions> pipeline_table();
 [[nodiscard]] OptionTable<CheckpointSpec> checkpoint_table();
 [[nodiscard]] OptionTable<ConnectionOptions> connection_table();
+[[nodiscard]] OptionTable<WatermarkSpec> watermark_table();
 [[nodiscard]] OptionTable<SourceOptions> source_table();
 [[nodiscard]] OptionTable<DatasetOptions> dataset_table();
 [[nodiscard]] OptionTable<SinkOptions> sink_table();
 
-/// Keys that the design has and this version does not read: of the file, and of a source.
+/// Keys of the file that the design has and this version does not read.
 inline constexpr std::array<std::string_view, 2> kLaterKeys = {"checks", "serve"};
-inline constexpr std::array<std::string_view, 1> kLaterSourceKeys = {"watermark"};
 
 /// The rule of `pipeline:`, as a regular expression for the JSON Schema.
 inline constexpr std::string_view kPipelineNamePattern = "^[a-z0-9][a-z0-9_-]*$";

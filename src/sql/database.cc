@@ -13,6 +13,7 @@
 #include "sql/internal/planner.h"
 #include "sql/internal/stream_scan.h"
 #include "sql/internal/types.h"
+#include "sql/internal/windows.h"
 #include "sql/plan.h"
 
 namespace millrace::sql {
@@ -111,12 +112,14 @@ std::string Registry::names() const {
 }
 
 Database::Impl::Impl(const Options& options)
-    : threads(options.threads > 0
+    : watermark_policy(options.watermark_policy),
+      threads(options.threads > 0
                   ? options.threads
                   : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))) {
   try {
     duck = open_duckdb(options, threads);
     register_stream_scan(*duck, registry);
+    register_windows(*duck);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -147,7 +150,7 @@ Schema Database::parse_schema(std::string_view columns) {
 }
 
 void Database::declare(std::string_view name, const Schema& schema, Shape shape,
-                       const std::optional<FileFormat>& files) {
+                       const std::optional<FileFormat>& files, const EventTimes& event_times) {
   auto declaration = std::make_shared<Declaration>();
   declaration->name = name;
   declaration->schema = schema;
@@ -157,11 +160,12 @@ void Database::declare(std::string_view name, const Schema& schema, Shape shape,
   }
   declaration->shape = shape;
   declaration->files = files;
+  declaration->event_times = event_times;
   impl_->registry.add(std::move(declaration));
 }
 
-std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql) {
-  return std::make_unique<Plan>(make_plan(*impl_, std::string(name), std::string(sql)));
+std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql, Windows windows) {
+  return std::make_unique<Plan>(make_plan(*impl_, std::string(name), std::string(sql), windows));
 }
 
 TextTable Database::query(std::string_view sql, std::size_t limit) {

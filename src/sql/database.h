@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "core/event_time.h"
 #include "core/schema.h"
 #include "core/source.h"
 
@@ -51,6 +52,7 @@ class Database {
     int threads = 0;                      ///< 0: as many as the machine has
     std::int64_t memory_limit_bytes = 0;  ///< 0: DuckDB's default
     std::string temp_directory;           ///< for spilling; empty: none
+    WatermarkPolicy watermark_policy = WatermarkPolicy::min;
   };
   explicit Database(const Options& options);
   ~Database();
@@ -62,10 +64,17 @@ class Database {
   /// Declares a name that plans may read. For a stream whose batches are files to scan, with their
   /// format. Declared again, a name means the new thing to plans that are made from then on.
   void declare(std::string_view name, const Schema& schema, Shape shape,
-               const std::optional<FileFormat>& files = std::nullopt);
+               const std::optional<FileFormat>& files = std::nullopt,
+               const EventTimes& event_times = {});
+  /// What becomes of an aggregation by windows of event time.
+  enum class Windows : std::uint8_t {
+    close,  ///< a stream of windows, each final when event time has passed it, then forgotten
+    keep,   ///< a table of all windows, which grows
+  };
   /// Binds, optimizes and rewrites a SELECT over declared names. Throws SqlError, also for what
   /// cannot be done incrementally (with the reason and the way out).
-  [[nodiscard]] std::unique_ptr<Plan> plan(std::string_view name, std::string_view sql);
+  [[nodiscard]] std::unique_ptr<Plan> plan(std::string_view name, std::string_view sql,
+                                           Windows windows = Windows::close);
 
   /// Runs any SQL at once, on a connection of its own, and gives at most `limit` rows.
   TextTable query(std::string_view sql, std::size_t limit = SIZE_MAX);

@@ -112,9 +112,14 @@ RunCounts Plan::Impl::counts() const {
   }
   counts.absorbed = run.absorbed;
   counts.emitted = run.emitted;
+  counts.duplicates = run.duplicates;
+  for (const auto& state : run.states) {
+    counts.late.add(state->take_late());
+  }
   counts.out = run.out;
   if (shape == Shape::table && run.mode != Run::absorb) {
-    counts.cut = (run.states.empty() ? counts.looked_up : counts.emitted) - counts.out;
+    counts.cut =
+        (run.states.empty() ? counts.looked_up : counts.emitted - run.released) - counts.out;
   }
   return counts;
 }
@@ -129,6 +134,8 @@ bool Plan::has_state() const noexcept { return !impl_->run.states.empty(); }
 const std::vector<std::string>& Plan::key() const noexcept { return impl_->key; }
 const std::vector<Plan::Input>& Plan::inputs() const noexcept { return impl_->inputs; }
 std::string Plan::explain() const { return impl_->explained; }
+const EventTimes& Plan::event_times() const noexcept { return impl_->event_times; }
+const std::vector<std::string>& Plan::warnings() const noexcept { return impl_->warnings; }
 std::string Plan::state_text() const { return impl_->state_text; }
 std::string Plan::state_schema() const { return impl_->state_schema; }
 
@@ -151,6 +158,9 @@ void Plan::begin_batch(std::int64_t /*batch*/, std::int64_t time_us) {
   for (const auto& state : impl_->run.states) {
     state->begin_epoch(impl_->epoch);
   }
+  for (const auto& rows : impl_->run.new_rows) {
+    rows->clear();
+  }
 }
 
 void Plan::give(std::string_view input, std::shared_ptr<const Batch> rows) {
@@ -166,12 +176,46 @@ void Plan::give(std::string_view input, std::string store_query) {
   impl_->input(input).given = std::move(store_query);
 }
 
+void Plan::give_bounds(std::string_view input, const TimeBounds& bounds) {
+  impl_->input(input).bounds = bounds;
+}
+
+TimeBounds Plan::bounds() {
+  TimeBounds bounds;
+  in_transaction(*impl_, [&] {
+    for (const auto& [column, bound] : impl_->output_bounds) {
+      bounds[column] = bound.evaluate(*impl_->connection.context);
+    }
+  });
+  return bounds;
+}
+
+void Plan::Impl::set_closing() {
+  duckdb::ClientContext& context = *connection.context;
+  context.RunFunctionInTransaction([&] {
+    for (const auto& state : run.states) {
+      const std::int64_t bound =
+          state->bound() == nullptr ? kIdle : state->bound()->evaluate(context);
+      if (bound != kIdle) {
+        state->set_closing(bound);
+      }
+    }
+  });
+}
+
+void Plan::close_windows() {
+  for (const auto& state : impl_->run.states) {
+    state->forget_before(state->closing_before());
+  }
+}
+
 RunCounts Plan::run(Run what, Receiver& to) {
   RunContext& run = impl_->run;
   const AtEnd forget([this] { impl_->forget_input(); });
-  if (what == Run::rows && has_state()) {
-    throw Error(Blame::internal,
-                fmt::format("dataset `{}` has state; Run::rows is for streams", impl_->name));
+  const bool for_streams = what == Run::rows || what == Run::finish;
+  if (what != Run::update && for_streams != (shape() == Shape::stream)) {
+    throw Error(Blame::internal, fmt::format("dataset `{}` is a {}, and can't run so", impl_->name,
+                                             shape() == Shape::stream ? "stream" : "table"));
   }
   run.mode = what;
   run.receiver = &to;
@@ -183,6 +227,9 @@ RunCounts Plan::run(Run what, Receiver& to) {
   {
     const AtEnd release([this] { release_states(impl_->prepared->physical_plan->Root()); });
     try {
+      if (what == Run::finish) {
+        impl_->set_closing();
+      }
       impl_->execute();
     } catch (const Error&) {
       throw;
@@ -230,6 +277,7 @@ StateStats Plan::state_stats() const {
     stats.rows += state->rows();
     stats.bytes += state->bytes();
     stats.changed += state->touched();
+    stats.windows += state->windows();
   }
   return stats;
 }

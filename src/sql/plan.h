@@ -1,6 +1,8 @@
 // A dataset's SQL, planned once and run per micro-batch, with its state.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,31 +39,64 @@ class Feed : public Receiver {
 
 /// What a run does with the rows it reads and with the state.
 enum class Run : std::uint8_t {
-  rows,      ///< plan without state: rows in, rows out. May be called several times a batch, each
-             ///< time with a part of the input
-  absorb,    ///< plan with state: takes the input into the state, gives nothing out
+  rows,      ///< streams: rows in, rows out; state takes what concerns it. May be called several
+             ///< times a batch, each time with a part of the input
+  finish,    ///< streams with state: rows, and there are no more of them in this batch: gives out
+             ///< the windows that are closed now
+  absorb,    ///< tables: takes the input into the state, gives nothing out
   update,    ///< absorb, then give out the groups touched since begin_batch()
   complete,  ///< absorb, then give out all groups
 };
 
+/// Rows that came when what they belong to was closed already, or without an event time.
+struct LateRows {
+  /// Upper limits of the histogram's first parts; the last part has all above.
+  static constexpr std::array<std::int64_t, 6> kEdgesUs = {
+      1'000'000, 10'000'000, 60'000'000, 600'000'000, 3'600'000'000, 86'400'000'000};
+
+  std::int64_t rows = 0;
+  std::int64_t without_time = 0;  ///< of these, in no part of the histogram
+  std::array<std::int64_t, kEdgesUs.size() + 1> histogram{};
+
+  void count(std::int64_t lateness_us) {
+    const auto part = std::ranges::upper_bound(kEdgesUs, lateness_us) - kEdgesUs.begin();
+    ++rows;
+    ++histogram[static_cast<std::size_t>(part)];
+  }
+  void count_without_time() {
+    ++rows;
+    ++without_time;
+  }
+  void add(const LateRows& other) {
+    rows += other.rows;
+    without_time += other.without_time;
+    for (std::size_t i = 0; i < histogram.size(); ++i) {
+      histogram[i] += other.histogram[i];
+    }
+  }
+};
+
 /// Rows of one run, counted at the places named. The engine adds them up and checks them.
 struct RunCounts {
-  std::int64_t scanned = 0;    ///< rows that the scans of streams gave
-  std::int64_t looked_up = 0;  ///< rows that the scans of tables gave
-  std::int64_t filtered = 0;   ///< rows that WHERE or an inner/semi/anti join took out
-  std::int64_t expanded = 0;   ///< rows that unnest or a join added
-  std::int64_t absorbed = 0;   ///< rows that went into state
-  std::int64_t emitted = 0;    ///< rows that came out of state (before HAVING, ORDER BY, LIMIT)
-  std::int64_t cut = 0;        ///< rows of tables left out above the state or the tables: HAVING,
-                               ///< LIMIT, joins and aggregation of tables; may be negative
-  std::int64_t out = 0;        ///< rows handed to the receiver
-  std::int64_t malformed = 0;  ///< rows of files that could not be decoded (not in `scanned`)
+  std::int64_t scanned = 0;     ///< rows that the scans of streams gave
+  std::int64_t looked_up = 0;   ///< rows that the scans of tables gave
+  std::int64_t filtered = 0;    ///< rows that WHERE or an inner/semi/anti join took out
+  std::int64_t expanded = 0;    ///< rows that unnest or a join added
+  std::int64_t absorbed = 0;    ///< rows that went into state
+  std::int64_t emitted = 0;     ///< rows that came out of state (before HAVING, ORDER BY, LIMIT)
+  std::int64_t cut = 0;         ///< rows of tables left out above the state or the tables: HAVING,
+                                ///< LIMIT, joins and aggregation of tables; may be negative
+  std::int64_t out = 0;         ///< rows handed to the receiver
+  std::int64_t duplicates = 0;  ///< rows that SELECT DISTINCT took out
+  std::int64_t malformed = 0;   ///< rows of files that could not be decoded (not in `scanned`)
+  LateRows late;                ///< rows that came too late for the state
 };
 
 /// Size of a plan's state.
 struct StateStats {
   std::int64_t rows = 0;     ///< groups
   std::int64_t bytes = 0;    ///< memory
+  std::int64_t windows = 0;  ///< open ones, of states that have windows
   std::int64_t changed = 0;  ///< groups touched since begin_batch()
 };
 
@@ -95,6 +130,11 @@ class Plan {
     int scans = 0;              ///< how often a run reads its rows; each time counts as scanned
   };
   [[nodiscard]] const std::vector<Input>& inputs() const noexcept;
+  /// What is known of the event time of the output's columns: how far behind the newest row rows
+  /// may come. Columns without are missing.
+  [[nodiscard]] const EventTimes& event_times() const noexcept;
+  /// What a person should know, but what does not stop the plan: state that grows without end.
+  [[nodiscard]] const std::vector<std::string>& warnings() const noexcept;
   /// True if run(Run::rows or Run::absorb) may be given the input in parts: it reads one stream and
   /// no table.
   [[nodiscard]] bool splittable() const noexcept;
@@ -120,6 +160,14 @@ class Plan {
   /// it they are only counted.
   void give(std::string_view input, FileScan files, MalformedReceiver* quarantine = nullptr);
   void give(std::string_view input, std::string store_query);
+  /// What is known of an input's values to come, once all its rows of the batch were given; before
+  /// Run::finish.
+  void give_bounds(std::string_view input, const TimeBounds& bounds);
+  /// The same of the output, after give_bounds().
+  [[nodiscard]] TimeBounds bounds();
+  /// Closes what give_bounds() and Run::finish were about: forgets these windows. At the end of the
+  /// batch, before its state is written.
+  void close_windows();
   /// Runs over what was given, then forgets the input. Throws Error (bad files, failed casts); the
   /// state may then be half advanced and must be restored.
   RunCounts run(Run what, Receiver& to);

@@ -177,6 +177,7 @@ bool Checkpoint::snapshot_due() const {
 }
 
 void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,
+                                const Json& event_time,
                                 const std::function<void(const PutState& put)>& states) {
   const auto path = snapshot_path(options_.path, last_committed_);
   const auto aside = path + ".tmp";
@@ -185,7 +186,8 @@ void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,
   std::string buffer;
   std::int64_t records = 1;
   append_record(buffer, Record::Kind::header, last_committed_,
-                checkpoint_files::header_payload(id_, {{"positions", positions}}));
+                checkpoint_files::header_payload(
+                    id_, {{"positions", positions}, {"event_time", event_time}}));
   states([&](const std::string& dataset, std::string_view piece) {
     append_record(buffer, Record::Kind::state, last_committed_,
                   checkpoint_files::state_payload(dataset, piece));

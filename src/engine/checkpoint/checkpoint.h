@@ -22,6 +22,7 @@ struct LoggedBatch {
   std::int64_t batch = 0;
   std::int64_t time_us = 0;
   std::map<std::string, Json> slices;  ///< by source
+  Json event_time;                     ///< the watermarks before the batch, as EventClocks has them
 };
 
 /// Gives the next piece of a dataset's state; false at the end. (As sql::GetBytes.)
@@ -33,6 +34,8 @@ struct RecoveryVisitor {
   std::function<void(const std::map<std::string, Json>& positions)> positions;
   std::function<void(const std::string& dataset, const NextPiece& next)> state;
   std::function<void(const LoggedBatch& batch)> committed;
+  /// The watermarks, as of the snapshot, and after each committed batch.
+  std::function<void(const Json& event_time)> event_time = [](const Json&) {};
 };
 
 /// Where a recovered pipeline stands.
@@ -91,7 +94,7 @@ class Checkpoint {
   /// Writes a snapshot as of the last commit. `states` is called to write each dataset's state
   /// through put(dataset, piece). Then old files are removed.
   using PutState = std::function<void(const std::string& dataset, std::string_view piece)>;
-  void write_snapshot(const std::map<std::string, Json>& positions,
+  void write_snapshot(const std::map<std::string, Json>& positions, const Json& event_time,
                       const std::function<void(const PutState& put)>& states);
 
  private:

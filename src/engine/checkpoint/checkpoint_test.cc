@@ -309,7 +309,7 @@ TEST_F(CheckpointTest, PiecesMayBeLeftUnread) {
   {
     Checkpoint checkpoint(options_for(home_), "orders");
     (void)recover(checkpoint);
-    checkpoint.write_snapshot({{"orders", 2}}, [](const Checkpoint::PutState& put) {
+    checkpoint.write_snapshot({{"orders", 2}}, Json(), [](const Checkpoint::PutState& put) {
       put("gone", "a");
       put("gone", "b");
       put("totals", "<0>");

@@ -69,7 +69,11 @@ std::string checksum_of(const Json& description) {
 }
 
 std::string offsets_payload(const LoggedBatch& batch) {
-  return Json{{"batch", batch.batch}, {"time_us", batch.time_us}, {"sources", batch.slices}}.dump();
+  return Json{{"batch", batch.batch},
+              {"time_us", batch.time_us},
+              {"sources", batch.slices},
+              {"event_time", batch.event_time}}
+      .dump();
 }
 
 LoggedBatch parse_offsets(const Record& record, const std::string& path) {
@@ -77,7 +81,8 @@ LoggedBatch parse_offsets(const Record& record, const std::string& path) {
   if (!json.is_object() || !json.contains("time_us") || !json.contains("sources")) {
     throw_damaged(path, 0, fmt::format("the offsets of batch {} can't be read", record.batch));
   }
-  return {record.batch, json.at("time_us"), json.at("sources").get<std::map<std::string, Json>>()};
+  return {record.batch, json.at("time_us"), json.at("sources").get<std::map<std::string, Json>>(),
+          json.value("event_time", Json())};
 }
 
 std::string state_payload(const std::string& dataset, std::string_view piece) {

@@ -100,6 +100,7 @@ void Recovery::load(std::int64_t snapshot) {
   reader.next(record);
   const auto header = checkpoint_files::parse_header(record, id_, reader.path());
   visitor_.positions(header.at("positions").get<std::map<std::string, Json>>());
+  visitor_.event_time(header.value("event_time", Json()));
   std::string dataset;
   const auto advance = [&] {
     if (reader.next(record) == RecordReader::Result::record && record.kind == Record::Kind::state) {
@@ -175,6 +176,15 @@ bool Recovery::is_torn_write(RecordReader& reader) const {
   return true;
 }
 
+namespace {
+
+Json event_time_after(const Record& commit) {
+  const auto summary = Json::parse(commit.payload, nullptr, false);
+  return summary.is_object() ? summary.value("event_time", Json()) : Json();
+}
+
+}  // namespace
+
 void Recovery::take(Record& record, const std::string& path, std::int64_t offset) {
   const auto next = result_.last_committed.value_or(-1) + 1;
   if (record.batch != next) {
@@ -210,6 +220,7 @@ void Recovery::take(Record& record, const std::string& path, std::int64_t offset
       }
       changes_.clear();
       visitor_.committed(*result_.unfinished);
+      visitor_.event_time(event_time_after(record));
       result_.unfinished.reset();
       result_.last_committed = record.batch;
       result_.replayed++;

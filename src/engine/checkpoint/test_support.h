@@ -80,10 +80,11 @@ inline void run_batch(Checkpoint& checkpoint, std::int64_t batch) {
 }
 
 inline void snapshot(Checkpoint& checkpoint, const Story& story) {
-  checkpoint.write_snapshot({{"orders", story.position}}, [&](const Checkpoint::PutState& put) {
-    put("totals", story.state.substr(0, story.state.size() / 2));
-    put("totals", story.state.substr(story.state.size() / 2));
-  });
+  checkpoint.write_snapshot({{"orders", story.position}}, Json(),
+                            [&](const Checkpoint::PutState& put) {
+                              put("totals", story.state.substr(0, story.state.size() / 2));
+                              put("totals", story.state.substr(story.state.size() / 2));
+                            });
 }
 
 inline std::string content_of(const fs::path& file) {

@@ -138,9 +138,6 @@ std::string whole_table_refusal(LogicalOperatorType type) {
              "aggregation, or leave it out";
     case LogicalOperatorType::LOGICAL_LIMIT:
       return "LIMIT over a stream would count anew in every batch; use it above an aggregation";
-    case LogicalOperatorType::LOGICAL_DISTINCT:
-      return "DISTINCT over a stream comes with event time; use GROUP BY, which keeps a table of "
-             "the keys";
     case LogicalOperatorType::LOGICAL_WINDOW:
       return "a window function (OVER) over a stream would see one batch only; aggregate with "
              "GROUP BY, or use it above an aggregation";
@@ -162,7 +159,20 @@ std::string whole_table_refusal(LogicalOperatorType type) {
 
 }  // namespace
 
-Nature Classifier::classify(const LogicalOperator& op, const LogicalOperator* parent,
+namespace {
+
+/// What an aggregation gives: the groups of windows are final when the watermark closes them, all
+/// others may change for ever.
+Nature aggregated(Nature input, bool windows) {
+  if (input.rows != Rows::stream) {
+    return input;
+  }
+  return windows ? Nature{.rows = Rows::stream} : Nature{.rows = Rows::table, .from_state = true};
+}
+
+}  // namespace
+
+Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
                             std::span<const Nature> children) {
   const Nature all = combined(children);
   switch (op.type) {
@@ -173,11 +183,13 @@ Nature Classifier::classify(const LogicalOperator& op, const LogicalOperator* pa
     case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
       return children[1];
     case LogicalOperatorType::LOGICAL_EXTENSION_OPERATOR:
-      return dynamic_cast<const LogicalStatefulAggregate*>(&op) != nullptr
-                 ? Nature{.rows = Rows::table, .from_state = true}
-                 : all;
+      if (const auto* stateful = dynamic_cast<const LogicalStatefulAggregate*>(&op)) {
+        return aggregated(all, stateful->window().has_value());
+      }
+      return all;
     case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
-      return all.rows == Rows::stream ? Nature{.rows = Rows::table, .from_state = true} : all;
+      return aggregated(all,
+                        event_times_.window_of(op.Cast<duckdb::LogicalAggregate>()).has_value());
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
     case LogicalOperatorType::LOGICAL_DELIM_JOIN:
     case LogicalOperatorType::LOGICAL_ANY_JOIN:
@@ -190,6 +202,7 @@ Nature Classifier::classify(const LogicalOperator& op, const LogicalOperator* pa
     case LogicalOperatorType::LOGICAL_PROJECTION:
     case LogicalOperatorType::LOGICAL_FILTER:
     case LogicalOperatorType::LOGICAL_UNNEST:
+    case LogicalOperatorType::LOGICAL_DISTINCT:
     // Constants; DELIM_GET: the values of the row that a subquery is looked up for.
     case LogicalOperatorType::LOGICAL_CHUNK_GET:
     case LogicalOperatorType::LOGICAL_DELIM_GET:
@@ -211,13 +224,15 @@ void Classifier::define_cte(const LogicalOperator& op, Nature nature) {
 
 namespace {
 
-Nature check(Classifier& classifier, const LogicalOperator& op, const LogicalOperator* parent) {
+Nature check(Classifier& classifier, EventTimeFinder& event_times, LogicalOperator& op,
+             const LogicalOperator* parent) {
   std::vector<Nature> children;
   for (const auto& child : op.children) {
-    children.push_back(check(classifier, *child, &op));
+    children.push_back(check(classifier, event_times, *child, &op));
     if (children.size() == 1 && (op.type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE ||
                                  op.type == LogicalOperatorType::LOGICAL_RECURSIVE_CTE)) {
       classifier.define_cte(op, children.back());
+      event_times.define_cte(op.Cast<duckdb::LogicalCTE>().table_index, *child);
     }
   }
   return classifier.classify(op, parent, children);
@@ -225,9 +240,9 @@ Nature check(Classifier& classifier, const LogicalOperator& op, const LogicalOpe
 
 }  // namespace
 
-Nature check_plan(const LogicalOperator& plan) {
-  Classifier classifier;
-  return check(classifier, plan, nullptr);
+Nature check_plan(LogicalOperator& plan, EventTimeFinder event_times) {
+  Classifier classifier(event_times);
+  return check(classifier, event_times, plan, nullptr);
 }
 
 }  // namespace millrace::sql

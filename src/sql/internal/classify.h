@@ -6,6 +6,7 @@
 #include <span>
 
 #include "sql/internal/duckdb.h"
+#include "sql/internal/event_time.h"
 
 namespace millrace::sql {
 
@@ -24,18 +25,20 @@ struct Nature {
 /// known to be right batch by batch is refused, since it would be silently wrong.
 class Classifier {
  public:
+  explicit Classifier(const EventTimeFinder& event_times) : event_times_(event_times) {}
   /// The nature of `op` by those of its children. Throws SqlError for what can't be done.
   /// `parent`: nullptr at the top.
-  Nature classify(const duckdb::LogicalOperator& op, const duckdb::LogicalOperator* parent,
+  Nature classify(duckdb::LogicalOperator& op, const duckdb::LogicalOperator* parent,
                   std::span<const Nature> children);
   /// Between the children of a materialized CTE: what references to it will give.
   void define_cte(const duckdb::LogicalOperator& op, Nature nature);
 
  private:
+  const EventTimeFinder& event_times_;
   std::map<duckdb::idx_t, Nature> ctes_;
 };
 
 /// Judges a whole plan without changing it.
-[[nodiscard]] Nature check_plan(const duckdb::LogicalOperator& plan);
+[[nodiscard]] Nature check_plan(duckdb::LogicalOperator& plan, EventTimeFinder event_times);
 
 }  // namespace millrace::sql

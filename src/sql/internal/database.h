@@ -32,6 +32,7 @@ struct Database::Impl {
 
   Registry registry;
   std::unique_ptr<duckdb::DuckDB> duck;
+  WatermarkPolicy watermark_policy = WatermarkPolicy::min;
   int threads = 1;
 };
 

@@ -4,7 +4,7 @@
 
 #include "sql/internal/error.h"
 #include "sql/internal/operators/row_counter.h"
-#include "sql/internal/operators/stateful_aggregate.h"
+#include "sql/internal/operators/stateful.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/stream_scan.h"
 #include "sql/internal/types.h"
@@ -45,9 +45,17 @@ bool follow(const PhysicalOperator& op, FeedPath so_far, std::vector<FeedPath>& 
   return true;
 }
 
-/// The state is fed below each aggregation, wherever that lies.
+bool has_state_below(const PhysicalOperator& op) {
+  bool found = false;
+  for (const auto& child : op.children) {
+    found = found || is_stateful(child.get()) || has_state_below(child.get());
+  }
+  return found;
+}
+
+/// The state is fed below the lowest operator that keeps some, wherever that lies.
 bool follow_states(const PhysicalOperator& op, std::vector<FeedPath>& found) {
-  if (dynamic_cast<const PhysicalStatefulAggregate*>(&op) != nullptr) {
+  if (is_stateful(op) && !has_state_below(op)) {
     return follow(op.children[0].get(), FeedPath{.state = &op}, found);
   }
   for (const auto& child : op.children) {
@@ -179,7 +187,7 @@ class PlanFeed final : public Feed {
  public:
   PlanFeed(Plan::Impl& plan, Receiver& to) : PlanFeed(plan) {  // whole: an exception closes it
     RunContext& run = plan.run;
-    run.mode = plan.run.states.empty() ? Run::rows : Run::absorb;
+    run.mode = plan.shape == Shape::stream ? Run::rows : Run::absorb;
     run.receiver = &to;
     run.carrier.clear();
     run.reset_counters();

@@ -26,6 +26,7 @@ struct Declaration {
   duckdb::vector<duckdb::LogicalType> types;
   Shape shape = Shape::stream;
   std::optional<FileFormat> files;
+  EventTimes event_times;
 };
 
 /// One declared name as one plan reads it. Every plan has its own, so plans never meet here.
@@ -43,6 +44,8 @@ struct Input {
   int scans = 0;                                // how many scans of it are in the plan
   Given given;
   MalformedReceiver* quarantine = nullptr;  // of the files given; null: rows are only counted
+
+  TimeBounds bounds;  // what is known of its values to come
 
   std::atomic<std::int64_t> scanned = 0;    // rows given to the plan
   std::atomic<std::int64_t> malformed = 0;  // rows that could not be decoded

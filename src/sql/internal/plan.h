@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sql/internal/duckdb.h"
+#include "sql/internal/event_time.h"
 #include "sql/internal/feed.h"
 #include "sql/internal/run_context.h"
 #include "sql/plan.h"
@@ -25,6 +26,7 @@ struct Plan::Impl {
   void execute();
   [[nodiscard]] RunCounts counts() const;
   void forget_input();
+  void set_closing();  // by what is known of the inputs' values to come
 
   // What planning found out.
   std::string name;
@@ -34,6 +36,9 @@ struct Plan::Impl {
   std::vector<std::string> key;
   std::map<OutputMode, std::string> refusals;
   std::vector<Plan::Input> inputs;
+  EventTimes event_times;
+  std::map<std::size_t, TimeBound> output_bounds;
+  std::vector<std::string> warnings;
   std::string explained;
   std::string state_text;
   std::string state_schema;

@@ -2,13 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "sql/internal/classify.h"
 #include "sql/internal/collector.h"
 #include "sql/internal/error.h"
+#include "sql/internal/event_time.h"
 #include "sql/internal/functions.h"
+#include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/results.h"
@@ -25,7 +28,8 @@ using duckdb::LogicalOperator;
 
 constexpr const char* kNoAppend =
     "rows of an aggregation may still change, so they are never final; use mode update or "
-    "complete (append needs a watermark, which comes with event time)";
+    "complete, or group by a window of a column with a watermark, such as tumble(time, INTERVAL 1 "
+    "HOUR)";
 constexpr const char* kTablesAppend =
     "it is computed from tables, so its rows may still change; use mode complete";
 constexpr const char* kTablesUpdate =
@@ -34,6 +38,11 @@ constexpr const char* kManyStates =
     "it combines several aggregations, so a changed group may change other rows too; use mode "
     "complete";
 constexpr const char* kStreamChanges = "a stream's rows never change; use mode append";
+
+constexpr const char* kDistinctGrows =
+    "DISTINCT remembers every key for ever, as its rows have no event time: its state grows "
+    "without "
+    "end; give the source a `watermark`, and select its column";
 
 void check_output(const duckdb::Planner& planner) {
   std::set<std::string> seen;
@@ -47,9 +56,11 @@ void check_output(const duckdb::Planner& planner) {
   }
 }
 
-/// Every stateful aggregation of a plan, in the order of their states.
-void find_stateful(const LogicalOperator& op, std::vector<const LogicalStatefulAggregate*>& found) {
-  if (const auto* stateful = dynamic_cast<const LogicalStatefulAggregate*>(&op)) {
+using Stateful = std::vector<const LogicalStateful*>;
+
+/// Every operator of a plan that keeps state.
+void find_stateful(const LogicalOperator& op, Stateful& found) {
+  if (const auto* stateful = dynamic_cast<const LogicalStateful*>(&op)) {
     found.push_back(stateful);
   }
   for (const auto& child : op.children) {
@@ -88,70 +99,54 @@ void note_inputs(LogicalOperator& root, Plan::Impl& plan) {
   }
 }
 
-std::string joined(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& expressions,
-                   bool with_types) {
-  std::string text;
-  for (const auto& expression : expressions) {
-    text += fmt::format("{}{}", text.empty() ? "" : ", ",
-                        with_types ? expression->ToString() : expression->GetName());
-    if (with_types) {
-      text += " " + expression->return_type.ToString();
-    }
-  }
-  return text;
-}
-
-std::string grouping_sets_text(const duckdb::LogicalAggregate& aggregate) {
-  std::string text;
-  for (const auto& set : aggregate.grouping_sets) {
-    text += '(';
-    for (const auto column : set) {
-      text += fmt::format(" {}", column);
-    }
-    text += " )";
-  }
-  return text;
-}
-
 /// Says what the state holds: once for people, once to recognise state of another query.
-void describe_state(const std::vector<const LogicalStatefulAggregate*>& found, Plan::Impl& plan) {
+void describe_state(const Stateful& found, Plan::Impl& plan) {
   plan.state_schema = fmt::format("duckdb {}", duckdb::DuckDB::LibraryVersion());
-  for (const auto* stateful : found) {
-    const auto& aggregate = stateful->aggregate();
-    const std::string groups = joined(aggregate.groups, /*with_types=*/false);
-    const std::size_t calls = aggregate.expressions.size();
-    plan.state_text +=
-        fmt::format("{}{}{}: {} aggregate{}", plan.state_text.empty() ? "" : "; ",
-                    groups.empty() ? "aggregation of all rows" : "grouped aggregation by ", groups,
-                    calls, calls == 1 ? "" : "s");
-    plan.state_schema +=
-        fmt::format("; group by [{}] {}", joined(aggregate.groups, /*with_types=*/true),
-                    grouping_sets_text(aggregate));
-    for (const auto& expression : aggregate.expressions) {
-      const auto& call = expression->Cast<duckdb::BoundAggregateExpression>();
-      plan.state_schema += fmt::format(", {} {} {}", call.ToString(), call.return_type.ToString(),
-                                       name_of(classify(call)));
-    }
+  for (const LogicalStateful* stateful : found) {
+    plan.state_text += (plan.state_text.empty() ? "" : "; ") + stateful->state_text();
+    plan.state_schema += "; " + stateful->state_schema();
   }
 }
 
-void find_refusals(const LogicalOperator& root,
-                   const std::vector<const LogicalStatefulAggregate*>& found, Nature nature,
+/// Why changed groups can't be given out; nullopt if they can.
+std::optional<std::string> why_not_update(const LogicalOperator& root, const Stateful& found,
+                                          const Plan::Impl& plan, bool from_state) {
+  const auto aggregations = std::ranges::count_if(found, [](const LogicalStateful* stateful) {
+    return dynamic_cast<const LogicalStatefulAggregate*>(stateful) != nullptr;
+  });
+  if (plan.shape == Shape::stream && aggregations == 0) {
+    return kStreamChanges;
+  }
+  if (plan.shape == Shape::table && !from_state) {
+    return kTablesUpdate;
+  }
+  if (aggregations > 1) {
+    return kManyStates;
+  }
+  // Without an aggregation its stream was optimized away: there is nothing to change.
+  return aggregations == 0 ? std::nullopt : why_no_updates(root);
+}
+
+void find_refusals(const LogicalOperator& root, const Stateful& found, Nature nature,
                    Plan::Impl& plan) {
   if (plan.shape == Shape::stream) {
-    plan.refusals[OutputMode::update] = kStreamChanges;
     plan.refusals[OutputMode::complete] =
         "a stream's rows are not kept, so there is no whole to give; use mode append";
-    return;
+  } else {
+    plan.refusals[OutputMode::append] = nature.from_state ? kNoAppend : kTablesAppend;
   }
-  plan.refusals[OutputMode::append] = nature.from_state ? kNoAppend : kTablesAppend;
-  if (!nature.from_state) {
-    plan.refusals[OutputMode::update] = kTablesUpdate;
-  } else if (found.size() > 1) {
-    plan.refusals[OutputMode::update] = kManyStates;
-  } else if (!found.empty()) {  // else its stream was optimized away: there is nothing to change
-    if (auto reason = why_no_updates(root)) {
-      plan.refusals[OutputMode::update] = std::move(*reason);
+  if (auto reason = why_not_update(root, found, plan, nature.from_state)) {
+    plan.refusals[OutputMode::update] = std::move(*reason);
+  }
+}
+
+/// What is known of the event time of the output.
+void find_event_times(LogicalOperator& root, const EventTimeFinder& finder, Plan::Impl& plan) {
+  const auto bindings = root.GetColumnBindings();
+  for (std::size_t c = 0; c < plan.schema.size(); ++c) {
+    if (auto bound = finder.find(bindings[c], root)) {
+      plan.event_times[c] = bound->delay_us();
+      plan.output_bounds.emplace(c, std::move(*bound));
     }
   }
 }
@@ -174,26 +169,37 @@ duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
   return prepared;
 }
 
-void build(duckdb::ClientContext& context, Plan::Impl& plan) {
+void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Windows windows,
+           Plan::Impl& plan) {
+  const auto make_finder = [&] { return EventTimeFinder(plan.run.inputs, policy, windows); };
   auto statement = parse_select(context, plan.sql);
   duckdb::Planner planner(context);
   planner.CreatePlan(statement->Copy());
   check_output(planner);
   check_functions(*planner.plan);
-  const Nature nature = check_plan(*planner.plan);
+  prepare_distinct(*planner.plan, make_finder());
+  const Nature nature = check_plan(*planner.plan, make_finder());
   plan.shape = nature.rows == Rows::stream ? Shape::stream : Shape::table;
   plan.schema = schema_of(planner.names, planner.types);
 
   duckdb::Optimizer optimizer(*planner.binder, context);
   auto root = optimizer.Optimize(std::move(planner.plan));
-  rewrite(root, plan.run);
+  EventTimeFinder finder = make_finder();
+  rewrite(root, plan.run, finder, nature);
   note_inputs(*root, plan);
-  std::vector<const LogicalStatefulAggregate*> found;
+  Stateful found;
   find_stateful(*root, found);
   describe_state(found, plan);
+  for (const LogicalStateful* stateful : found) {
+    const auto* distinct = dynamic_cast<const LogicalDeduplicate*>(stateful);
+    if (distinct != nullptr && !distinct->forgets()) {
+      plan.warnings.push_back(kDistinctGrows);
+    }
+  }
   find_refusals(*root, found, nature, plan);
-  if (plan.shape == Shape::table) {
-    plan.key = find_key(*root, planner.names);
+  plan.key = find_key(*root, planner.names);
+  if (plan.shape == Shape::stream) {
+    find_event_times(*root, finder, plan);
   }
   plan.explained = root->ToString();
 
@@ -223,7 +229,8 @@ SqlError unknown_name(const duckdb::ErrorData& error, const Registry& registry) 
 
 }  // namespace
 
-std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name, std::string sql) {
+std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name, std::string sql,
+                                      Database::Windows windows) {
   auto plan = std::make_unique<Plan::Impl>(*database.duck);
   plan->name = std::move(name);
   plan->sql = std::move(sql);
@@ -231,7 +238,8 @@ std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name
   try {
     context.registered_state->Insert(PlanInputs::kKey,
                                      duckdb::make_shared_ptr<PlanInputs>(plan->run));
-    context.RunFunctionInTransaction([&] { build(context, *plan); });
+    context.RunFunctionInTransaction(
+        [&] { build(context, database.watermark_policy, windows, *plan); });
     use_collector(context, plan->run);
   } catch (const Error&) {
     throw;

@@ -11,6 +11,6 @@ namespace millrace::sql {
 
 /// Parses, binds, optimizes and rewrites. Throws SqlError.
 [[nodiscard]] std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name,
-                                                    std::string sql);
+                                                    std::string sql, Database::Windows windows);
 
 }  // namespace millrace::sql

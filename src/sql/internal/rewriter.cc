@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/row_counter.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/state/kinds.h"
@@ -18,7 +19,8 @@ using Slot = duckdb::unique_ptr<LogicalOperator>;
 
 class Rewriter {
  public:
-  explicit Rewriter(RunContext& run) : run_(run) {}
+  Rewriter(RunContext& run, EventTimeFinder& event_times)
+      : run_(run), event_times_(event_times), classifier_(event_times) {}
 
   Nature rewrite(Slot& slot, const LogicalOperator* parent) {
     std::vector<Nature> children;
@@ -32,6 +34,9 @@ class Rewriter {
     if (slot->type == LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY &&
         children[0].rows == Rows::stream) {
       replace_aggregate(slot);
+    } else if (slot->type == LogicalOperatorType::LOGICAL_DISTINCT &&
+               children[0].rows == Rows::stream) {
+      replace_distinct(slot);
     } else if (nature.rows == Rows::stream) {
       count_changes(slot, children);
     }
@@ -55,12 +60,31 @@ class Rewriter {
                                                    : std::nullopt);
       }
     }
-    slot = duckdb::make_uniq<LogicalStatefulAggregate>(std::move(slot), run_);
+    auto& aggregate = slot->Cast<duckdb::LogicalAggregate>();
+    std::optional<LogicalStatefulAggregate::Windows> windows;
+    if (const auto column = event_times_.window_of(aggregate)) {
+      windows.emplace(*column, *event_times_.find(*aggregate.groups[*column], *slot->children[0]));
+    }
+    slot = duckdb::make_uniq<LogicalStatefulAggregate>(std::move(slot), run_, std::move(windows));
+    slot->ResolveOperatorTypes();
+  }
+
+  void replace_distinct(Slot& slot) {
+    auto& distinct = slot->Cast<duckdb::LogicalDistinct>();
+    duckdb::unique_ptr<duckdb::Expression> time;
+    std::optional<TimeBound> bound;
+    if (distinct.order_by != nullptr) {  // by prepare_distinct()
+      time = std::move(distinct.order_by->orders[0].expression);
+      bound = event_times_.find(*time, *slot->children[0]);
+    }
+    slot = duckdb::make_uniq<LogicalDeduplicate>(std::move(slot), std::move(time), std::move(bound),
+                                                 run_);
     slot->ResolveOperatorTypes();
   }
 
   void begin_cte(LogicalOperator& op, Nature nature) {
     classifier_.define_cte(op, nature);
+    event_times_.define_cte(op.Cast<duckdb::LogicalCTE>().table_index, *op.children[0]);
     if (nature.rows == Rows::stream) {
       CountedStep& step = ctes_[op.Cast<duckdb::LogicalCTE>().table_index];
       step.in.push_back(&count_rows(run_, op.children[0]));
@@ -98,17 +122,46 @@ class Rewriter {
   }
 
   RunContext& run_;
+  EventTimeFinder& event_times_;
   Classifier classifier_;
   std::map<duckdb::idx_t, CountedStep> ctes_;
 };
 
 }  // namespace
 
-void rewrite(Slot& plan, RunContext& run) {
+void rewrite(Slot& plan, RunContext& run, EventTimeFinder& event_times, Nature nature) {
   plan->ResolveOperatorTypes();
-  Rewriter rewriter(run);
-  rewriter.rewrite(plan, nullptr);
+  Rewriter rewriter(run, event_times);
+  const Nature rewritten = rewriter.rewrite(plan, nullptr);
   rewriter.finish();
+  // WHERE false leaves no stream at all; but a stream must not have become a table.
+  if (rewritten.rows != nature.rows && rewritten.rows != Rows::constant) {
+    throw SqlError(
+        "the windows of this query can't be recognised any more once it is optimized; group by "
+        "a plain column of a dataset that computes the window",
+        std::nullopt);
+  }
+}
+
+void prepare_distinct(LogicalOperator& plan, const EventTimeFinder& event_times) {
+  for (const auto& child : plan.children) {
+    prepare_distinct(*child, event_times);
+  }
+  if (plan.type != LogicalOperatorType::LOGICAL_DISTINCT) {
+    return;
+  }
+  auto& distinct = plan.Cast<duckdb::LogicalDistinct>();
+  LogicalOperator& child = *plan.children[0];
+  child.ResolveOperatorTypes();
+  const auto bindings = child.GetColumnBindings();
+  for (duckdb::idx_t c = 0; c < bindings.size() && distinct.order_by == nullptr; ++c) {
+    if (event_times.find(bindings[c], child)) {
+      distinct.order_by = duckdb::make_uniq<duckdb::BoundOrderModifier>();
+      distinct.order_by->orders.emplace_back(
+          duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST,
+          duckdb::make_uniq<duckdb::BoundColumnRefExpression>(child.types[c], bindings[c]));
+    }
+  }
 }
 
 }  // namespace millrace::sql

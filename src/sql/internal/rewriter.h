@@ -3,16 +3,24 @@
 
 #include "sql/internal/classify.h"
 #include "sql/internal/duckdb.h"
+#include "sql/internal/event_time.h"
 #include "sql/internal/run_context.h"
 
 namespace millrace::sql {
 
-/// Replaces aggregations over streams by ones that keep state, and puts row counters around the
-/// operators that change the number of a stream's rows. Throws SqlError for what can't be done.
+/// Replaces aggregations and DISTINCT over streams by ones that keep state, and puts row counters
+/// around the operators that change the number of a stream's rows. Throws SqlError for what can't
+/// be done.
 ///
 /// It works on the optimized plan, so that filters are pushed below the aggregation and unused
 /// columns are gone; what the dataset *is* (stream or table) was decided before, since the
 /// optimizer may remove a stream altogether (WHERE false).
-void rewrite(duckdb::unique_ptr<duckdb::LogicalOperator>& plan, RunContext& run);
+///
+/// `nature`: what the whole was found to be before the optimizer.
+void rewrite(duckdb::unique_ptr<duckdb::LogicalOperator>& plan, RunContext& run,
+             EventTimeFinder& event_times, Nature nature);
+
+/// Before the optimizer: has each DISTINCT over rows with an event time keep that column.
+void prepare_distinct(duckdb::LogicalOperator& plan, const EventTimeFinder& event_times);
 
 }  // namespace millrace::sql

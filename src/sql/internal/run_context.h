@@ -11,6 +11,7 @@
 #include "sql/internal/error.h"
 #include "sql/internal/input.h"
 #include "sql/internal/state/group_state.h"
+#include "sql/internal/state/new_rows.h"
 #include "sql/plan.h"
 
 namespace millrace::sql {
@@ -40,13 +41,17 @@ struct RunContext {
   /// Open during a run. Shared with the scans' states, which DuckDB drops when it likes.
   std::vector<std::shared_ptr<FileScanner>> scanners;
 
-  /// One for each grouping set of each aggregation over a stream.
+  /// One for each grouping set of each aggregation over a stream, and each deduplication.
   std::vector<std::unique_ptr<GroupState>> states;
+  /// One for each deduplication.
+  std::vector<std::unique_ptr<NewRows>> new_rows;
 
   std::deque<RowCounter> counters;  // a deque, since operators point at the elements
   std::vector<CountedStep> steps;
   std::atomic<std::int64_t> absorbed = 0;
   std::atomic<std::int64_t> emitted = 0;
+  std::atomic<std::int64_t> released = 0;  // of the emitted ones, those that a DISTINCT held back
+  std::atomic<std::int64_t> duplicates = 0;
   std::atomic<std::int64_t> out = 0;
 
   void reset_counters() {
@@ -59,6 +64,8 @@ struct RunContext {
     }
     absorbed = 0;
     emitted = 0;
+    released = 0;
+    duplicates = 0;
     out = 0;
   }
 };

@@ -9,6 +9,7 @@
 #include "duckdb/parser/statement/multi_statement.hpp"
 #include "duckdb/parser/tableref/showref.hpp"
 #include "sql/database.h"
+#include "sql/internal/windows.h"
 
 namespace millrace::sql {
 
@@ -21,9 +22,8 @@ std::optional<std::size_t> place(const duckdb::optional_idx& location) {
   return location.IsValid() ? std::optional<std::size_t>(location.GetIndex()) : std::nullopt;
 }
 
-void check_table_function(const duckdb::TableFunctionRef& ref) {
-  const auto& call = ref.function->Cast<duckdb::FunctionExpression>();
-  if (!may_call_table_function(call.function_name)) {
+void check_table_function(const duckdb::FunctionExpression& call) {
+  if (!is_window_table(call.function_name) && !may_call_table_function(call.function_name)) {
     throw SqlError(fmt::format("a dataset can't call {}(): it would read something that millrace "
                                "does not track; declare a source for it",
                                call.function_name),
@@ -80,12 +80,26 @@ class Walk {
         expression, [this](ParsedExpression& child) { this->expression(child); });
   }
 
+  void function(const duckdb::FunctionExpression& call) {
+    if (of_ == Of::dataset) {
+      check_table_function(call);
+    }
+    if (is_window_table(call.function_name) && !call.children.empty()) {
+      const auto& stream = *call.children[0];
+      if (stream.GetExpressionClass() == duckdb::ExpressionClass::COLUMN_REF) {
+        read_.push_back({{"", stream.Cast<duckdb::ColumnRefExpression>().GetColumnName()},
+                         place(stream.GetQueryLocation())});
+      } else if (stream.GetExpressionClass() == duckdb::ExpressionClass::CONSTANT) {
+        read_.push_back({{"", stream.Cast<duckdb::ConstantExpression>().value.ToString()},
+                         place(stream.GetQueryLocation())});
+      }
+    }
+  }
+
   void table(duckdb::TableRef& ref) {
     switch (ref.type) {
       case duckdb::TableReferenceType::TABLE_FUNCTION:
-        if (of_ == Of::dataset) {
-          check_table_function(ref.Cast<duckdb::TableFunctionRef>());
-        }
+        function(ref.Cast<duckdb::TableFunctionRef>().function->Cast<duckdb::FunctionExpression>());
         break;
       case duckdb::TableReferenceType::BASE_TABLE: {
         const auto& table = ref.Cast<duckdb::BaseTableRef>();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <utility>
 
 #include "sql/internal/state/group_writer.h"
@@ -44,8 +45,26 @@ constexpr idx_t kPortionsPerThread = 32;
 
 struct AggregateGlobalSource final : duckdb::GlobalSourceState {
   std::vector<Portion> portions;
+  std::deque<TouchList::Rows> gathered;  // of several windows
   std::atomic<idx_t> next = 0;
 
+  /// The rows of a table's windows before `end`, or those of them that this batch touched.
+  void add_windows(const Set& set, const StateTable& table, bool all, Window end) {
+    const auto& windows = table.touch().windows();
+    const auto rows_of = [all](const TouchList::Lists& lists) -> const TouchList::Rows& {
+      return all ? lists.rows : lists.touched;
+    };
+    if (windows.size() == 1 && windows.begin()->first < end) {
+      add(set, table, rows_of(windows.begin()->second));
+      return;
+    }
+    TouchList::Rows& some = gathered.emplace_back();
+    for (auto window = windows.begin(); window != windows.end() && window->first < end; ++window) {
+      const auto& rows = rows_of(window->second);
+      some.insert(some.end(), rows.begin(), rows.end());
+    }
+    add(set, table, some);
+  }
   void add(const Set& set, const StateTable& table, const TouchList::Rows& rows) {
     for (idx_t begin = 0; begin < rows.size(); begin += STANDARD_VECTOR_SIZE) {
       const idx_t count = std::min<idx_t>(STANDARD_VECTOR_SIZE, rows.size() - begin);
@@ -112,9 +131,9 @@ duckdb::SinkResultType PhysicalStatefulAggregate::Sink(ExecutionContext& /*conte
       groups.data[0].Reference(global_group());
     }
     groups.SetCardinality(chunk.size());
-    local.sets[s]->writer.add(groups, local.payload);
+    const idx_t timely = local.sets[s]->writer.add(groups, local.payload);
+    local.absorbed += s == 0 ? static_cast<std::int64_t>(timely) : 0;
   }
-  local.absorbed += static_cast<std::int64_t>(chunk.size());
   return duckdb::SinkResultType::NEED_MORE_INPUT;
 }
 
@@ -134,11 +153,12 @@ duckdb::unique_ptr<duckdb::GlobalSourceState> PhysicalStatefulAggregate::GetGlob
   for (const Set& set : layout_.sets) {
     if (run_.mode == Run::update) {
       for (const StateTable* table : set.state->active()) {
-        global->add(set, *table, table->touch().touched());
+        global->add_windows(set, *table, /*all=*/false, kAfterAll);
       }
-    } else if (run_.mode == Run::complete) {
+    } else if (run_.mode == Run::complete || run_.mode == Run::finish) {
+      const Window end = run_.mode == Run::complete ? kAfterAll : set.state->closing_before();
       for (const StateTable* table : set.state->tables()) {
-        global->add(set, *table, table->touch().rows());
+        global->add_windows(set, *table, /*all=*/true, end);
       }
     }
   }

@@ -3,26 +3,40 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "sql/internal/duckdb.h"
+#include "sql/internal/event_time.h"
+#include "sql/internal/operators/stateful.h"
 #include "sql/internal/run_context.h"
 
 namespace millrace::sql {
 
 /// Takes the place of a LogicalAggregate over a stream in an optimized plan.
-class LogicalStatefulAggregate final : public duckdb::LogicalExtensionOperator {
+class LogicalStatefulAggregate final : public LogicalStateful {
  public:
-  LogicalStatefulAggregate(duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run);
+  /// A group column that is the window of a group, and what closes windows.
+  struct Windows {
+    duckdb::idx_t column;
+    TimeBound bound;
+  };
+  LogicalStatefulAggregate(duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run,
+                           std::optional<Windows> windows);
 
   [[nodiscard]] const duckdb::LogicalAggregate& aggregate() const noexcept { return *aggregate_; }
+  /// The group column that is the window; nullopt: groups are kept for good.
+  [[nodiscard]] std::optional<duckdb::idx_t> window() const {
+    return windows_ ? std::optional(windows_->column) : std::nullopt;
+  }
+  [[nodiscard]] std::string state_text() const override;
+  [[nodiscard]] std::string state_schema() const override;
 
   duckdb::vector<duckdb::ColumnBinding> GetColumnBindings() override;
   duckdb::vector<duckdb::idx_t> GetTableIndex() const override;
   std::string GetName() const override { return "STATEFUL_AGGREGATE"; }
   duckdb::InsertionOrderPreservingMap<duckdb::string> ParamsToString() const override;
-  std::string GetExtensionName() const override { return "millrace"; }
-  bool SupportSerialization() const override { return false; }
   void ResolveColumnBindings(duckdb::ColumnBindingResolver& resolver,
                              duckdb::vector<duckdb::ColumnBinding>& bindings) override;
   duckdb::PhysicalOperator& CreatePlan(duckdb::ClientContext& context,
@@ -34,6 +48,7 @@ class LogicalStatefulAggregate final : public duckdb::LogicalExtensionOperator {
  private:
   duckdb::unique_ptr<duckdb::LogicalAggregate> aggregate_;
   RunContext& run_;
+  std::optional<Windows> windows_;
 };
 
 /// The operator: a parallel sink that updates the state, then a parallel source that gives groups.

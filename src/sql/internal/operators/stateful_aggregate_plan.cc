@@ -1,4 +1,6 @@
 // How a LogicalAggregate becomes our operator.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -15,6 +17,7 @@ using duckdb::idx_t;
 using duckdb::LogicalAggregate;
 using duckdb::LogicalType;
 using Layout = PhysicalStatefulAggregate::Layout;
+using Windows = LogicalStatefulAggregate::Windows;
 
 /// What the operator reads: a projection below it computes group columns, arguments and filters, so
 /// that the aggregates refer to plain columns.
@@ -24,6 +27,31 @@ struct Split {
   duckdb::vector<LogicalType> payload_types;
   std::vector<AggregateSpec> aggregates;
 };
+
+std::string joined(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& expressions,
+                   bool with_types) {
+  std::string text;
+  for (const auto& expression : expressions) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ",
+                        with_types ? expression->ToString() : expression->GetName());
+    if (with_types) {
+      text += " " + expression->return_type.ToString();
+    }
+  }
+  return text;
+}
+
+std::string grouping_sets_text(const duckdb::LogicalAggregate& aggregate) {
+  std::string text;
+  for (const auto& set : aggregate.grouping_sets) {
+    text += '(';
+    for (const auto column : set) {
+      text += fmt::format(" {}", column);
+    }
+    text += " )";
+  }
+  return text;
+}
 
 /// Moves an expression into the projection and leaves a reference to the payload column behind.
 idx_t move_to_payload(Split& split, duckdb::unique_ptr<Expression>& expression) {
@@ -97,13 +125,6 @@ Split split_up(LogicalAggregate& aggregate) {
   return split;
 }
 
-/// Few partitions: each that a small batch touches costs an output chunk of its own.
-idx_t partitions_for(idx_t threads) {
-  return threads == 1
-             ? 1
-             : std::min<idx_t>(GroupSpec::kMaxPartitions, duckdb::NextPowerOfTwo(2 * threads));
-}
-
 std::vector<std::int64_t> grouping_values(const LogicalAggregate& aggregate,
                                           const duckdb::GroupingSet& grouped) {
   std::vector<std::int64_t> values;
@@ -119,38 +140,71 @@ std::vector<std::int64_t> grouping_values(const LogicalAggregate& aggregate,
 
 PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunContext& run,
                                         const Split& split, const LogicalAggregate& aggregate,
-                                        const duckdb::GroupingSet& grouped) {
+                                        const duckdb::GroupingSet& grouped,
+                                        const std::optional<Windows>& windows, bool first) {
   PhysicalStatefulAggregate::Set set;
   GroupSpec spec;
   for (const auto column : grouped) {
+    if (windows && windows->column == column) {
+      spec.windowed = true;
+      spec.window_column = set.columns.size();
+    }
     set.columns.push_back(column);
     spec.group_types.push_back(split.group_types[column]);
   }
-  const auto threads =
-      static_cast<idx_t>(duckdb::TaskScheduler::GetScheduler(context).NumberOfThreads());
-  spec.partitions = partitions_for(threads);
+  spec.partitions = GroupSpec::partitions_for(context);
   if (set.columns.empty()) {
     spec.group_types.push_back(global_group().type());
     spec.partitions = 1;
   }
+  spec.counts_late = first;
   spec.payload_types = split.payload_types;
   spec.aggregates = split.aggregates;
   set.grouping_values = grouping_values(aggregate, grouped);
   run.states.push_back(std::make_unique<GroupState>(context, std::move(spec)));
   set.state = run.states.back().get();
+  if (windows) {
+    set.state->close_by(windows->bound);
+  }
   return set;
 }
 
 }  // namespace
 
 LogicalStatefulAggregate::LogicalStatefulAggregate(
-    duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run)
+    duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run,
+    std::optional<Windows> windows)
     : aggregate_(
           duckdb::unique_ptr_cast<duckdb::LogicalOperator, LogicalAggregate>(std::move(aggregate))),
-      run_(run) {
+      run_(run),
+      windows_(std::move(windows)) {
   children = std::move(aggregate_->children);
   aggregate_->children.clear();
   SetEstimatedCardinality(aggregate_->estimated_cardinality);
+}
+
+std::string LogicalStatefulAggregate::state_text() const {
+  const std::string groups = joined(aggregate_->groups, /*with_types=*/false);
+  const std::size_t calls = aggregate_->expressions.size();
+  return fmt::format("{}{}: {} aggregate{}{}",
+                     groups.empty() ? "aggregation of all rows" : "grouped aggregation by ", groups,
+                     calls, calls == 1 ? "" : "s",
+                     windows_ ? ", kept until the watermark closes the window" : "");
+}
+
+std::string LogicalStatefulAggregate::state_schema() const {
+  std::string text =
+      fmt::format("group by [{}] {}", joined(aggregate_->groups, /*with_types=*/true),
+                  grouping_sets_text(*aggregate_));
+  if (windows_) {
+    text += fmt::format(" closed by {}", windows_->column);
+  }
+  for (const auto& expression : aggregate_->expressions) {
+    const auto& call = expression->Cast<BoundAggregateExpression>();
+    text += fmt::format(", {} {} {}", call.ToString(), call.return_type.ToString(),
+                        name_of(classify(call)));
+  }
+  return text;
 }
 
 duckdb::vector<duckdb::ColumnBinding> LogicalStatefulAggregate::GetColumnBindings() {
@@ -213,7 +267,8 @@ duckdb::PhysicalOperator& LogicalStatefulAggregate::CreatePlan(
   layout.payload_types = split.payload_types;
   layout.calls = std::move(aggregate_->expressions);
   for (const auto& grouped : sets) {
-    layout.sets.push_back(make_set(context, run_, split, *aggregate_, grouped));
+    layout.sets.push_back(
+        make_set(context, run_, split, *aggregate_, grouped, windows_, layout.sets.empty()));
   }
   auto& result = planner.Make<PhysicalStatefulAggregate>(types, estimated_cardinality, run_,
                                                          std::move(layout));

@@ -16,9 +16,9 @@ namespace {
 using duckdb::idx_t;
 
 constexpr std::uint32_t kMagic = 0x5453524d;  // "MRST"
-constexpr std::uint32_t kFormat = 2;
+constexpr std::uint32_t kFormat = 3;
 
-enum class Piece : std::uint8_t { header = 0, rows = 1, side = 2 };
+enum class Piece : std::uint8_t { header = 0, rows = 1, side = 2, closed = 3 };
 
 /// One piece being written.
 class PieceWriter {
@@ -63,31 +63,22 @@ void check_header(duckdb::ReadStream& in, const std::string& schema) {
   }
 }
 
-/// Calls write(rows, count) for up to 2,048 rows at a time.
-template <class Write>
-void in_vectors(const TouchList::Rows& rows, const Write& write) {
-  for (idx_t begin = 0; begin < rows.size(); begin += STANDARD_VECTOR_SIZE) {
-    write(&rows[begin], std::min<idx_t>(STANDARD_VECTOR_SIZE, rows.size() - begin));
-  }
-}
-
 void write_table(const StateTable& table, const RowCodec& codec, std::uint32_t state,
                  StateCodec::Part part, const PutBytes& put) {
-  const auto rows_of = [part](const TouchList& list) -> const TouchList::Rows& {
-    return part == StateCodec::Part::all ? list.rows() : list.touched();
-  };
-  in_vectors(rows_of(table.touch()), [&](const duckdb::data_ptr_t* rows, idx_t count) {
+  const bool all = part == StateCodec::Part::all;
+  const auto write = [&](const duckdb::data_ptr_t* rows, const Window* windows, idx_t count) {
     PieceWriter piece(Piece::rows);
     piece.put(state);
-    codec.write_rows(table, rows, count, piece.stream());
+    codec.write_rows(table, rows, windows, count, piece.stream());
     put(piece.bytes());
-  });
+  };
+  table.touch().visit(all, write);
   for (std::uint32_t a = 0; a < table.spec().aggregates.size(); ++a) {
     const SideTable* side = table.side(a);
     if (side == nullptr) {
       continue;
     }
-    side->visit(part == StateCodec::Part::all, [&](const SideRows& rows) {
+    side->visit(all, [&](const SideRows& rows) {
       PieceWriter piece(Piece::side);
       piece.put(state);
       piece.put(a);
@@ -114,6 +105,12 @@ void StateCodec::write(Part part, const PutBytes& put) const {
          part == Part::all ? states_[i]->tables() : states_[i]->active()) {
       write_table(*table, codec, i, part, put);
     }
+    if (states_[i]->closed_before() != kBeforeAll) {
+      PieceWriter closed(Piece::closed);
+      closed.put(i);
+      closed.put(states_[i]->closed_before());
+      put(closed.bytes());
+    }
   }
 }
 
@@ -133,11 +130,15 @@ void StateCodec::apply(const GetBytes& get) const {
       continue;
     }
     const auto state = in.Read<std::uint32_t>();
-    if (!checked || state >= codecs.size() || (kind != Piece::rows && kind != Piece::side)) {
+    if (!checked || state >= codecs.size() || kind > Piece::closed) {
       throw Error(Blame::external, "the state is damaged");
     }
     if (kind == Piece::rows) {
       codecs[state].read_rows(in);
+      continue;
+    }
+    if (kind == Piece::closed) {
+      states_[state]->forget_before(in.Read<Window>());
       continue;
     }
     const auto aggregate = in.Read<std::uint32_t>();

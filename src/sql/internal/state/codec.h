@@ -18,7 +18,8 @@ namespace millrace::sql {
 ///
 /// A piece is a header (what was written, and for which query) or up to 2,048 rows: group columns
 /// and the values of refeed aggregates as a chunk of DuckDB's, then the bytes of raw states; or
-/// rows of a side table with how often each was seen.
+/// rows of a side table with how often each was seen; or the windows that are closed, and
+/// forgotten.
 class StateCodec {
  public:
   using States = std::vector<std::unique_ptr<GroupState>>;

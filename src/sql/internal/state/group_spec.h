@@ -42,6 +42,11 @@ struct GroupSpec {
   duckdb::vector<duckdb::LogicalType> payload_types;  // arguments of all aggregates, then filters
   std::vector<AggregateSpec> aggregates;
   duckdb::idx_t partitions = 1;  // a power of two, at most kMaxPartitions
+  bool windowed = false;         // groups belong to windows, and are forgotten with them
+  /// Windowed: the group column that tells the window; none: whoever makes a group says.
+  std::optional<duckdb::idx_t> window_column;
+  bool counts_late =
+      true;  // late rows; of several grouping sets one does, as all see the same rows
 
   static constexpr duckdb::idx_t kMaxPartitions = 16;
 
@@ -49,6 +54,15 @@ struct GroupSpec {
     const auto first =
         payload_types.begin() + static_cast<std::ptrdiff_t>(aggregates[a].first_argument);
     return {first, first + static_cast<std::ptrdiff_t>(aggregates[a].arguments)};
+  }
+
+  /// Few partitions: each that a small batch touches costs an output chunk of its own.
+  [[nodiscard]] static duckdb::idx_t partitions_for(duckdb::ClientContext& context) {
+    const auto threads =
+        static_cast<duckdb::idx_t>(duckdb::TaskScheduler::GetScheduler(context).NumberOfThreads());
+    return threads == 1
+               ? 1
+               : std::min<duckdb::idx_t>(kMaxPartitions, duckdb::NextPowerOfTwo(2 * threads));
   }
 
   [[nodiscard]] bool can_preaggregate() const {

@@ -1,33 +1,48 @@
 #include "sql/internal/state/group_state.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 namespace millrace::sql {
 
 GroupState::GroupState(duckdb::ClientContext& context, GroupSpec spec)
-    : context_(context), spec_(std::move(spec)), partitions_(spec_.partitions) {}
+    : context_(context), spec_(std::move(spec)) {
+  for (duckdb::idx_t p = 0; p < spec_.partitions; ++p) {
+    partitions_.push_back(std::make_unique<Partition>());
+  }
+}
 
 void GroupState::begin_epoch(std::uint64_t epoch) {
   epoch_ = epoch;
   active_.clear();
+  late_ = {};
 }
 
-StateTable& GroupState::table(duckdb::idx_t partition) {
-  const std::lock_guard guard(lock_);
-  auto& table = partitions_[partition];
-  const bool fresh = table == nullptr;
-  if (fresh) {
-    table = std::make_unique<StateTable>(context_, spec_, /*with_side_tables=*/true);
+StateTable& GroupState::table(Partition& partition, Window window) {
+  auto& home = partition.homes[window];
+  if (home == nullptr) {
+    const bool shares = !partition.tables.empty() &&
+                        (!spec_.windowed || partition.tables.back()->rows() < kSharedRows);
+    if (!shares) {
+      partition.tables.push_back(std::make_unique<StateTable>(context_, spec_, /*local=*/false));
+    }
+    home = partition.tables.back().get();
   }
-  if (fresh || table->touch().epoch() != epoch_) {
-    table->begin(epoch_);
-    active_.push_back(table.get());
+  if (home->touch().epoch() != epoch_ || home->rows() == 0) {
+    const std::lock_guard guard(lock_);
+    if (std::ranges::find(active_, home) == active_.end()) {
+      home->begin(epoch_);
+      active_.push_back(home);
+    }
   }
-  return *table;
+  return *home;
 }
 
 void GroupState::ensure_global_group() {
-  StateTable& only = table(0);
+  Partition& only_partition = partition(0);
+  const std::lock_guard guard(only_partition.lock);
+  StateTable& only = table(only_partition, kNoWindow);
   if (only.rows() > 0) {
     return;
   }
@@ -37,20 +52,71 @@ void GroupState::ensure_global_group() {
   group.SetCardinality(1);
   duckdb::Vector hashes(duckdb::LogicalType::HASH);
   group.Hash(hashes);
-  only.find_or_create(group, hashes);
+  only.find_or_create(group, hashes, nullptr);
 }
 
 void GroupState::clear() {
   active_.clear();
-  for (auto& table : partitions_) {
-    table.reset();
+  for (auto& partition : partitions_) {
+    partition->homes.clear();
+    partition->tables.clear();
   }
+  closed_before_ = closing_before_ = kBeforeAll;
+}
+
+void GroupState::forget_before(Window bound) {
+  if (bound <= closed_before_) {
+    return;
+  }
+  closed_before_ = bound;
+  closing_before_ = std::max(closing_before_, bound);
+  for (auto& partition : partitions_) {
+    forget_before(*partition, bound);
+  }
+}
+
+void GroupState::forget_before(Partition& partition, Window bound) {
+  const auto end = partition.homes.lower_bound(bound);
+  if (end == partition.homes.begin()) {
+    return;
+  }
+  partition.homes.erase(partition.homes.begin(), end);
+  for (auto& table : partition.tables) {
+    table->forget_before(bound);
+  }
+  const auto is_empty = [this](const auto& table) {
+    if (!table->touch().windows().empty()) {
+      return false;
+    }
+    std::erase(active_, table.get());
+    return true;
+  };
+  std::erase_if(partition.tables, is_empty);
+}
+
+void GroupState::count_late(const Window* values, duckdb::idx_t count,
+                            const duckdb::LogicalType& type) {
+  const std::int64_t unit_us =
+      type.id() == duckdb::LogicalTypeId::DATE ? duckdb::Interval::MICROS_PER_DAY : 1;
+  const std::lock_guard guard(lock_);
+  for (duckdb::idx_t i = 0; i < count; ++i) {
+    if (values[i] == kBeforeAll) {
+      late_.count_without_time();
+    } else if (values[i] < closed_before_) {
+      late_.count((closed_before_ - values[i]) * unit_us);
+    }
+  }
+}
+
+LateRows GroupState::take_late() {
+  const std::lock_guard guard(lock_);
+  return std::exchange(late_, {});
 }
 
 std::vector<StateTable*> GroupState::tables() const {
   std::vector<StateTable*> tables;
-  for (const auto& table : partitions_) {
-    if (table != nullptr) {
+  for (const auto& partition : partitions_) {
+    for (const auto& table : partition->tables) {
       tables.push_back(table.get());
     }
   }
@@ -68,7 +134,7 @@ std::int64_t GroupState::rows() const {
 std::int64_t GroupState::touched() const {
   std::int64_t rows = 0;
   for (const StateTable* table : active_) {
-    rows += static_cast<std::int64_t>(table->touch().touched().size());
+    rows += static_cast<std::int64_t>(table->touch().touched());
   }
   return rows;
 }
@@ -79,6 +145,19 @@ std::int64_t GroupState::bytes() const {
     bytes += table->bytes();
   }
   return bytes;
+}
+
+std::int64_t GroupState::windows() const {
+  if (!spec_.windowed) {
+    return 0;
+  }
+  std::set<Window> open;
+  for (const auto& partition : partitions_) {
+    for (const auto& [window, table] : partition->homes) {
+      open.insert(window);
+    }
+  }
+  return static_cast<std::int64_t>(open.size());
 }
 
 }  // namespace millrace::sql

@@ -1,33 +1,68 @@
 // The state of one grouping set of one aggregation: hash partitions that live across batches.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "sql/internal/duckdb.h"
+#include "sql/internal/event_time.h"
 #include "sql/internal/state/group_spec.h"
 #include "sql/internal/state/state_table.h"
+#include "sql/plan.h"
 
 namespace millrace::sql {
 
-/// Tables are made when first needed. Thread-safe where it says so.
+/// The groups whose hashes fall into one part of the range.
 ///
-/// A table can't forget groups, so what is to be evicted later (windows) will get tables of its own
-/// here, beside the partitions.
+/// Without windows there is one table at most. With them there are several: a table of DuckDB's
+/// can't forget groups, so what is to be forgotten together should lie together. A window lives in
+/// one table; small windows that come one after the other share one, since an empty table takes
+/// 88 KB; a table dies with the last of its windows.
+struct Partition {
+  std::mutex lock;  ///< held by who uses the rest
+  std::vector<std::unique_ptr<StateTable>> tables;
+  std::map<Window, StateTable*> homes;  ///< of the windows, if there are any
+};
+
+/// Tables are made when first needed. Thread-safe where it says so.
 class GroupState {
  public:
   GroupState(duckdb::ClientContext& context, GroupSpec spec);
 
   /// A new epoch: no group is touched.
   void begin_epoch(std::uint64_t epoch);
-  /// The table of a partition, ready for the current epoch. Thread-safe.
-  StateTable& table(duckdb::idx_t partition);
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  /// Thread-safe.
+  [[nodiscard]] Partition& partition(duckdb::idx_t i) noexcept { return *partitions_[i]; }
+  /// The table of a window's groups, ready for the current epoch; whoever calls holds the
+  /// partition's lock.
+  StateTable& table(Partition& partition, Window window);
   /// A global aggregate has its one group even without input: makes it.
   void ensure_global_group();
   void clear();
+
+  /// How the windows are closed; without it they never are.
+  void close_by(TimeBound bound) { bound_ = std::move(bound); }
+  [[nodiscard]] const TimeBound* bound() const noexcept { return bound_ ? &*bound_ : nullptr; }
+  /// Windows before this are closed: what still comes for them is late.
+  [[nodiscard]] Window closed_before() const noexcept { return closed_before_; }
+  /// Windows before this are to be closed at the end of the batch; at least closed_before().
+  [[nodiscard]] Window closing_before() const noexcept { return closing_before_; }
+  void set_closing(Window bound) noexcept { closing_before_ = std::max(closed_before_, bound); }
+  /// Closes and forgets the windows before `bound`.
+  void forget_before(Window bound);
+  /// Counts those of some rows that are before closed_before(), by how much. `type`: of the column
+  /// whose values are given. Thread-safe.
+  void count_late(const Window* values, duckdb::idx_t count, const duckdb::LogicalType& type);
+  /// What was counted since the last call.
+  [[nodiscard]] LateRows take_late();
 
   [[nodiscard]] const GroupSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] duckdb::ClientContext& context() const noexcept { return context_; }
@@ -37,6 +72,7 @@ class GroupState {
   [[nodiscard]] std::int64_t rows() const;
   [[nodiscard]] std::int64_t touched() const;
   [[nodiscard]] std::int64_t bytes() const;
+  [[nodiscard]] std::int64_t windows() const;
 
   /// Pre-aggregating did not pay: leave it alone for some epochs. Thread-safe.
   void skip_preaggregation() noexcept { skip_until_ = epoch_ + kSkippedEpochs; }
@@ -44,14 +80,22 @@ class GroupState {
 
  private:
   static constexpr std::uint64_t kSkippedEpochs = 32;
+  // A table with more groups than this gets no further windows.
+  static constexpr duckdb::idx_t kSharedRows = 16'384;
+
+  void forget_before(Partition& partition, Window bound);
 
   duckdb::ClientContext& context_;
   GroupSpec spec_;
   std::uint64_t epoch_ = 1;
-  std::mutex lock_;  // guards the vectors
-  std::vector<std::unique_ptr<StateTable>> partitions_;
+  std::vector<std::unique_ptr<Partition>> partitions_;
+  mutable std::mutex lock_;  // guards what follows
   std::vector<StateTable*> active_;
+  LateRows late_;
   std::atomic<std::uint64_t> skip_until_ = 0;
+  std::optional<TimeBound> bound_;
+  Window closed_before_ = kBeforeAll;
+  Window closing_before_ = kBeforeAll;
 };
 
 }  // namespace millrace::sql

@@ -10,33 +10,90 @@ using duckdb::idx_t;
 using duckdb::SelectionVector;
 using duckdb::Vector;
 
+namespace {
+
+template <class T>
+void read_values(Vector& column, idx_t count, std::array<Window, STANDARD_VECTOR_SIZE>& windows) {
+  duckdb::UnifiedVectorFormat format;
+  column.ToUnifiedFormat(count, format);
+  const auto* values = reinterpret_cast<const T*>(format.data);
+  for (idx_t i = 0; i < count; ++i) {
+    const idx_t at = format.sel->get_index(i);
+    windows[i] = format.validity.RowIsValid(at) ? static_cast<Window>(values[at]) : kBeforeAll;
+  }
+}
+
+}  // namespace
+
+void read_windows(Vector& column, idx_t count, std::array<Window, STANDARD_VECTOR_SIZE>& windows) {
+  if (column.GetType().InternalType() == duckdb::PhysicalType::INT32) {
+    read_values<std::int32_t>(column, count, windows);
+  } else {
+    read_values<std::int64_t>(column, count, windows);
+  }
+}
+
 GroupWriter::GroupWriter(GroupState& state, bool preaggregate)
     : state_(state),
       spec_(state.spec()),
       preaggregate_(preaggregate && spec_.can_preaggregate() && state.may_preaggregate()),
       hashes_(duckdb::LogicalType::HASH),
-      tables_(spec_.partitions, nullptr) {
-  part_groups_.InitializeEmpty(spec_.group_types);
+      timely_(STANDARD_VECTOR_SIZE),
+      at_home_(STANDARD_VECTOR_SIZE) {
+  for (DataChunk* groups : {&part_groups_, &timely_groups_}) {
+    groups->InitializeEmpty(spec_.group_types);
+  }
   if (!spec_.payload_types.empty()) {
-    part_payload_.InitializeEmpty(spec_.payload_types);
+    for (DataChunk* payload : {&part_payload_, &timely_payload_}) {
+      payload->InitializeEmpty(spec_.payload_types);
+    }
   }
   for (idx_t p = 0; p < spec_.partitions; ++p) {
     selections_.at(p).Initialize(STANDARD_VECTOR_SIZE);
   }
 }
 
-StateTable& GroupWriter::table(idx_t partition) {
-  auto& cached = tables_[partition];
-  if (cached == nullptr) {
-    cached = &state_.table(partition);
+idx_t GroupWriter::find_timely(DataChunk& groups) {
+  const idx_t count = groups.size();
+  read_windows(groups.data[*spec_.window_column], count, windows_);
+  const Window open = std::max(state_.closed_before(), kBeforeAll + 1);
+  idx_t n = 0;
+  for (idx_t i = 0; i < count; ++i) {
+    timely_.set_index(n, i);
+    n += windows_[i] >= open ? 1 : 0;
   }
-  return *cached;
+  if (n < count && spec_.counts_late) {
+    state_.count_late(windows_.data(), count, groups.data[*spec_.window_column].GetType());
+  }
+  return n;
 }
 
-void GroupWriter::add(DataChunk& groups, DataChunk& payload) {
+idx_t GroupWriter::add(DataChunk& groups, DataChunk& payload) {
   if (groups.size() == 0) {
-    return;
+    return 0;
   }
+  if (!spec_.windowed) {
+    add_timely(groups, payload);
+    return groups.size();
+  }
+  const idx_t n = find_timely(groups);
+  if (n == groups.size()) {
+    add_timely(groups, payload);
+  } else if (n > 0) {
+    for (idx_t i = 0; i < n; ++i) {
+      windows_[i] = windows_[timely_.get_index(i)];
+    }
+    timely_groups_.Slice(groups, timely_, n);
+    if (!spec_.payload_types.empty()) {
+      timely_payload_.Slice(payload, timely_, n);
+    }
+    timely_payload_.SetCardinality(n);
+    add_timely(timely_groups_, timely_payload_);
+  }
+  return n;
+}
+
+void GroupWriter::add_timely(DataChunk& groups, DataChunk& payload) {
   groups.Hash(hashes_);
   if (preaggregate_ && direct_rows_ >= kDirectRows) {
     add_locally(groups, payload);
@@ -47,9 +104,11 @@ void GroupWriter::add(DataChunk& groups, DataChunk& payload) {
 }
 
 void GroupWriter::add_directly(DataChunk& groups, DataChunk& payload) {
-  route(groups.size(), hashes_, [&](StateTable& table, const SelectionVector* part, idx_t n) {
+  const Window* windows = spec_.windowed ? windows_.data() : nullptr;
+  const auto feed = [&](StateTable& table, const SelectionVector* part, idx_t n) {
+    const Window* some = windows_of(windows, part, n, part_windows_);
     if (part == nullptr) {
-      table.add(groups, hashes_, payload);
+      table.add(groups, hashes_, some, payload);
       return;
     }
     part_groups_.Slice(groups, *part, n);
@@ -58,16 +117,17 @@ void GroupWriter::add_directly(DataChunk& groups, DataChunk& payload) {
     }
     part_payload_.SetCardinality(n);
     Vector part_hashes(hashes_, *part, n);
-    table.add(part_groups_, part_hashes, part_payload_);
-  });
+    table.add(part_groups_, part_hashes, some, part_payload_);
+  };
+  route(groups.size(), hashes_, windows, feed);
 }
 
 void GroupWriter::add_locally(DataChunk& groups, DataChunk& payload) {
   if (local_ == nullptr) {
-    local_ = std::make_unique<StateTable>(state_.context(), spec_, /*with_side_tables=*/false);
+    local_ = std::make_unique<StateTable>(state_.context(), spec_, /*local=*/true);
   }
   local_rows_ += groups.size();
-  local_->add(groups, hashes_, payload);
+  local_->add(groups, hashes_, nullptr, payload);
   if (local_->rows() < kLocalGroups) {
     return;
   }
@@ -84,12 +144,10 @@ void GroupWriter::flush() {
   }
   DataChunk groups;
   groups.Initialize(duckdb::Allocator::Get(state_.context()), spec_.group_types);
-  const auto& rows = local_->touch().rows();
-  for (idx_t begin = 0; begin < rows.size(); begin += STANDARD_VECTOR_SIZE) {
-    const idx_t n = std::min<idx_t>(STANDARD_VECTOR_SIZE, rows.size() - begin);
+  local_->touch().visit(/*all=*/true, [&](const data_ptr_t* rows, const Window*, idx_t n) {
     groups.Reset();
-    flush_rows(&rows[begin], n, groups);
-  }
+    flush_rows(rows, n, groups);
+  });
   local_.reset();
   local_rows_ = 0;
 }
@@ -100,10 +158,16 @@ void GroupWriter::flush_rows(const data_ptr_t* rows, idx_t count, DataChunk& gro
   }
   groups.SetCardinality(count);
   local_->gather_hashes(rows, count, hashes_);
+  const Window* windows = nullptr;
+  if (spec_.windowed) {
+    read_windows(groups.data[*spec_.window_column], count, windows_);
+    windows = windows_.data();
+  }
   std::array<data_ptr_t, STANDARD_VECTOR_SIZE> selected;
-  route(count, hashes_, [&](StateTable& table, const SelectionVector* part, idx_t n) {
+  const auto feed = [&](StateTable& table, const SelectionVector* part, idx_t n) {
+    const Window* some = windows_of(windows, part, n, part_windows_);
     if (part == nullptr) {
-      table.combine_from(*local_, rows, groups, hashes_);
+      table.combine_from(*local_, rows, groups, hashes_, some);
       return;
     }
     for (idx_t i = 0; i < n; ++i) {
@@ -111,8 +175,9 @@ void GroupWriter::flush_rows(const data_ptr_t* rows, idx_t count, DataChunk& gro
     }
     part_groups_.Slice(groups, *part, n);
     Vector part_hashes(hashes_, *part, n);
-    table.combine_from(*local_, selected.data(), part_groups_, part_hashes);
-  });
+    table.combine_from(*local_, selected.data(), part_groups_, part_hashes, some);
+  };
+  route(count, hashes_, windows, feed);
 }
 
 }  // namespace millrace::sql

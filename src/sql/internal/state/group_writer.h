@@ -17,24 +17,30 @@ class GroupWriter {
   /// `preaggregate`: allowed if the aggregates can do it and it pays.
   GroupWriter(GroupState& state, bool preaggregate);
 
-  void add(duckdb::DataChunk& groups, duckdb::DataChunk& payload);
+  /// Gives the number of rows that were not late.
+  duckdb::idx_t add(duckdb::DataChunk& groups, duckdb::DataChunk& payload);
   /// No more input: what was aggregated locally goes into the state.
   void flush();
 
-  /// Splits a chunk by partition. Calls feed(table, selection, count) with the table locked;
-  /// selection is nullptr if the whole chunk goes there.
+  /// Splits a chunk by table. Calls feed(table, selection, count) with the table locked; selection
+  /// is nullptr if the whole chunk goes there. `windows`: of each row; nullptr: there are none.
   template <class Feed>
-  void route(duckdb::idx_t count, duckdb::Vector& hashes, const Feed& feed);
+  void route(duckdb::idx_t count, duckdb::Vector& hashes, const Window* windows, const Feed& feed);
 
  private:
   // Threads begin to pre-aggregate after so many rows: a small batch gains nothing.
   static constexpr duckdb::idx_t kDirectRows = 8192;
   static constexpr duckdb::idx_t kLocalGroups = 16'384;
 
+  void add_timely(duckdb::DataChunk& groups, duckdb::DataChunk& payload);
   void add_directly(duckdb::DataChunk& groups, duckdb::DataChunk& payload);
   void add_locally(duckdb::DataChunk& groups, duckdb::DataChunk& payload);
   void flush_rows(const duckdb::data_ptr_t* rows, duckdb::idx_t count, duckdb::DataChunk& groups);
-  StateTable& table(duckdb::idx_t partition);
+  /// Finds the rows that are not late; gives how many.
+  duckdb::idx_t find_timely(duckdb::DataChunk& groups);
+  template <class Feed>
+  void route_within(Partition& partition, const duckdb::SelectionVector* part, duckdb::idx_t count,
+                    const Window* windows, const Feed& feed);
   [[nodiscard]] duckdb::idx_t partition_of(duckdb::hash_t hash) const {
     // Bits that DuckDB's tables use neither for the slot nor for the salt.
     return (hash >> 40U) & (spec_.partitions - 1);
@@ -48,17 +54,41 @@ class GroupWriter {
   duckdb::DataChunk part_groups_;
   duckdb::DataChunk part_payload_;
   std::array<duckdb::SelectionVector, GroupSpec::kMaxPartitions> selections_;
-  std::vector<StateTable*> tables_;
+  std::array<Window, STANDARD_VECTOR_SIZE> windows_{};       // of the rows of a chunk
+  std::array<Window, STANDARD_VECTOR_SIZE> part_windows_{};  // of those that go to one table
+  std::vector<StateTable*> homes_;                           // of the rows of a part
+  duckdb::SelectionVector timely_;
+  duckdb::SelectionVector at_home_;
+  duckdb::DataChunk timely_groups_;
+  duckdb::DataChunk timely_payload_;
   std::unique_ptr<StateTable> local_;
   duckdb::idx_t local_rows_ = 0;
 };
 
+/// The windows of some rows of a chunk, in their order; nullptr if there are none.
+inline const Window* windows_of(const Window* windows, const duckdb::SelectionVector* part,
+                                duckdb::idx_t count,
+                                std::array<Window, STANDARD_VECTOR_SIZE>& room) {
+  if (windows == nullptr || part == nullptr) {
+    return windows;
+  }
+  for (duckdb::idx_t i = 0; i < count; ++i) {
+    room[i] = windows[part->get_index(i)];
+  }
+  return room.data();
+}
+
+/// The windows that a column tells. NULL is before all windows.
+void read_windows(duckdb::Vector& column, duckdb::idx_t count,
+                  std::array<Window, STANDARD_VECTOR_SIZE>& windows);
+
 template <class Feed>
-void GroupWriter::route(duckdb::idx_t count, duckdb::Vector& hashes, const Feed& feed) {
+void GroupWriter::route(duckdb::idx_t count, duckdb::Vector& hashes, const Window* windows,
+                        const Feed& feed) {
   if (spec_.partitions == 1) {
-    StateTable& only = table(0);
+    Partition& only = state_.partition(0);
     const std::lock_guard guard(only.lock);
-    feed(only, nullptr, count);
+    route_within(only, nullptr, count, windows, feed);
     return;
   }
   hashes.Flatten(count);
@@ -68,22 +98,59 @@ void GroupWriter::route(duckdb::idx_t count, duckdb::Vector& hashes, const Feed&
     const duckdb::idx_t p = partition_of(values[i]);
     selections_[p].set_index(counts[p]++, i);
   }
-  // Free tables first: threads must not queue up behind each other, table by table.
+  // Free partitions first: threads must not queue up behind each other, one by one.
   for (const bool wait : {false, true}) {
     for (duckdb::idx_t p = 0; p < spec_.partitions; ++p) {
       if (counts[p] == 0) {
         continue;
       }
-      StateTable& target = table(p);
+      Partition& target = state_.partition(p);
       std::unique_lock guard(target.lock, std::defer_lock);
       if (wait) {
         guard.lock();
       } else if (!guard.try_lock()) {
         continue;
       }
-      feed(target, counts[p] == count ? nullptr : &selections_[p], counts[p]);
+      route_within(target, counts[p] == count ? nullptr : &selections_[p], counts[p], windows,
+                   feed);
       counts[p] = 0;
     }
+  }
+}
+
+template <class Feed>
+void GroupWriter::route_within(Partition& partition, const duckdb::SelectionVector* part,
+                               duckdb::idx_t count, const Window* windows, const Feed& feed) {
+  if (windows == nullptr) {
+    feed(state_.table(partition, kNoWindow), part, count);
+    return;
+  }
+  const auto row = [part](duckdb::idx_t i) { return part == nullptr ? i : part->get_index(i); };
+  homes_.resize(count);
+  bool one_home = true;
+  for (duckdb::idx_t i = 0; i < count; ++i) {
+    homes_[i] = i > 0 && windows[row(i)] == windows[row(i - 1)]
+                    ? homes_[i - 1]
+                    : &state_.table(partition, windows[row(i)]);
+    one_home = one_home && homes_[i] == homes_[0];
+  }
+  if (one_home) {
+    feed(*homes_[0], part, count);
+    return;
+  }
+  for (duckdb::idx_t first = 0; first < count; ++first) {
+    StateTable* home = homes_[first];
+    if (home == nullptr) {
+      continue;  // went with an earlier one
+    }
+    duckdb::idx_t n = 0;
+    for (duckdb::idx_t i = first; i < count; ++i) {
+      if (homes_[i] == home) {
+        at_home_.set_index(n++, row(i));
+        homes_[i] = nullptr;
+      }
+    }
+    feed(*home, &at_home_, n);
   }
 }
 

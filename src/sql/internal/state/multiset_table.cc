@@ -81,19 +81,17 @@ void MultisetTable::restore(const SideKeys& keys, const std::int64_t* times, std
 }
 
 void MultisetTable::visit(bool all, const std::function<void(const SideRows&)>& visitor) const {
-  const TouchList::Rows& rows = all ? touch_.rows() : touch_.touched();
   std::vector<data_ptr_t> groups(STANDARD_VECTOR_SIZE);
   std::vector<std::int64_t> times(STANDARD_VECTOR_SIZE);
-  for (idx_t begin = 0; begin < rows.size(); begin += STANDARD_VECTOR_SIZE) {
-    const idx_t count = std::min<idx_t>(STANDARD_VECTOR_SIZE, rows.size() - begin);
+  touch_.visit(all, [&](const data_ptr_t* rows, const Window* /*windows*/, idx_t count) {
     for (idx_t i = 0; i < count; ++i) {
-      groups[i] = duckdb::Load<data_ptr_t>(rows[begin + i] + group_offset_);
-      times[i] = times_seen(rows[begin + i]);
+      groups[i] = duckdb::Load<data_ptr_t>(rows[i] + group_offset_);
+      times[i] = times_seen(rows[i]);
     }
     visitor({groups.data(), times.data(), count, [&](idx_t argument, Vector& out) {
-               gather_column(*reader_, &rows[begin], count, argument + 1, out);
+               gather_column(*reader_, rows, count, argument + 1, out);
              }});
-  }
+  });
 }
 
 std::int64_t MultisetTable::bytes() const { return bytes_of(*table_); }

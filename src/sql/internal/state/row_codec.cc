@@ -100,6 +100,20 @@ RowCodec::RowCodec(GroupState& state)
       types_.push_back(aggregate.call->return_type);
     }
   }
+  if (writes_windows()) {
+    types_.push_back(LogicalType::BIGINT);
+  }
+}
+
+bool RowCodec::writes_windows() const { return spec_.windowed && !spec_.window_column; }
+
+const Window* RowCodec::windows_of_loaded(DataChunk& chunk) {
+  if (!spec_.windowed) {
+    return nullptr;
+  }
+  read_windows(spec_.window_column ? chunk.data[*spec_.window_column] : chunk.data.back(),
+               chunk.size(), windows_);
+  return windows_.data();
 }
 
 idx_t RowCodec::raw_width() const {
@@ -112,8 +126,8 @@ idx_t RowCodec::raw_width() const {
   return width;
 }
 
-void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, idx_t count,
-                          duckdb::WriteStream& out) const {
+void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, const Window* windows,
+                          idx_t count, duckdb::WriteStream& out) const {
   DataChunk chunk;
   chunk.Initialize(duckdb::Allocator::DefaultAllocator(), types_);
   duckdb::ArenaAllocator memory(duckdb::Allocator::DefaultAllocator());
@@ -133,6 +147,9 @@ void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, idx_t
       table.finalize_one(a, rows, count, memory, chunk.data[column++]);
     }
   }
+  if (writes_windows()) {
+    std::copy_n(windows, count, FlatVector::GetData<Window>(chunk.data.back()));
+  }
   chunk.SetCardinality(count);
   write_columns(chunk, out);
   out.WriteData(duckdb::const_data_ptr_cast(raw.data()), raw.size());
@@ -143,12 +160,13 @@ void RowCodec::read_rows(duckdb::MemoryStream& in) {
   read_columns(in, types_, loaded.chunk);
   loaded.raw.resize(raw_width() * loaded.chunk.size());
   in.ReadData(duckdb::data_ptr_cast(loaded.raw.data()), loaded.raw.size());
-  route_loaded(loaded.chunk, [&](StateTable& table, Part part, idx_t count) {
+  loaded.windows = windows_of_loaded(loaded.chunk);
+  route_loaded(loaded.chunk, loaded.windows, [&](StateTable& table, Part part, idx_t count) {
     restore_rows(table, loaded, part, count);
   });
 }
 
-void RowCodec::route_loaded(DataChunk& chunk,
+void RowCodec::route_loaded(DataChunk& chunk, const Window* windows,
                             const std::function<void(StateTable&, Part, idx_t)>& feed) {
   if (chunk.size() == 0) {
     return;
@@ -158,10 +176,11 @@ void RowCodec::route_loaded(DataChunk& chunk,
                 groups);
   Vector hashes(LogicalType::HASH);
   groups.Hash(hashes);
-  router_.route(
-      chunk.size(), hashes, [&](StateTable& table, const SelectionVector* part, idx_t count) {
-        feed(table, part != nullptr ? *part : *FlatVector::IncrementalSelectionVector(), count);
-      });
+  router_.route(chunk.size(), hashes, windows,
+                [&](StateTable& table, const SelectionVector* part, idx_t count) {
+                  feed(table, part != nullptr ? *part : *FlatVector::IncrementalSelectionVector(),
+                       count);
+                });
 }
 
 void RowCodec::restore_rows(StateTable& table, Loaded& loaded, Part part, idx_t count) const {
@@ -169,7 +188,9 @@ void RowCodec::restore_rows(StateTable& table, Loaded& loaded, Part part, idx_t 
   slice_columns(loaded.chunk, spec_.group_types, part, count, groups);
   Vector hashes(LogicalType::HASH);
   groups.Hash(hashes);
-  const data_ptr_t* found = table.find_or_create(groups, hashes);
+  std::array<Window, STANDARD_VECTOR_SIZE> windows;
+  const data_ptr_t* found =
+      table.find_or_create(groups, hashes, windows_of(loaded.windows, &part, count, windows));
   const std::vector<data_ptr_t> rows(found, found + count);
   const char* raw = loaded.raw.data();
   idx_t column = spec_.group_types.size();
@@ -227,19 +248,30 @@ void RowCodec::write_side(const StateTable& table, idx_t a, const SideRows& rows
     std::copy_n(rows.times, rows.count, FlatVector::GetData<std::int64_t>(chunk.data.back()));
   }
   chunk.SetCardinality(rows.count);
+  SelectionVector alive(STANDARD_VECTOR_SIZE);
+  idx_t n = 0;
+  for (idx_t i = 0; i < rows.count; ++i) {
+    alive.set_index(n, i);
+    n += table.touch().is_forgotten(rows.groups[i]) ? 0 : 1;
+  }
+  if (n < rows.count) {
+    chunk.Slice(alive, n);
+    chunk.Flatten();
+  }
   write_columns(chunk, out);
 }
 
 void RowCodec::read_side(idx_t a, duckdb::MemoryStream& in) {
   DataChunk chunk;
   read_columns(in, side_types(a), chunk);
-  route_loaded(chunk, [&](StateTable& table, Part part, idx_t count) {
-    restore_side(table, a, chunk, part, count);
+  const Window* windows = windows_of_loaded(chunk);
+  route_loaded(chunk, windows, [&](StateTable& table, Part part, idx_t count) {
+    restore_side(table, a, chunk, windows, part, count);
   });
 }
 
-void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, Part part,
-                            idx_t count) const {
+void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, const Window* windows,
+                            Part part, idx_t count) const {
   auto types = side_types(a);
   std::vector<std::int64_t> times(count, 1);
   if (!spec_.aggregates[a].call->IsDistinct()) {
@@ -256,7 +288,9 @@ void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, Part 
   slice_columns(keys, spec_.group_types, all, count, columns);
   Vector hashes(LogicalType::HASH);
   columns.Hash(hashes);
-  const data_ptr_t* found = table.find_or_create(columns, hashes);
+  std::array<Window, STANDARD_VECTOR_SIZE> some;
+  const data_ptr_t* found =
+      table.find_or_create(columns, hashes, windows_of(windows, &part, count, some));
   const std::vector<data_ptr_t> groups(found, found + count);
   const idx_t first = spec_.group_types.size();
   // How often each value must still be fed: what is written is the total, and part of it may be

@@ -1,6 +1,7 @@
 // The written form of one GroupState's rows.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -16,10 +17,11 @@ class RowCodec {
  public:
   explicit RowCodec(GroupState& state);
 
-  void write_rows(const StateTable& table, const duckdb::data_ptr_t* rows, duckdb::idx_t count,
-                  duckdb::WriteStream& out) const;
+  void write_rows(const StateTable& table, const duckdb::data_ptr_t* rows, const Window* windows,
+                  duckdb::idx_t count, duckdb::WriteStream& out) const;
   void read_rows(duckdb::MemoryStream& in);
-  /// Rows of the side table of aggregate `a`: group columns, arguments, times seen.
+  /// Rows of the side table of aggregate `a`: group columns, arguments, times seen. Those of
+  /// forgotten groups are left out.
   void write_side(const StateTable& table, duckdb::idx_t a, const SideRows& rows,
                   duckdb::WriteStream& out) const;
   void read_side(duckdb::idx_t a, duckdb::MemoryStream& in);
@@ -29,20 +31,26 @@ class RowCodec {
   struct Loaded {
     duckdb::DataChunk chunk;
     std::string raw;  // for each raw aggregate, the bytes of all rows
+    const Window* windows = nullptr;
   };
   using Part = const duckdb::SelectionVector&;
 
   [[nodiscard]] duckdb::idx_t raw_width() const;
   [[nodiscard]] duckdb::vector<duckdb::LogicalType> side_types(duckdb::idx_t a) const;
-  void route_loaded(duckdb::DataChunk& chunk,
+  [[nodiscard]] bool writes_windows() const;
+  /// The windows of rows that were read; nullptr if there are none.
+  const Window* windows_of_loaded(duckdb::DataChunk& chunk);
+  void route_loaded(duckdb::DataChunk& chunk, const Window* windows,
                     const std::function<void(StateTable&, Part, duckdb::idx_t)>& feed);
   void restore_rows(StateTable& table, Loaded& loaded, Part part, duckdb::idx_t count) const;
-  void restore_side(StateTable& table, duckdb::idx_t a, duckdb::DataChunk& loaded, Part part,
-                    duckdb::idx_t count) const;
+  void restore_side(StateTable& table, duckdb::idx_t a, duckdb::DataChunk& loaded,
+                    const Window* windows, Part part, duckdb::idx_t count) const;
 
   GroupState& state_;
   const GroupSpec& spec_;
-  duckdb::vector<duckdb::LogicalType> types_;  // group columns, then values of refeed aggregates
+  /// Group columns, then values of refeed aggregates, then windows that no group column tells.
+  duckdb::vector<duckdb::LogicalType> types_;
+  std::array<Window, STANDARD_VECTOR_SIZE> windows_{};  // of the rows that were read
   GroupWriter router_;
 };
 

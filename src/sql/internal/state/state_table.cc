@@ -72,7 +72,7 @@ bool counts_rows(const AggregateObject& aggregate) {
 
 }  // namespace
 
-StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bool with_side_tables)
+StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bool local)
     : spec_(spec),
       addresses_(LogicalType::POINTER),
       sources_(LogicalType::POINTER),
@@ -95,7 +95,7 @@ StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bo
   }
   touch_.set_offset(offsets_[0]);
   reader_ = reader_of(context, *table_);
-  if (!with_side_tables) {
+  if (local) {
     return;
   }
   for (idx_t a = 0; a < spec.aggregates.size(); ++a) {
@@ -113,8 +113,8 @@ void StateTable::begin(std::uint64_t epoch) {
   }
 }
 
-void StateTable::add(DataChunk& groups, Vector& hashes, DataChunk& payload) {
-  const data_ptr_t* rows = find_or_create(groups, hashes);
+void StateTable::add(DataChunk& groups, Vector& hashes, const Window* windows, DataChunk& payload) {
+  const data_ptr_t* rows = find_or_create(groups, hashes, windows);
   for (idx_t a = 0; a < spec_.aggregates.size(); ++a) {
     if (!spec_.aggregates[a].call->IsDistinct()) {
       feed(a, rows, payload);
@@ -190,19 +190,31 @@ void StateTable::feed_side(idx_t a, const data_ptr_t* rows, const Vector& group_
   }
 }
 
-data_ptr_t* StateTable::find_or_create(DataChunk& groups, Vector& hashes) {
+data_ptr_t* StateTable::find_or_create(DataChunk& groups, Vector& hashes, const Window* windows) {
   table_->FindOrCreateGroups(groups, hashes, addresses_, fresh_);
   auto* rows = FlatVector::GetData<data_ptr_t>(addresses_);
   for (idx_t i = 0; i < groups.size(); ++i) {
-    touch_.mark_row(rows[i]);
+    touch_.mark_row(rows[i], windows == nullptr ? kNoWindow : windows[i]);
+  }
+  return rows;
+}
+
+data_ptr_t* StateTable::find_or_make(DataChunk& groups, Vector& hashes, const Window* windows,
+                                     const duckdb::SelectionVector*& fresh, idx_t& made) {
+  made = table_->FindOrCreateGroups(groups, hashes, addresses_, fresh_);
+  fresh = &fresh_;
+  auto* rows = FlatVector::GetData<data_ptr_t>(addresses_);
+  for (idx_t i = 0; i < made; ++i) {
+    const idx_t at = fresh_.get_index(i);
+    touch_.mark_row(rows[at], windows == nullptr ? kNoWindow : windows[at]);
   }
   return rows;
 }
 
 void StateTable::combine_from(StateTable& other, const data_ptr_t* rows, DataChunk& groups,
-                              Vector& hashes) {
+                              Vector& hashes, const Window* windows) {
   const idx_t count = groups.size();
-  data_ptr_t* targets = find_or_create(groups, hashes);
+  data_ptr_t* targets = find_or_create(groups, hashes, windows);
   auto* sources = FlatVector::GetData<data_ptr_t>(sources_);
   idx_t at = 0;
   for (idx_t a = 0; a < spec_.aggregates.size(); ++a) {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "sql/internal/duckdb.h"
@@ -14,22 +13,32 @@
 namespace millrace::sql {
 
 /// A GroupedAggregateHashTable of DuckDB with its touch list and side tables. Used by one thread at
-/// a time: callers hold `lock`.
+/// a time: callers hold the lock of its partition.
 ///
 /// The table is never combined with another by DuckDB's own Combine(): that keeps the memory of
 /// every source table forever and steals from states. combine_from() does it safely.
 class StateTable {
  public:
-  StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bool with_side_tables);
+  /// `local`: one thread's, to be combined with the state's: no side tables, no windows.
+  StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bool local);
 
   void begin(std::uint64_t epoch);
-  /// Updates the states with rows of input.
-  void add(duckdb::DataChunk& groups, duckdb::Vector& hashes, duckdb::DataChunk& payload);
+  /// Updates the states with rows of input. `windows`: of each row; nullptr: there are none.
+  void add(duckdb::DataChunk& groups, duckdb::Vector& hashes, const Window* windows,
+           duckdb::DataChunk& payload);
   /// Adds states of another table with the same spec.
   void combine_from(StateTable& other, const duckdb::data_ptr_t* rows, duckdb::DataChunk& groups,
-                    duckdb::Vector& hashes);
+                    duckdb::Vector& hashes, const Window* windows);
   /// Finds or makes groups; gives and touches their rows. The result is valid until the next call.
-  duckdb::data_ptr_t* find_or_create(duckdb::DataChunk& groups, duckdb::Vector& hashes);
+  duckdb::data_ptr_t* find_or_create(duckdb::DataChunk& groups, duckdb::Vector& hashes,
+                                     const Window* windows);
+  /// The same, but only new groups are touched; puts their places into `fresh`, and how many there
+  /// are into `made`.
+  duckdb::data_ptr_t* find_or_make(duckdb::DataChunk& groups, duckdb::Vector& hashes,
+                                   const Window* windows, const duckdb::SelectionVector*& fresh,
+                                   duckdb::idx_t& made);
+  /// Forgets the windows before `bound`. Their rows stay in the table until it dies.
+  void forget_before(Window bound) { touch_.forget_before(bound); }
 
   /// Updates aggregate `a` of the groups at rows[selected[0..count)] with the arguments in the same
   /// places of a chunk, which begin at column `first`.
@@ -50,7 +59,7 @@ class StateTable {
                      duckdb::Vector& out) const;
 
   [[nodiscard]] const TouchList& touch() const noexcept { return touch_; }
-  [[nodiscard]] duckdb::idx_t rows() const noexcept { return touch_.rows().size(); }
+  [[nodiscard]] duckdb::idx_t rows() const noexcept { return touch_.rows(); }
   [[nodiscard]] std::int64_t bytes() const;
   [[nodiscard]] const GroupSpec& spec() const noexcept { return spec_; }
   /// DuckDB's description of aggregate `a`, and where its state lies in a row.
@@ -62,8 +71,6 @@ class StateTable {
     return sides_.empty() ? nullptr : sides_[a].get();
   }
   [[nodiscard]] duckdb::ArenaAllocator& aggregate_memory() const { return *arena_; }
-
-  std::mutex lock;
 
  private:
   /// Feeds aggregate `a` with the rows of a payload that pass its FILTER.

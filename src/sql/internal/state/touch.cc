@@ -33,6 +33,40 @@ AggregateObject hidden(const char* name) {
 
 }  // namespace
 
+void TouchList::begin(std::uint64_t epoch) {
+  if (epoch_ == epoch) {
+    return;
+  }
+  epoch_ = epoch;
+  if (touched_ == 0) {
+    return;
+  }
+  for (auto& [window, lists] : windows_) {
+    lists.touched.clear();
+  }
+  touched_ = 0;
+}
+
+TouchList::Lists& TouchList::find(Window window) {
+  last_window_ = window;
+  last_lists_ = &windows_[window];
+  return *last_lists_;
+}
+
+void TouchList::forget_before(Window bound) {
+  const auto end = windows_.lower_bound(bound);
+  for (auto window = windows_.begin(); window != end; ++window) {
+    for (const duckdb::data_ptr_t row : window->second.rows) {
+      stamp(row) = kForgotten;
+    }
+    rows_ -= window->second.rows.size();
+    forgotten_ += window->second.rows.size();
+    touched_ -= window->second.touched.size();
+  }
+  windows_.erase(windows_.begin(), end);
+  last_lists_ = nullptr;
+}
+
 AggregateObject touch_aggregate() { return hidden("millrace_touch"); }
 
 AggregateObject multiplicity_aggregate() { return hidden("millrace_multiplicity"); }

@@ -1,0 +1,285 @@
+#include "sql/internal/event_time.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "sql/internal/operators/deduplicate.h"
+#include "sql/internal/operators/stateful_aggregate.h"
+#include "sql/internal/stream_scan.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::ColumnBinding;
+using duckdb::Expression;
+using duckdb::ExpressionClass;
+using duckdb::idx_t;
+using duckdb::LogicalOperator;
+using duckdb::LogicalOperatorType;
+using duckdb::LogicalType;
+using duckdb::LogicalTypeId;
+using duckdb::Value;
+
+bool is_time(const LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::DATE:
+    case LogicalTypeId::TIMESTAMP:
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Types that a bound can be a value of.
+bool can_be_bound(const LogicalType& type) {
+  return is_time(type) || type.id() == LogicalTypeId::BIGINT;
+}
+
+Value value_of(std::int64_t bound, const LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::DATE:
+      return Value::DATE(duckdb::date_t(static_cast<std::int32_t>(bound)));
+    case LogicalTypeId::TIMESTAMP:
+      return Value::TIMESTAMP(duckdb::timestamp_t(bound));
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(bound));
+    default:
+      return Value::BIGINT(bound);
+  }
+}
+
+std::int64_t bound_of(const Value& value) {
+  if (value.IsNull()) {
+    return kNoBound;
+  }
+  switch (value.type().id()) {
+    case LogicalTypeId::LIST: {
+      const auto& elements = duckdb::ListValue::GetChildren(value);
+      return elements.empty() ? kNoBound : bound_of(elements.front());
+    }
+    case LogicalTypeId::DATE:
+      return value.GetValueUnsafe<duckdb::date_t>().days;
+    default:
+      return value.GetValueUnsafe<std::int64_t>();
+  }
+}
+
+/// Which argument of a call is the time, if the call never decreases with it.
+std::optional<idx_t> time_argument(const duckdb::BoundFunctionExpression& call) {
+  static const std::set<std::string_view> kFirst = {"epoch_ms", "epoch_us",   "hop", "hop_end",
+                                                    "tumble",   "tumble_end", "-",   "+"};
+  static const std::set<std::string_view> kSecond = {"date_trunc", "datetrunc", "time_bucket", "+"};
+  const std::string_view name = call.function.name;
+  const auto others_are_fixed = [&](idx_t time) {
+    for (idx_t i = 0; i < call.children.size(); ++i) {
+      if (i != time && !call.children[i]->IsFoldable()) {
+        return false;
+      }
+    }
+    return true;
+  };
+  for (const idx_t at : {idx_t{0}, idx_t{1}}) {
+    if ((at == 0 ? kFirst : kSecond).contains(name) && at < call.children.size() &&
+        can_be_bound(call.children[at]->return_type) && others_are_fixed(at)) {
+      return at;
+    }
+  }
+  return std::nullopt;
+}
+
+bool cast_keeps_order(const LogicalType& from, const LogicalType& to) {
+  return is_time(from) && is_time(to);
+}
+
+}  // namespace
+
+TimeBound::TimeBound(std::shared_ptr<Input> input, std::size_t column)
+    : input_(std::move(input)), column_(column) {}
+
+TimeBound::TimeBound(TimeBound of, std::shared_ptr<const Expression> expression)
+    : expression_(std::move(expression)) {
+  of_.push_back(std::move(of));
+}
+
+TimeBound::TimeBound(std::vector<TimeBound> of, WatermarkPolicy policy)
+    : of_(std::move(of)), policy_(policy) {}
+
+std::int64_t TimeBound::evaluate(duckdb::ClientContext& context) const {
+  if (input_ != nullptr) {
+    const auto bound = input_->bounds.find(column_);
+    return bound == input_->bounds.end() ? kNoBound : bound->second;
+  }
+  if (expression_ != nullptr) {
+    const std::int64_t time = of_[0].evaluate(context);
+    if (time == kNoBound || time == kIdle) {
+      return time;
+    }
+    auto call = expression_->Copy();
+    duckdb::ExpressionIterator::EnumerateExpression(call, [&](duckdb::unique_ptr<Expression>& e) {
+      if (e->GetExpressionClass() == ExpressionClass::BOUND_REF) {
+        e = duckdb::make_uniq<duckdb::BoundConstantExpression>(value_of(time, e->return_type));
+      }
+    });
+    return bound_of(duckdb::ExpressionExecutor::EvaluateScalar(context, *call));
+  }
+  // Who is idle does not hold the others back.
+  std::int64_t bound = kIdle;
+  for (const TimeBound& each : of_) {
+    const std::int64_t other = each.evaluate(context);
+    if (bound == kIdle || other == kIdle) {
+      bound = std::min(bound, other);
+    } else {
+      bound = policy_ == WatermarkPolicy::min ? std::min(bound, other) : std::max(bound, other);
+    }
+  }
+  return bound;
+}
+
+std::int64_t TimeBound::delay_us() const {
+  std::int64_t delay = 0;
+  if (input_ != nullptr) {
+    delay = input_->declared->event_times.at(column_);
+  }
+  for (const TimeBound& each : of_) {
+    delay = std::max(delay, each.delay_us());
+  }
+  return delay;
+}
+
+std::optional<TimeBound> EventTimeFinder::find(const Expression& expression,
+                                               LogicalOperator& below) const {
+  switch (expression.GetExpressionClass()) {
+    case ExpressionClass::BOUND_COLUMN_REF:
+      return find(expression.Cast<duckdb::BoundColumnRefExpression>().binding, below);
+    case ExpressionClass::BOUND_CAST: {
+      const auto& cast = expression.Cast<duckdb::BoundCastExpression>();
+      return cast_keeps_order(cast.child->return_type, cast.return_type)
+                 ? apply(expression, *cast.child, below)
+                 : std::nullopt;
+    }
+    case ExpressionClass::BOUND_FUNCTION: {
+      const auto& call = expression.Cast<duckdb::BoundFunctionExpression>();
+      const auto time = time_argument(call);
+      return time ? apply(expression, *call.children[*time], below) : std::nullopt;
+    }
+    case ExpressionClass::BOUND_UNNEST:
+      return find(*expression.Cast<duckdb::BoundUnnestExpression>().child, below);
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<TimeBound> EventTimeFinder::apply(const Expression& expression,
+                                                const Expression& time,
+                                                LogicalOperator& below) const {
+  auto of = find(time, below);
+  if (!of) {
+    return std::nullopt;
+  }
+  auto call = expression.Copy();
+  duckdb::ExpressionIterator::EnumerateChildren(*call, [&](duckdb::unique_ptr<Expression>& child) {
+    if (child->Equals(time)) {
+      child = duckdb::make_uniq<duckdb::BoundReferenceExpression>(time.return_type, idx_t{0});
+    }
+  });
+  return TimeBound(std::move(*of), std::shared_ptr<const Expression>(call.release()));
+}
+
+std::optional<TimeBound> EventTimeFinder::find_scanned(const duckdb::LogicalGet& get,
+                                                       idx_t column) const {
+  const Input* input = scanned_input(get);
+  const auto& ids = get.GetColumnIds();
+  if (input == nullptr || column >= ids.size() || ids[column].IsVirtualColumn() ||
+      !input->declared->event_times.contains(ids[column].GetPrimaryIndex())) {
+    return std::nullopt;
+  }
+  const auto shared =
+      std::ranges::find_if(inputs_, [&](const auto& each) { return each.get() == input; });
+  return TimeBound(*shared, ids[column].GetPrimaryIndex());
+}
+
+std::optional<TimeBound> EventTimeFinder::find_in_union(LogicalOperator& op, idx_t column) const {
+  std::vector<TimeBound> parts;
+  for (const auto& child : op.children) {
+    auto part = find(child->GetColumnBindings()[column], *child);
+    if (!part) {
+      return std::nullopt;
+    }
+    parts.push_back(std::move(*part));
+  }
+  return TimeBound(std::move(parts), policy_);
+}
+
+std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
+                                               LogicalOperator& op) const {
+  const auto of_child_with_it = [&]() -> std::optional<TimeBound> {
+    for (const auto& child : op.children) {
+      const auto bindings = child->GetColumnBindings();
+      if (std::ranges::find(bindings, binding) != bindings.end()) {
+        return find(binding, *child);
+      }
+    }
+    return std::nullopt;
+  };
+  switch (op.type) {
+    case LogicalOperatorType::LOGICAL_GET:
+      return op.children.empty() ? find_scanned(op.Cast<duckdb::LogicalGet>(), binding.column_index)
+                                 : of_child_with_it();
+    case LogicalOperatorType::LOGICAL_PROJECTION:
+      return find(*op.expressions[binding.column_index], *op.children[0]);
+    case LogicalOperatorType::LOGICAL_UNNEST:
+      return binding.table_index == op.Cast<duckdb::LogicalUnnest>().unnest_index
+                 ? find(*op.expressions[binding.column_index], *op.children[0])
+                 : find(binding, *op.children[0]);
+    case LogicalOperatorType::LOGICAL_UNION:
+      return find_in_union(op, binding.column_index);
+    case LogicalOperatorType::LOGICAL_CTE_REF: {
+      const auto found = ctes_.find(op.Cast<duckdb::LogicalCTERef>().cte_index);
+      return found == ctes_.end()
+                 ? std::nullopt
+                 : find(found->second->GetColumnBindings()[binding.column_index], *found->second);
+    }
+    case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
+      return find(binding, *op.children[1]);
+    case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY: {
+      auto& aggregate = op.Cast<duckdb::LogicalAggregate>();
+      return binding.table_index == aggregate.group_index && window_of(aggregate)
+                 ? find(*aggregate.groups[binding.column_index], *op.children[0])
+                 : std::nullopt;
+    }
+    case LogicalOperatorType::LOGICAL_EXTENSION_OPERATOR:
+      if (auto* stateful = dynamic_cast<LogicalStatefulAggregate*>(&op)) {
+        const auto& aggregate = stateful->aggregate();
+        return binding.table_index == aggregate.group_index && stateful->window()
+                   ? find(*aggregate.groups[binding.column_index], *op.children[0])
+                   : std::nullopt;
+      }
+      return of_child_with_it();
+    case LogicalOperatorType::LOGICAL_FILTER:
+    case LogicalOperatorType::LOGICAL_DISTINCT:
+    case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
+    case LogicalOperatorType::LOGICAL_ANY_JOIN:
+    case LogicalOperatorType::LOGICAL_CROSS_PRODUCT:
+      return of_child_with_it();
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<idx_t> EventTimeFinder::window_of(duckdb::LogicalAggregate& aggregate) const {
+  for (idx_t g = 0; g < aggregate.groups.size() && windows_ == Database::Windows::close; ++g) {
+    const bool in_all_sets = std::ranges::all_of(aggregate.grouping_sets,
+                                                 [g](const auto& set) { return set.contains(g); });
+    const auto& group = *aggregate.groups[g];
+    if (in_all_sets && can_be_bound(group.return_type) && find(group, *aggregate.children[0])) {
+      return g;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace millrace::sql

@@ -1,0 +1,78 @@
+// What is known of the event time of columns: which values are still to come.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "sql/internal/duckdb.h"
+#include "sql/internal/input.h"
+
+namespace millrace::sql {
+
+/// "No value of this column that is still to come is less than this", as a function of the same for
+/// columns of the plan's inputs.
+///
+/// A watermark says so of a source's column. What holds for `t` holds, applied, for every function
+/// of it that never decreases: the start of a window, a date, `t + INTERVAL 1 HOUR`. So a group by
+/// such a value is complete, and can be closed, when the value lies before the bound.
+class TimeBound {
+ public:
+  /// A column of an input.
+  TimeBound(std::shared_ptr<Input> input, std::size_t column);
+  /// A function of `of`: `expression`, in which column 0 stands for it. A list: its least element.
+  TimeBound(TimeBound of, std::shared_ptr<const duckdb::Expression> expression);
+  /// Rows of several streams in one.
+  TimeBound(std::vector<TimeBound> of, WatermarkPolicy policy);
+
+  /// The bound now: kNoBound and kIdle as for inputs.
+  [[nodiscard]] std::int64_t evaluate(duckdb::ClientContext& context) const;
+  /// How far behind the newest row a row may come, in microseconds.
+  [[nodiscard]] std::int64_t delay_us() const;
+
+ private:
+  std::shared_ptr<Input> input_;
+  std::size_t column_ = 0;
+  std::vector<TimeBound> of_;
+  std::shared_ptr<const duckdb::Expression> expression_;
+  WatermarkPolicy policy_ = WatermarkPolicy::min;
+};
+
+/// Finds the bounds of columns of a plan, before or after the optimizer and the rewrite.
+class EventTimeFinder {
+ public:
+  EventTimeFinder(const std::vector<std::shared_ptr<Input>>& inputs, WatermarkPolicy policy,
+                  Database::Windows windows)
+      : inputs_(inputs), policy_(policy), windows_(windows) {}
+
+  /// What the references to a CTE stand for.
+  void define_cte(duckdb::idx_t index, duckdb::LogicalOperator& definition) {
+    ctes_[index] = &definition;
+  }
+  /// Of a column of what `op` gives, or of an expression over it; nullopt: nothing is known.
+  [[nodiscard]] std::optional<TimeBound> find(const duckdb::ColumnBinding& binding,
+                                              duckdb::LogicalOperator& op) const;
+  [[nodiscard]] std::optional<TimeBound> find(const duckdb::Expression& expression,
+                                              duckdb::LogicalOperator& below) const;
+  /// The group column that closes the groups of an aggregation; nullopt: none does, or windows are
+  /// to be kept.
+  [[nodiscard]] std::optional<duckdb::idx_t> window_of(duckdb::LogicalAggregate& aggregate) const;
+
+ private:
+  [[nodiscard]] std::optional<TimeBound> find_scanned(const duckdb::LogicalGet& get,
+                                                      duckdb::idx_t column) const;
+  [[nodiscard]] std::optional<TimeBound> find_in_union(duckdb::LogicalOperator& op,
+                                                       duckdb::idx_t column) const;
+  [[nodiscard]] std::optional<TimeBound> apply(const duckdb::Expression& expression,
+                                               const duckdb::Expression& time,
+                                               duckdb::LogicalOperator& below) const;
+
+  const std::vector<std::shared_ptr<Input>>& inputs_;
+  WatermarkPolicy policy_;
+  Database::Windows windows_;
+  std::map<duckdb::idx_t, duckdb::LogicalOperator*> ctes_;
+};
+
+}  // namespace millrace::sql

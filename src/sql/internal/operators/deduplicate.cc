@@ -1,0 +1,366 @@
+#include "sql/internal/operators/deduplicate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "base/strings.h"
+#include "sql/internal/state/group_writer.h"
+
+namespace millrace::sql {
+
+namespace {
+
+using duckdb::ClientContext;
+using duckdb::data_ptr_t;
+using duckdb::DataChunk;
+using duckdb::ExecutionContext;
+using duckdb::Expression;
+using duckdb::FlatVector;
+using duckdb::idx_t;
+using duckdb::LogicalType;
+using duckdb::SelectionVector;
+using duckdb::Vector;
+using Layout = PhysicalDeduplicate::Layout;
+
+// A key is remembered for up to this part of the delay longer, so that few times to expire at are
+// kept, each with many keys.
+constexpr Window kGrains = 64;
+
+/// One thread's way in.
+class DeduplicateLocalSink final : public duckdb::LocalSinkState {
+ public:
+  DeduplicateLocalSink(const Layout& layout, const duckdb::vector<LogicalType>& row_types)
+      : layout_(layout),
+        row_types_(row_types),
+        router_(*layout.state, /*preaggregate=*/false),
+        part_(std::make_unique<NewRows::Part>(row_types)),
+        hashes_(LogicalType::HASH),
+        row_hashes_(LogicalType::HASH),
+        timely_(STANDARD_VECTOR_SIZE),
+        new_(STANDARD_VECTOR_SIZE) {
+    keys_.InitializeEmpty(layout.state->spec().group_types);
+    some_keys_.InitializeEmpty(layout.state->spec().group_types);
+    rows_.InitializeEmpty(row_types);
+    new_rows_.InitializeEmpty(row_types);
+  }
+
+  void add(DataChunk& chunk) {
+    if (chunk.size() == 0) {
+      return;
+    }
+    if (layout_.has_time && drop_late(chunk)) {
+      if (timely_chunk_.size() > 0) {
+        add_timely(timely_chunk_);
+      }
+      return;
+    }
+    add_timely(chunk);
+  }
+
+  [[nodiscard]] std::unique_ptr<NewRows::Part> take() {
+    return std::exchange(part_, std::make_unique<NewRows::Part>(row_types_));
+  }
+
+  std::int64_t duplicates = 0;
+
+ private:
+  void add_timely(DataChunk& chunk) {
+    for (idx_t c = 0; c < keys_.ColumnCount(); ++c) {
+      keys_.data[c].Reference(chunk.data[c]);
+    }
+    keys_.SetCardinality(chunk.size());
+    const idx_t first = layout_.keys + (layout_.has_time ? 1 : 0);
+    for (idx_t c = 0; c < rows_.ColumnCount(); ++c) {
+      rows_.data[c].Reference(chunk.data[first + c]);
+    }
+    rows_.SetCardinality(chunk.size());
+    keys_.Hash(hashes_);
+    for (idx_t i = 0; i < chunk.size(); ++i) {
+      windows_[i] = expiry_of(times_[i]);
+    }
+    found_ = 0;
+    router_.route(chunk.size(), hashes_, layout_.has_time ? windows_.data() : nullptr,
+                  [&](StateTable& table, const SelectionVector* part, idx_t count) {
+                    find_new(table, part, count);
+                  });
+    keep_new();
+    duplicates += static_cast<std::int64_t>(chunk.size() - found_);
+  }
+
+  [[nodiscard]] Window expiry_of(Window time) const {
+    const Window last = kAfterAll - layout_.remembered_for - layout_.grain;
+    const Window end = std::min(time, last) + layout_.remembered_for;
+    const Window rest = end % layout_.grain;
+    return rest == 0 ? end : end - rest + (rest > 0 ? layout_.grain : 0);
+  }
+
+  /// If there are late rows, puts the others into timely_chunk_.
+  bool drop_late(DataChunk& chunk) {
+    Vector& times = chunk.data[layout_.keys];
+    read_windows(times, chunk.size(), times_);
+    const Window open = std::max(layout_.state->closed_before(), kBeforeAll + 1);
+    idx_t n = 0;
+    for (idx_t i = 0; i < chunk.size(); ++i) {
+      timely_.set_index(n, i);
+      n += times_[i] >= open ? 1 : 0;
+    }
+    if (n == chunk.size()) {
+      return false;
+    }
+    layout_.state->count_late(times_.data(), chunk.size(), times.GetType());
+    for (idx_t i = 0; i < n; ++i) {
+      times_[i] = times_[timely_.get_index(i)];
+    }
+    if (timely_chunk_.ColumnCount() == 0) {
+      timely_chunk_.InitializeEmpty(chunk.GetTypes());
+    }
+    timely_chunk_.Slice(chunk, timely_, n);
+    return true;
+  }
+
+  /// Adds the places of rows whose key is new in this batch to new_.
+  void find_new(StateTable& table, const SelectionVector* part, idx_t count) {
+    const Window* windows =
+        layout_.has_time ? windows_of(windows_.data(), part, count, part_windows_) : nullptr;
+    const SelectionVector* fresh = nullptr;
+    idx_t made = 0;
+    data_ptr_t* keys = nullptr;
+    if (part == nullptr) {
+      keys = table.find_or_make(keys_, hashes_, windows, fresh, made);
+    } else {
+      some_keys_.Slice(keys_, *part, count);
+      Vector some_hashes(hashes_, *part, count);
+      keys = table.find_or_make(some_keys_, some_hashes, windows, fresh, made);
+    }
+    std::fill_n(made_.begin(), count, false);
+    for (idx_t i = 0; i < made; ++i) {
+      made_[fresh->get_index(i)] = true;
+    }
+    for (idx_t i = 0; i < count; ++i) {
+      if (table.touch().marked(keys[i]) == layout_.state->epoch()) {
+        const idx_t row = part == nullptr ? i : part->get_index(i);
+        new_.set_index(found_++, row);
+        part_->about.push_back({keys[i], times_[row], 0, !made_[i]});
+      }
+    }
+  }
+
+  void keep_new() {
+    if (found_ == 0) {
+      return;
+    }
+    new_rows_.Slice(rows_, new_, found_);
+    new_rows_.Hash(row_hashes_);
+    row_hashes_.Flatten(found_);
+    const auto* hashes = FlatVector::GetData<duckdb::hash_t>(row_hashes_);
+    auto about = part_->about.end() - static_cast<std::ptrdiff_t>(found_);
+    for (idx_t i = 0; i < found_; ++i, ++about) {
+      about->hash = hashes[i];
+    }
+    part_->rows.Append(new_rows_);
+  }
+
+  const Layout& layout_;
+  const duckdb::vector<LogicalType>& row_types_;
+  GroupWriter router_;
+  std::unique_ptr<NewRows::Part> part_;
+  Vector hashes_;
+  Vector row_hashes_;
+  SelectionVector timely_;
+  SelectionVector new_;
+  idx_t found_ = 0;  // rows in new_
+  std::array<Window, STANDARD_VECTOR_SIZE> times_{};
+  std::array<Window, STANDARD_VECTOR_SIZE> windows_{};
+  std::array<Window, STANDARD_VECTOR_SIZE> part_windows_{};
+  std::array<bool, STANDARD_VECTOR_SIZE> made_{};
+  DataChunk timely_chunk_;
+  DataChunk keys_;
+  DataChunk some_keys_;
+  DataChunk rows_;
+  DataChunk new_rows_;
+};
+
+/// New rows to give out, a thread's part after the other.
+struct DeduplicateSource final : duckdb::GlobalSourceState {
+  std::vector<std::unique_ptr<NewRows::Part>> parts;
+  std::atomic<idx_t> next = 0;
+
+  idx_t MaxThreads() override { return std::max<idx_t>(1, parts.size()); }
+};
+
+struct DeduplicateLocalSource final : duckdb::LocalSourceState {
+  NewRows::Part* part = nullptr;
+  duckdb::ColumnDataScanState scan;
+  std::size_t row = 0;
+};
+
+/// A column of the child as a reference of the projection below the operator.
+duckdb::unique_ptr<Expression> reference(const LogicalType& type, idx_t column) {
+  return duckdb::make_uniq<duckdb::BoundReferenceExpression>(type, column);
+}
+
+}  // namespace
+
+LogicalDeduplicate::LogicalDeduplicate(duckdb::unique_ptr<duckdb::LogicalOperator> distinct,
+                                       duckdb::unique_ptr<Expression> time,
+                                       std::optional<TimeBound> bound, RunContext& run)
+    : bound_(std::move(bound)), run_(run) {
+  auto& replaced = distinct->Cast<duckdb::LogicalDistinct>();
+  expressions = std::move(replaced.distinct_targets);
+  if (bound_) {
+    expressions.push_back(std::move(time));
+  }
+  children = std::move(distinct->children);
+  SetEstimatedCardinality(distinct->estimated_cardinality);
+}
+
+std::string LogicalDeduplicate::state_text() const {
+  std::string keys;
+  for (std::size_t i = 0; i < key_count(); ++i) {
+    keys += (keys.empty() ? "" : ", ") + expressions[i]->GetName();
+  }
+  return fmt::format(
+      "deduplication by {}, {}", keys,
+      bound_ ? "remembered for " + human_duration(std::chrono::microseconds(bound_->delay_us()))
+             : std::string("remembered for ever"));
+}
+
+std::string LogicalDeduplicate::state_schema() const {
+  std::string text = "distinct on";
+  for (const auto& expression : expressions) {
+    text += fmt::format(" {} {},", expression->ToString(), expression->return_type.ToString());
+  }
+  return text + (bound_ ? fmt::format(" within {} us", bound_->delay_us()) : "");
+}
+
+duckdb::PhysicalOperator& LogicalDeduplicate::CreatePlan(ClientContext& context,
+                                                         duckdb::PhysicalPlanGenerator& planner) {
+  std::reference_wrapper<duckdb::PhysicalOperator> child = planner.CreatePlan(*children[0]);
+  Layout layout;
+  layout.keys = key_count();
+  layout.has_time = bound_.has_value();
+  GroupSpec spec;
+  duckdb::vector<LogicalType> projected;
+  bool time_is_key = false;
+  for (std::size_t i = 0; i < expressions.size(); ++i) {
+    projected.push_back(expressions[i]->return_type);
+    if (i < key_count()) {
+      spec.group_types.push_back(expressions[i]->return_type);
+      time_is_key = time_is_key || (bound_ && expressions[i]->Equals(*expressions.back()));
+    }
+  }
+  spec.partitions = GroupSpec::partitions_for(context);
+  spec.windowed = layout.has_time;
+  if (bound_ && !time_is_key) {
+    const Window unit = expressions.back()->return_type.id() == duckdb::LogicalTypeId::DATE
+                            ? duckdb::Interval::MICROS_PER_DAY
+                            : 1;
+    layout.remembered_for = (bound_->delay_us() + unit - 1) / unit;
+    layout.grain = std::max<Window>(1, layout.remembered_for / kGrains);
+  }
+  auto columns = std::move(expressions);
+  for (idx_t c = 0; c < types.size(); ++c) {
+    projected.push_back(types[c]);
+    columns.push_back(reference(types[c], c));
+  }
+  auto& projection = planner.Make<duckdb::PhysicalProjection>(projected, std::move(columns),
+                                                              estimated_cardinality);
+  projection.children.push_back(child.get());
+  run_.states.push_back(std::make_unique<GroupState>(context, std::move(spec)));
+  run_.new_rows.push_back(std::make_unique<NewRows>());
+  layout.state = run_.states.back().get();
+  layout.pending = run_.new_rows.back().get();
+  if (bound_) {
+    layout.state->close_by(*bound_);
+  }
+  auto& result = planner.Make<PhysicalDeduplicate>(types, estimated_cardinality, run_, layout);
+  result.children.push_back(projection);
+  return result;
+}
+
+PhysicalDeduplicate::PhysicalDeduplicate(duckdb::PhysicalPlan& plan,
+                                         duckdb::vector<LogicalType> types, idx_t cardinality,
+                                         RunContext& run, Layout layout)
+    : PhysicalOperator(plan, duckdb::PhysicalOperatorType::EXTENSION, std::move(types),
+                       cardinality),
+      run_(run),
+      layout_(layout) {}
+
+duckdb::unique_ptr<duckdb::GlobalSinkState> PhysicalDeduplicate::GetGlobalSinkState(
+    ClientContext& /*context*/) const {
+  return duckdb::make_uniq<duckdb::GlobalSinkState>();
+}
+
+duckdb::unique_ptr<duckdb::LocalSinkState> PhysicalDeduplicate::GetLocalSinkState(
+    ExecutionContext& /*context*/) const {
+  return duckdb::make_uniq<DeduplicateLocalSink>(layout_, types);
+}
+
+duckdb::SinkResultType PhysicalDeduplicate::Sink(ExecutionContext& /*context*/, DataChunk& chunk,
+                                                 duckdb::OperatorSinkInput& input) const {
+  input.local_state.Cast<DeduplicateLocalSink>().add(chunk);
+  return duckdb::SinkResultType::NEED_MORE_INPUT;
+}
+
+duckdb::SinkCombineResultType PhysicalDeduplicate::Combine(
+    ExecutionContext& /*context*/, duckdb::OperatorSinkCombineInput& input) const {
+  auto& local = input.local_state.Cast<DeduplicateLocalSink>();
+  auto part = local.take();
+  run_.absorbed += static_cast<std::int64_t>(part->about.size());
+  run_.duplicates += std::exchange(local.duplicates, 0);
+  if (!part->about.empty()) {
+    layout_.pending->add(std::move(part));
+  }
+  return duckdb::SinkCombineResultType::FINISHED;
+}
+
+duckdb::unique_ptr<duckdb::GlobalSourceState> PhysicalDeduplicate::GetGlobalSourceState(
+    ClientContext& /*context*/) const {
+  auto source = duckdb::make_uniq<DeduplicateSource>();
+  if (!completes_input(run_.mode)) {
+    return source;
+  }
+  const std::int64_t others = layout_.pending->choose();
+  run_.duplicates += others;
+  run_.absorbed -= others;
+  source->parts = layout_.pending->take();
+  return source;
+}
+
+duckdb::unique_ptr<duckdb::LocalSourceState> PhysicalDeduplicate::GetLocalSourceState(
+    ExecutionContext& /*context*/, duckdb::GlobalSourceState& /*global*/) const {
+  return duckdb::make_uniq<DeduplicateLocalSource>();
+}
+
+duckdb::SourceResultType PhysicalDeduplicate::GetDataInternal(
+    ExecutionContext& /*context*/, DataChunk& chunk, duckdb::OperatorSourceInput& input) const {
+  auto& source = input.global_state.Cast<DeduplicateSource>();
+  auto& local = input.local_state.Cast<DeduplicateLocalSource>();
+  while (local.part == nullptr || !local.part->rows.Scan(local.scan, chunk)) {
+    const idx_t at = source.next.fetch_add(1, std::memory_order_relaxed);
+    if (at >= source.parts.size()) {
+      return duckdb::SourceResultType::FINISHED;
+    }
+    local.part = source.parts[at].get();
+    local.row = 0;
+    local.part->rows.InitializeScan(local.scan);
+  }
+  SelectionVector chosen(STANDARD_VECTOR_SIZE);
+  idx_t n = 0;
+  for (idx_t i = 0; i < chunk.size(); ++i) {
+    chosen.set_index(n, i);
+    n += local.part->chosen[local.row + i] ? 1 : 0;
+  }
+  local.row += chunk.size();
+  if (n < chunk.size()) {
+    chunk.Slice(chosen, n);
+  }
+  run_.released.fetch_add(static_cast<std::int64_t>(n), std::memory_order_relaxed);
+  run_.emitted.fetch_add(static_cast<std::int64_t>(n), std::memory_order_relaxed);
+  return duckdb::SourceResultType::HAVE_MORE_OUTPUT;
+}
+
+}  // namespace millrace::sql
