@@ -6,13 +6,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 #include "base/files.h"
 #include "base/strings.h"
-#include "duckdb/parallel/task_executor.hpp"
 #include "sql/internal/database.h"
 #include "sql/internal/duckdb.h"
 #include "sql/internal/error.h"
@@ -44,16 +45,34 @@ std::size_t open_file_limit() {
              : kLeast;
 }
 
-/// Runs calls on DuckDB's threads.
-class CallTask final : public duckdb::BaseExecutorTask {
- public:
-  CallTask(duckdb::TaskExecutor& tasks, std::function<void()> call)
-      : duckdb::BaseExecutorTask(tasks), call_(std::move(call)) {}
-  void ExecuteTask() override { call_(); }
-
- private:
-  std::function<void()> call_;
-};
+/// Calls `call` with each number below `count`, on this thread and up to `threads` - 1 new ones:
+/// ThreadSanitizer cannot see what DuckDB's task queue hands over. An exception ends it early.
+void call_on_threads(std::size_t count, std::size_t threads,
+                     const std::function<void(std::size_t)>& call) {
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    try {
+      for (std::size_t i = next++; i < count; i = next++) {
+        call(i);
+      }
+    } catch (...) {
+      next = count;
+      throw;
+    }
+  };
+  std::vector<std::future<void>> others;  // wait for their threads in any case
+  for (std::size_t wanted = std::min(count, threads); others.size() + 1 < wanted;) {
+    try {
+      others.push_back(std::async(std::launch::async, work));
+    } catch (const std::system_error&) {  // no more threads to be had: fewer do it all
+      wanted = 0;
+    }
+  }
+  work();
+  for (auto& other : others) {
+    other.get();
+  }
+}
 
 }  // namespace
 
@@ -86,6 +105,7 @@ struct FileWriter::Impl {
   std::vector<WrittenFile> finish(bool at_least_one);
 
   duckdb::Connection connection;
+  std::size_t threads = 1;
   FileWriterOptions options;
   PathOf path_of;
   std::vector<std::size_t> data_columns;
@@ -112,6 +132,7 @@ struct FileWriter::Impl {
 FileWriter::Impl::Impl(Database& database, const Schema& schema, FileWriterOptions wanted,
                        PathOf paths)
     : connection(*database.impl().duck), options(std::move(wanted)), path_of(std::move(paths)) {
+  threads = static_cast<std::size_t>(database.threads());
   const auto types = types_of(schema);
   duckdb::vector<std::string> data_names;
   duckdb::vector<duckdb::LogicalType> data_types;
@@ -257,22 +278,14 @@ std::vector<WrittenFile> FileWriter::Impl::finish(bool at_least_one) {
     const std::lock_guard guard(lock_);
     open(empty);
   }
-  Carrier carrier;
-  if (partitions_.size() == 1) {
-    finish_partition(partitions_.begin()->second);
-  } else if (!partitions_.empty()) {
-    duckdb::TaskExecutor executor(duckdb::TaskScheduler::GetScheduler(*connection.context));
-    for (auto& [folder, each] : partitions_) {
-      executor.ScheduleTask(duckdb::make_uniq<CallTask>(
-          executor, [this, &carrier, &each] { carrier.guard([&] { finish_partition(each); }); }));
-    }
-    try {
-      executor.WorkOnTasks();
-    } catch (const std::exception& error) {
-      carrier.rethrow_ours();
-      throw run_error(duckdb::ErrorData(error));
-    }
+  std::vector<Partition*> all;
+  all.reserve(partitions_.size());
+  for (auto& [folder, each] : partitions_) {
+    all.push_back(&each);
   }
+  as_run_error([&] {
+    call_on_threads(all.size(), threads, [&](std::size_t i) { finish_partition(*all[i]); });
+  });
   std::sort(written_.begin(), written_.end(), [](const WrittenFile& a, const WrittenFile& b) {
     return std::tie(a.partition, a.path) < std::tie(b.partition, b.path);
   });
@@ -283,9 +296,7 @@ std::vector<WrittenFile> FileWriter::Impl::finish(bool at_least_one) {
 class FileWriter::Impl::Writer final : public SinkWriter {
  public:
   explicit Writer(Impl& impl) : impl_(impl), converter_(*impl.output) {
-    std::vector<std::string> names = impl.options.partition_by;
-    partitioner_ = std::make_unique<Partitioner>(impl.partition_columns, std::move(names));
-    duckdb::vector<duckdb::LogicalType> types;
+    partitioner_ = std::make_unique<Partitioner>(impl.partition_columns, impl.options.partition_by);
   }
   ~Writer() override { impl_.buffered -= held_; }
 

@@ -8,6 +8,11 @@
 
 #include <csignal>
 #include <filesystem>
+#include <functional>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,7 +39,7 @@ class FileWriterTest : public testing::Test {
   /// Writes the rows of a SELECT with some threads.
   std::vector<WrittenFile> write(const std::string& sql, int threads = 2,
                                  bool at_least_one = true) {
-    duckdb::Connection connection(*database_.impl().duck);
+    duckdb::Connection connection(*database_->impl().duck);
     const auto result = connection.Query(sql);
     EXPECT_FALSE(result->HasError()) << result->GetError();
     const Schema schema = schema_of(result->names, result->types);
@@ -43,12 +48,10 @@ class FileWriterTest : public testing::Test {
       chunk->Flatten();
       chunks.push_back(std::move(chunk));
     }
-    FileWriter writer(database_, schema, options_, [this](const std::string& partition, int part) {
-      fs::create_directories(folder_ / partition);
-      return (folder_ / partition / fmt::format("{}.data", part)).string();
-    });
+    FileWriter writer(*database_, schema, options_, path_of_);
     std::vector<std::thread> running;
     running.reserve(static_cast<std::size_t>(threads));
+    std::mutex lock;
     std::exception_ptr failure;
     for (int t = 0; t < threads; ++t) {
       running.emplace_back([&, t] {
@@ -60,6 +63,7 @@ class FileWriterTest : public testing::Test {
           }
           mine->finish();
         } catch (...) {
+          const std::lock_guard guard(lock);
           failure = std::current_exception();
         }
       });
@@ -73,7 +77,7 @@ class FileWriterTest : public testing::Test {
     return writer.finish(at_least_one);
   }
   std::string query(const std::string& sql) {
-    const TextTable table = database_.query(sql);
+    const TextTable table = database_->query(sql);
     std::string text;
     for (const auto& row : table.rows) {
       for (const auto& value : row) {
@@ -84,9 +88,20 @@ class FileWriterTest : public testing::Test {
   }
 
   fs::path folder_;
-  Database database_{Database::Options{.threads = 2}};
+  std::optional<Database> database_{Database::Options{.threads = 2}};
   FileWriterOptions options_;
+  FileWriter::PathOf path_of_ = [this](const std::string& partition, int part) {
+    fs::create_directories(folder_ / partition);
+    return (folder_ / partition / fmt::format("{}.data", part)).string();
+  };
 };
+
+std::ptrdiff_t open_descriptors() {
+  return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+}
+
+// So few rows and partitions that no file is opened before finish().
+constexpr const char* kManySmallFiles = "SELECT i, i % 40 AS p FROM range(4000) t(i)";
 
 TEST_F(FileWriterTest, WritesParquetByPartition) {
   options_.partition_by = {"day", "kind"};
@@ -160,6 +175,57 @@ TEST_F(FileWriterTest, ManyPartitions) {
                               "read_parquet('{}/**/*.data', hive_partitioning = true)",
                               folder_.string())),
             "50000 1249975000 700 ");
+}
+
+TEST_F(FileWriterTest, AFileThatFailsEndsFinishingAndNothingLeaks) {
+  options_.partition_by = {"p"};
+  EXPECT_EQ(write(kManySmallFiles).size(), 40U);
+  const auto descriptors = open_descriptors();
+  const auto memory = database_->memory_bytes();
+  const auto usual = path_of_;
+  const auto text_of_failure = [&](Blame blame) -> std::string {
+    try {
+      write(kManySmallFiles);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.blame(), blame);
+      return error.what();
+    }
+    return "no error";
+  };
+  // Our own errors come as they were thrown, DuckDB's with the path.
+  path_of_ = [&](const std::string& partition, int part) {
+    return partition == "p=23" ? throw Error(Blame::user, "not there") : usual(partition, part);
+  };
+  EXPECT_EQ(text_of_failure(Blame::user), "not there");
+  path_of_ = [&](const std::string& partition, int part) {
+    return partition == "p=23" ? (folder_ / "none" / "23.data").string() : usual(partition, part);
+  };
+  EXPECT_NE(text_of_failure(Blame::external).find("none/23.data"), std::string::npos);
+  EXPECT_EQ(open_descriptors(), descriptors);
+  EXPECT_EQ(database_->memory_bytes(), memory);
+  path_of_ = usual;
+  EXPECT_EQ(write(kManySmallFiles).size(), 40U);
+}
+
+TEST_F(FileWriterTest, FinishesOnAsManyThreadsAsTheDatabaseHas) {
+  std::mutex lock;
+  std::set<std::thread::id> threads;
+  path_of_ = [&, usual = path_of_](const std::string& partition, int part) {
+    const std::lock_guard guard(lock);
+    threads.insert(std::this_thread::get_id());
+    return usual(partition, part);
+  };
+  const std::set only_this{std::this_thread::get_id()};
+  write("SELECT 1 AS i");
+  EXPECT_EQ(threads, only_this);
+  options_.partition_by = {"p"};
+  threads.clear();
+  write(kManySmallFiles);
+  EXPECT_LE(threads.size(), 2U);
+  database_.emplace(Database::Options{.threads = 1});
+  threads.clear();
+  write(kManySmallFiles);
+  EXPECT_EQ(threads, only_this);
 }
 
 TEST_F(FileWriterTest, RefusesImpossiblePartitions) {

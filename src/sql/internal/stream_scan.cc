@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/handover.h"
 #include "sql/internal/batch.h"
 #include "sql/internal/file_scan.h"
 
@@ -133,12 +134,14 @@ duckdb::unique_ptr<duckdb::GlobalTableFunctionState> init_scan(
       bind.run.scanners.push_back(global->files);
     }
   });
+  hand_over(global.get());
   return global;
 }
 
 duckdb::unique_ptr<duckdb::LocalTableFunctionState> init_scan_local(
     duckdb::ExecutionContext& context, duckdb::TableFunctionInitInput& init,
     duckdb::GlobalTableFunctionState* state) {
+  take_over(state);
   auto local = duckdb::make_uniq<ScanLocal>();
   if (const auto& files = state->Cast<ScanGlobal>().files; files != nullptr) {
     const auto& bind = init.bind_data->Cast<ScanBind>();
