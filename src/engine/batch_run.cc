@@ -324,13 +324,7 @@ void BatchRun::run_stream(std::size_t i) {
     node.counts.add(plan.run(sql::Run::rows, fanout));
     return;
   }
-  // All that it reads has run, so what is known now of values to come holds for the next batch.
-  for (std::size_t k = 0; k < dataset.inputs.size(); k++) {
-    if (dataset.inputs[k].kind == Producer::Kind::dataset) {
-      plan.give_bounds(plan.inputs()[k].name,
-                       nodes_[static_cast<std::size_t>(dataset.inputs[k].index)]->bounds);
-    }
-  }
+  give_bounds(i);
   const bool update = std::any_of(dataset.sinks.begin(), dataset.sinks.end(), [&](int s) {
     return graph_.sinks[static_cast<std::size_t>(s)].mode == OutputMode::update;
   });
@@ -341,6 +335,18 @@ void BatchRun::run_stream(std::size_t i) {
   Fanout fanout(*this, i, OutputMode::append);
   node.counts.add(plan.run(sql::Run::finish, fanout));
   plan.close_windows();
+}
+
+/// All that a dataset reads has run, so what is known now of values to come holds for the next
+/// batch.
+void BatchRun::give_bounds(std::size_t i) {
+  const auto& dataset = graph_.datasets[i];
+  for (std::size_t k = 0; k < dataset.inputs.size(); k++) {
+    if (dataset.inputs[k].kind == Producer::Kind::dataset) {
+      dataset.plan->give_bounds(dataset.plan->inputs()[k].name,
+                                nodes_[static_cast<std::size_t>(dataset.inputs[k].index)]->bounds);
+    }
+  }
 }
 
 void BatchRun::end_node(std::size_t i, const BatchPlan& plan) {
@@ -368,6 +374,7 @@ void BatchRun::run_table(std::size_t i) {
     update = update || mode == OutputMode::update;
     complete = complete || mode == OutputMode::complete;
   }
+  give_bounds(i);
   if (update) {
     Fanout fanout(*this, i, OutputMode::update);
     node.counts.add(dataset.plan->run(sql::Run::update, fanout));
@@ -376,6 +383,7 @@ void BatchRun::run_table(std::size_t i) {
     Fanout fanout(*this, i, OutputMode::complete);
     node.counts.add(dataset.plan->run(sql::Run::complete, fanout));
   }
+  dataset.plan->close_windows();
 }
 
 void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan& plan) {

@@ -65,6 +65,7 @@ class BatchRun {
   void run_node(std::size_t i, const BatchPlan& plan);
   void run_stream(std::size_t i);
   void run_table(std::size_t i);
+  void give_bounds(std::size_t i);
   void end_node(std::size_t i, const BatchPlan& plan);
   void read_source(std::size_t node, std::size_t input, const BatchPlan& plan);
   void read_rows(std::size_t node, const sql::Plan::Input& input, const Schema& schema,

@@ -376,7 +376,16 @@ class GraphBuilder {
   }
 
   void choose_key(SinkNode& node, const sql::Plan& plan) {
-    node.key = node.spec->key.empty() ? plan.key() : node.spec->key;
+    node.key =
+        node.spec->key.empty() ? plan.key().value_or(std::vector<std::string>()) : node.spec->key;
+    if (node.spec->key.empty() && !plan.key() && !plan.refuses(OutputMode::update)) {
+      diagnostics_.error(node.spec->at,
+                         fmt::format("sink {}: mode update needs a key, and not all columns that "
+                                     "{} is grouped by are in its result",
+                                     node.spec->name, plan.name()),
+                         "select them as they are, or name the columns that identify a row with "
+                         "`key: [...]`");
+    }
     for (const auto& column : node.key) {
       if (plan.schema().find(column) < 0) {
         diagnostics_.error(node.spec->at,

@@ -6,6 +6,7 @@
 
 #include "sql/internal/error.h"
 #include "sql/internal/file_scan.h"
+#include "sql/internal/operators/stateful.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/state/codec.h"
 
@@ -116,6 +117,9 @@ RunCounts Plan::Impl::counts() const {
   for (const auto& state : run.states) {
     counts.late.add(state->take_late());
   }
+  for (const auto& session : run.sessions) {
+    counts.late.add(session->take_late());
+  }
   counts.out = run.out;
   if (shape == Shape::table && run.mode != Run::absorb) {
     counts.cut =
@@ -130,8 +134,10 @@ Plan::~Plan() = default;
 const std::string& Plan::name() const noexcept { return impl_->name; }
 const Schema& Plan::schema() const noexcept { return impl_->schema; }
 Shape Plan::shape() const noexcept { return impl_->shape; }
-bool Plan::has_state() const noexcept { return !impl_->run.states.empty(); }
-const std::vector<std::string>& Plan::key() const noexcept { return impl_->key; }
+bool Plan::has_state() const noexcept {
+  return !impl_->run.states.empty() || !impl_->run.sessions.empty();
+}
+const std::optional<std::vector<std::string>>& Plan::key() const noexcept { return impl_->key; }
 const std::vector<Plan::Input>& Plan::inputs() const noexcept { return impl_->inputs; }
 std::string Plan::explain() const { return impl_->explained; }
 const EventTimes& Plan::event_times() const noexcept { return impl_->event_times; }
@@ -154,14 +160,23 @@ std::unique_ptr<Feed> Plan::feed(Receiver& to) { return open_feed(*impl_, to); }
 
 void Plan::begin_batch(std::int64_t /*batch*/, std::int64_t time_us) {
   impl_->run.time_us = time_us;
-  ++impl_->epoch;
-  for (const auto& state : impl_->run.states) {
-    state->begin_epoch(impl_->epoch);
+  impl_->begin_epoch();
+}
+
+void Plan::Impl::begin_epoch() {
+  ++epoch;
+  for (const auto& state : run.states) {
+    state->begin_epoch(epoch);
   }
-  for (const auto& rows : impl_->run.new_rows) {
+  for (const auto& rows : run.new_rows) {
     rows->clear();
   }
+  for (const auto& session : run.sessions) {
+    session->begin_epoch();
+  }
 }
+
+StateCodec Plan::Impl::codec() const { return {run.states, run.sessions, state_schema}; }
 
 void Plan::give(std::string_view input, std::shared_ptr<const Batch> rows) {
   impl_->input(input).given = std::move(rows);
@@ -227,7 +242,7 @@ RunCounts Plan::run(Run what, Receiver& to) {
   {
     const AtEnd release([this] { release_states(impl_->prepared->physical_plan->Root()); });
     try {
-      if (what == Run::finish) {
+      if (completes_input(what)) {
         impl_->set_closing();
       }
       impl_->execute();
@@ -242,32 +257,25 @@ RunCounts Plan::run(Run what, Receiver& to) {
 }
 
 void Plan::write_changes(const PutBytes& put) const {
-  in_transaction(*impl_, [&] {
-    StateCodec(impl_->run.states, impl_->state_schema).write(StateCodec::Part::touched, put);
-  });
+  in_transaction(*impl_, [&] { impl_->codec().write(StateCodec::Part::touched, put); });
 }
 
 void Plan::write_snapshot(const PutBytes& put) const {
-  in_transaction(*impl_, [&] {
-    StateCodec(impl_->run.states, impl_->state_schema).write(StateCodec::Part::all, put);
-  });
+  in_transaction(*impl_, [&] { impl_->codec().write(StateCodec::Part::all, put); });
 }
 
 void Plan::apply(const GetBytes& get) {
-  ++impl_->epoch;
-  for (const auto& state : impl_->run.states) {
-    state->begin_epoch(impl_->epoch);
-  }
-  in_transaction(*impl_, [&] { StateCodec(impl_->run.states, impl_->state_schema).apply(get); });
-  ++impl_->epoch;  // what was restored is not what a batch touches
-  for (const auto& state : impl_->run.states) {
-    state->begin_epoch(impl_->epoch);
-  }
+  impl_->begin_epoch();
+  in_transaction(*impl_, [&] { impl_->codec().apply(get); });
+  impl_->begin_epoch();  // what was restored is not what a batch touches
 }
 
 void Plan::clear_state() {
   for (const auto& state : impl_->run.states) {
     state->clear();
+  }
+  for (const auto& session : impl_->run.sessions) {
+    session->clear();
   }
 }
 
@@ -278,6 +286,12 @@ StateStats Plan::state_stats() const {
     stats.bytes += state->bytes();
     stats.changed += state->touched();
     stats.windows += state->windows();
+  }
+  for (const auto& session : impl_->run.sessions) {
+    stats.rows += session->rows();
+    stats.bytes += session->bytes();
+    stats.changed += session->touched();
+    stats.windows += session->sessions();
   }
   return stats;
 }

@@ -116,9 +116,9 @@ class Plan {
   [[nodiscard]] const Schema& schema() const noexcept;
   [[nodiscard]] Shape shape() const noexcept;
   [[nodiscard]] bool has_state() const noexcept;
-  /// Tables only: the output columns that are the group keys, if all of them are in the output
-  /// unchanged; empty for a global aggregate (one row) or if some key is missing.
-  [[nodiscard]] const std::vector<std::string>& key() const noexcept;
+  /// Of an aggregation: the output columns that are the group keys, if all of them are in the
+  /// output unchanged; empty if all rows are one group.
+  [[nodiscard]] const std::optional<std::vector<std::string>>& key() const noexcept;
   /// Why the result can't be given out in a mode; nullopt if it can.
   [[nodiscard]] std::optional<std::string> refuses(OutputMode mode) const;
 
@@ -161,12 +161,12 @@ class Plan {
   void give(std::string_view input, FileScan files, MalformedReceiver* quarantine = nullptr);
   void give(std::string_view input, std::string store_query);
   /// What is known of an input's values to come, once all its rows of the batch were given; before
-  /// Run::finish.
+  /// the run that gives results out.
   void give_bounds(std::string_view input, const TimeBounds& bounds);
   /// The same of the output, after give_bounds().
   [[nodiscard]] TimeBounds bounds();
-  /// Closes what give_bounds() and Run::finish were about: forgets these windows. At the end of the
-  /// batch, before its state is written.
+  /// Forgets the windows that give_bounds() closed and the run gave out. At the end of the batch,
+  /// before its state is written.
   void close_windows();
   /// Runs over what was given, then forgets the input. Throws Error (bad files, failed casts); the
   /// state may then be half advanced and must be restored.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sql/database.h"
+#include "sql/internal/operators/session.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/stream_scan.h"
 #include "sql/internal/syntax.h"
@@ -161,6 +162,21 @@ std::string whole_table_refusal(LogicalOperatorType type) {
 
 namespace {
 
+/// Sessions need to know when no row can come any more that would make one longer.
+bool check_session(duckdb::LogicalOperator& op, Nature input, const EventTimeFinder& event_times) {
+  const auto& call = op.expressions[0]->Cast<duckdb::BoundWindowExpression>();
+  if (input.rows != Rows::stream) {
+    refuse("session() works on streams; this is a table");
+  }
+  if (!event_times.find(*call.children[0], *op.children[0])) {
+    refuse(
+        fmt::format("session() needs a column with a watermark, to know when a session is over; "
+                    "`{}` has none: declare a `watermark` for its source",
+                    call.children[0]->GetName()));
+  }
+  return true;
+}
+
 /// What an aggregation gives: the groups of windows are final when the watermark closes them, all
 /// others may change for ever.
 Nature aggregated(Nature input, bool windows) {
@@ -210,6 +226,11 @@ Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
     case LogicalOperatorType::LOGICAL_DUMMY_SCAN:
     case LogicalOperatorType::LOGICAL_EMPTY_RESULT:
       return all;
+    case LogicalOperatorType::LOGICAL_WINDOW:
+      if (is_session(op) && check_session(op, all, event_times_)) {
+        return all;
+      }
+      [[fallthrough]];
     default:
       if (all.rows == Rows::stream && !is_row_id(op, parent)) {
         refuse(whole_table_refusal(op.type));

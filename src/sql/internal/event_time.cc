@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sql/internal/operators/deduplicate.h"
+#include "sql/internal/operators/session.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/stream_scan.h"
 
@@ -91,6 +92,12 @@ std::optional<idx_t> time_argument(const duckdb::BoundFunctionExpression& call) 
   return std::nullopt;
 }
 
+/// A session is closed, and its rows come out, when the watermark has reached its end; so ends that
+/// are still to come lie beyond it.
+std::optional<TimeBound> session_end(const std::optional<TimeBound>& watermark) {
+  return watermark ? std::optional(TimeBound(*watermark, 1)) : std::nullopt;
+}
+
 bool cast_keeps_order(const LogicalType& from, const LogicalType& to) {
   return is_time(from) && is_time(to);
 }
@@ -102,6 +109,10 @@ TimeBound::TimeBound(std::shared_ptr<Input> input, std::size_t column)
 
 TimeBound::TimeBound(TimeBound of, std::shared_ptr<const Expression> expression)
     : expression_(std::move(expression)) {
+  of_.push_back(std::move(of));
+}
+
+TimeBound::TimeBound(TimeBound of, std::int64_t more) : more_(more) {
   of_.push_back(std::move(of));
 }
 
@@ -125,6 +136,10 @@ std::int64_t TimeBound::evaluate(duckdb::ClientContext& context) const {
       }
     });
     return bound_of(duckdb::ExpressionExecutor::EvaluateScalar(context, *call));
+  }
+  if (more_ != 0) {
+    const std::int64_t time = of_[0].evaluate(context);
+    return time == kNoBound || time == kIdle ? time : time + more_;
   }
   // Who is idle does not hold the others back.
   std::int64_t bound = kIdle;
@@ -251,7 +266,20 @@ std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
                  ? find(*aggregate.groups[binding.column_index], *op.children[0])
                  : std::nullopt;
     }
+    case LogicalOperatorType::LOGICAL_WINDOW:
+      if (!is_session(op) || binding.table_index != op.Cast<duckdb::LogicalWindow>().window_index) {
+        return of_child_with_it();
+      }
+      return is_session_end(*op.expressions[binding.column_index])
+                 ? session_end(
+                       find(*op.expressions[0]->Cast<duckdb::BoundWindowExpression>().children[0],
+                            *op.children[0]))
+                 : std::nullopt;
     case LogicalOperatorType::LOGICAL_EXTENSION_OPERATOR:
+      if (auto* session = dynamic_cast<LogicalSession*>(&op);
+          session != nullptr && binding.table_index == session->window_index()) {
+        return session->is_end(binding.column_index) ? session_end(session->bound()) : std::nullopt;
+      }
       if (auto* stateful = dynamic_cast<LogicalStatefulAggregate*>(&op)) {
         const auto& aggregate = stateful->aggregate();
         return binding.table_index == aggregate.group_index && stateful->window()

@@ -24,6 +24,8 @@ class TimeBound {
   TimeBound(std::shared_ptr<Input> input, std::size_t column);
   /// A function of `of`: `expression`, in which column 0 stands for it. A list: its least element.
   TimeBound(TimeBound of, std::shared_ptr<const duckdb::Expression> expression);
+  /// `of` and so much more, in its unit.
+  TimeBound(TimeBound of, std::int64_t more);
   /// Rows of several streams in one.
   TimeBound(std::vector<TimeBound> of, WatermarkPolicy policy);
 
@@ -37,6 +39,7 @@ class TimeBound {
   std::size_t column_ = 0;
   std::vector<TimeBound> of_;
   std::shared_ptr<const duckdb::Expression> expression_;
+  std::int64_t more_ = 0;
   WatermarkPolicy policy_ = WatermarkPolicy::min;
 };
 

@@ -12,6 +12,7 @@
 #include "sql/internal/event_time.h"
 #include "sql/internal/feed.h"
 #include "sql/internal/run_context.h"
+#include "sql/internal/state/codec.h"
 #include "sql/plan.h"
 
 namespace millrace::sql {
@@ -26,6 +27,8 @@ struct Plan::Impl {
   void execute();
   [[nodiscard]] RunCounts counts() const;
   void forget_input();
+  void begin_epoch();
+  [[nodiscard]] StateCodec codec() const;
   void set_closing();  // by what is known of the inputs' values to come
 
   // What planning found out.
@@ -33,7 +36,7 @@ struct Plan::Impl {
   std::string sql;
   Schema schema;
   Shape shape = Shape::stream;
-  std::vector<std::string> key;
+  std::optional<std::vector<std::string>> key;
   std::map<OutputMode, std::string> refusals;
   std::vector<Plan::Input> inputs;
   EventTimes event_times;

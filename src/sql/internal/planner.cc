@@ -18,6 +18,7 @@
 #include "sql/internal/rewriter.h"
 #include "sql/internal/stream_scan.h"
 #include "sql/internal/syntax.h"
+#include "sql/internal/top_n.h"
 #include "sql/internal/types.h"
 
 namespace millrace::sql {
@@ -112,7 +113,8 @@ void describe_state(const Stateful& found, Plan::Impl& plan) {
 std::optional<std::string> why_not_update(const LogicalOperator& root, const Stateful& found,
                                           const Plan::Impl& plan, bool from_state) {
   const auto aggregations = std::ranges::count_if(found, [](const LogicalStateful* stateful) {
-    return dynamic_cast<const LogicalStatefulAggregate*>(stateful) != nullptr;
+    const auto* aggregate = dynamic_cast<const LogicalStatefulAggregate*>(stateful);
+    return aggregate != nullptr && !aggregate->is_below();
   });
   if (plan.shape == Shape::stream && aggregations == 0) {
     return kStreamChanges;
@@ -177,6 +179,7 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Win
   planner.CreatePlan(statement->Copy());
   check_output(planner);
   check_functions(*planner.plan);
+  rewrite_top_n(planner.plan, *planner.binder, context, make_finder());
   prepare_distinct(*planner.plan, make_finder());
   const Nature nature = check_plan(*planner.plan, make_finder());
   plan.shape = nature.rows == Rows::stream ? Shape::stream : Shape::table;

@@ -159,17 +159,19 @@ bool stays_true(const Expression& condition, const LogicalOperator& below) {
 
 }  // namespace
 
-std::vector<std::string> find_key(LogicalOperator& plan,
-                                  const duckdb::vector<duckdb::string>& names) {
+std::optional<std::vector<std::string>> find_key(LogicalOperator& plan,
+                                                 const duckdb::vector<duckdb::string>& names) {
   const auto bindings = plan.GetColumnBindings();
   std::vector<std::string> key;
   std::set<idx_t> found;
-  const LogicalStatefulAggregate* aggregate = nullptr;
+  const LogicalOperator* below = &plan;
+  while (below->children.size() == 1 &&
+         dynamic_cast<const LogicalStatefulAggregate*>(below) == nullptr) {
+    below = below->children[0].get();
+  }
+  const auto* aggregate = dynamic_cast<const LogicalStatefulAggregate*>(below);
   for (idx_t i = 0; i < names.size(); ++i) {
     const Origin origin = origin_of(bindings[i], &plan);
-    if (origin.aggregate != nullptr) {
-      aggregate = origin.aggregate;
-    }
     if (origin.group && found.insert(*origin.group).second) {
       key.push_back(names[i]);
     }
@@ -177,7 +179,7 @@ std::vector<std::string> find_key(LogicalOperator& plan,
   // With several grouping sets the columns are NULL where they are not grouped by: no key.
   const bool whole = aggregate != nullptr && aggregate->aggregate().grouping_sets.size() <= 1 &&
                      found.size() == aggregate->aggregate().groups.size();
-  return whole ? key : std::vector<std::string>();
+  return whole ? std::optional(std::move(key)) : std::nullopt;
 }
 
 std::optional<std::string> why_no_updates(const LogicalOperator& plan) {

@@ -11,8 +11,8 @@
 namespace millrace::sql {
 
 /// The output columns that are the group columns of the aggregation, unchanged, if all are there.
-[[nodiscard]] std::vector<std::string> find_key(duckdb::LogicalOperator& plan,
-                                                const duckdb::vector<duckdb::string>& names);
+[[nodiscard]] std::optional<std::vector<std::string>> find_key(
+    duckdb::LogicalOperator& plan, const duckdb::vector<duckdb::string>& names);
 
 /// Why the rows of groups that changed in a batch are not all that changed in the result; nullopt
 /// if they are.

@@ -6,6 +6,7 @@
 
 #include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/row_counter.h"
+#include "sql/internal/operators/session.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/state/kinds.h"
 
@@ -31,12 +32,24 @@ class Rewriter {
       }
     }
     const Nature nature = classifier_.classify(*slot, parent, children);
+    const auto takes_state = [&] {
+      return slot->type == LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY ||
+             slot->type == LogicalOperatorType::LOGICAL_DISTINCT || is_session(*slot);
+    };
+    if (children.size() == 1 && children[0].rows == Rows::stream && takes_state()) {
+      mark_below(*slot->children[0]);
+    }
     if (slot->type == LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY &&
         children[0].rows == Rows::stream) {
       replace_aggregate(slot);
     } else if (slot->type == LogicalOperatorType::LOGICAL_DISTINCT &&
                children[0].rows == Rows::stream) {
       replace_distinct(slot);
+    } else if (is_session(*slot)) {
+      const auto& call = slot->expressions[0]->Cast<duckdb::BoundWindowExpression>();
+      auto bound = *event_times_.find(*call.children[0], *slot->children[0]);
+      slot = duckdb::make_uniq<LogicalSession>(std::move(slot), std::move(bound), run_);
+      slot->ResolveOperatorTypes();
     } else if (nature.rows == Rows::stream) {
       count_changes(slot, children);
     }
@@ -67,6 +80,15 @@ class Rewriter {
     }
     slot = duckdb::make_uniq<LogicalStatefulAggregate>(std::move(slot), run_, std::move(windows));
     slot->ResolveOperatorTypes();
+  }
+
+  static void mark_below(LogicalOperator& op) {
+    if (auto* aggregate = dynamic_cast<LogicalStatefulAggregate*>(&op)) {
+      aggregate->set_below();
+    }
+    for (const auto& child : op.children) {
+      mark_below(*child);
+    }
   }
 
   void replace_distinct(Slot& slot) {

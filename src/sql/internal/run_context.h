@@ -12,6 +12,7 @@
 #include "sql/internal/input.h"
 #include "sql/internal/state/group_state.h"
 #include "sql/internal/state/new_rows.h"
+#include "sql/internal/state/session_state.h"
 #include "sql/plan.h"
 
 namespace millrace::sql {
@@ -45,12 +46,15 @@ struct RunContext {
   std::vector<std::unique_ptr<GroupState>> states;
   /// One for each deduplication.
   std::vector<std::unique_ptr<NewRows>> new_rows;
+  /// One for each FROM session(...).
+  std::vector<std::unique_ptr<SessionState>> sessions;
 
   std::deque<RowCounter> counters;  // a deque, since operators point at the elements
   std::vector<CountedStep> steps;
   std::atomic<std::int64_t> absorbed = 0;
   std::atomic<std::int64_t> emitted = 0;
-  std::atomic<std::int64_t> released = 0;  // of the emitted ones, those that a DISTINCT held back
+  std::atomic<std::int64_t> released =
+      0;  // of the emitted ones, those that go on below other state
   std::atomic<std::int64_t> duplicates = 0;
   std::atomic<std::int64_t> out = 0;
 

@@ -147,15 +147,29 @@ std::string literal(const duckdb::Value& value) {
                      interval.micros);
 }
 
-/// FROM tumble(stream, column, size) is a SELECT over the stream.
-duckdb::unique_ptr<duckdb::TableRef> select_windows(duckdb::ClientContext& context,
-                                                    duckdb::TableFunctionBindInput& input) {
+void check_arguments(const duckdb::TableFunctionBindInput& input) {
   for (const auto& value : input.inputs) {
     if (value.IsNull()) {
       throw duckdb::BinderException("the arguments of %s() must not be NULL",
                                     input.table_function.name);
     }
   }
+}
+
+duckdb::unique_ptr<duckdb::TableRef> subquery(duckdb::ClientContext& context,
+                                              const std::string& sql, const std::string& alias) {
+  duckdb::Parser parser(context.GetParserOptions());
+  parser.ParseQuery(sql);
+  return duckdb::make_uniq<duckdb::SubqueryRef>(
+      duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(
+          std::move(parser.statements[0])),
+      alias);
+}
+
+/// FROM tumble(stream, column, size) is a SELECT over the stream.
+duckdb::unique_ptr<duckdb::TableRef> select_windows(duckdb::ClientContext& context,
+                                                    duckdb::TableFunctionBindInput& input) {
+  check_arguments(input);
   const auto column = quote_name(input.inputs[1].GetValue<std::string>());
   std::string arguments = column;
   for (idx_t i = 2; i < input.inputs.size(); ++i) {
@@ -172,12 +186,57 @@ duckdb::unique_ptr<duckdb::TableRef> select_windows(duckdb::ClientContext& conte
       "('window_start', 'window_end')), {} AS window_start FROM {} WHERE {} IS NOT NULL) AS w",
       literal(input.inputs[2]), starts, quote_name(input.inputs[0].GetValue<std::string>()),
       column);
-  duckdb::Parser parser(context.GetParserOptions());
-  parser.ParseQuery(sql);
-  return duckdb::make_uniq<duckdb::SubqueryRef>(
-      duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(
-          std::move(parser.statements[0])),
-      input.table_function.name);
+  return subquery(context, sql, input.table_function.name);
+}
+
+/// FROM session(stream, column, gap, key...)
+duckdb::unique_ptr<duckdb::TableRef> select_sessions(duckdb::ClientContext& context,
+                                                     duckdb::TableFunctionBindInput& input) {
+  check_arguments(input);
+  const auto column = quote_name(input.inputs[1].GetValue<std::string>());
+  const std::string gap = literal(input.inputs[2]);
+  std::string keys;
+  for (idx_t i = 3; i < input.inputs.size(); ++i) {
+    keys += (i == 3 ? "PARTITION BY " : ", ") + quote_name(input.inputs[i].GetValue<std::string>());
+  }
+  const std::string sql = fmt::format(
+      "SELECT COLUMNS(c -> c NOT IN ('window_start', 'window_end')), {}({}, {}) OVER ({}) AS "
+      "window_start, {}({}, {}) OVER ({}) AS window_end FROM {} WHERE {} IS NOT NULL",
+      kSessionStart, column, gap, keys, kSessionEnd, column, gap, keys,
+      quote_name(input.inputs[0].GetValue<std::string>()), column);
+  return subquery(context, sql, "session");
+}
+
+[[noreturn]] void only_over_streams() {
+  throw duckdb::InvalidInputException("session() works on streams, in the SQL of a dataset");
+}
+
+duckdb::AggregateFunction session_function(std::string_view name, const LogicalType& time) {
+  return {std::string(name),
+          {time, LogicalType::INTERVAL},
+          time,
+          [](const duckdb::AggregateFunction&) -> idx_t { return sizeof(std::int64_t); },
+          [](const duckdb::AggregateFunction&, duckdb::data_ptr_t) { only_over_streams(); },
+          [](Vector[], duckdb::AggregateInputData&, idx_t, Vector&, idx_t) { only_over_streams(); },
+          [](Vector&, Vector&, duckdb::AggregateInputData&, idx_t) { only_over_streams(); },
+          [](Vector&, duckdb::AggregateInputData&, Vector&, idx_t, idx_t) { only_over_streams(); },
+          duckdb::FunctionNullHandling::DEFAULT_NULL_HANDLING};
+}
+
+void register_sessions(duckdb::ExtensionLoader& loader) {
+  for (const auto name : {kSessionStart, kSessionEnd}) {
+    duckdb::AggregateFunctionSet set{std::string(name)};
+    for (const auto& time : {LogicalType::TIMESTAMP, LogicalType::TIMESTAMP_TZ}) {
+      set.AddFunction(session_function(name, time));
+    }
+    loader.RegisterFunction(set);
+  }
+  duckdb::TableFunction table("session",
+                              {LogicalType::VARCHAR, LogicalType::VARCHAR, LogicalType::INTERVAL},
+                              nullptr, nullptr);
+  table.varargs = LogicalType::VARCHAR;
+  table.bind_replace = select_sessions;
+  loader.RegisterFunction(table);
 }
 
 void register_function(duckdb::ExtensionLoader& loader, const char* name, idx_t intervals,
@@ -212,8 +271,24 @@ void register_windows(duckdb::DuckDB& duck) {
   register_function(loader, "hop", 2, /*list=*/true, hop);
   register_table(loader, "tumble", 1);
   register_table(loader, "hop", 2);
+  register_sessions(loader);
 }
 
-bool is_window_table(std::string_view name) { return name == "tumble" || name == "hop"; }
+bool is_session_function(std::string_view name) {
+  return name == kSessionStart || name == kSessionEnd;
+}
+
+std::int64_t session_gap_us(const duckdb::BoundWindowExpression& call) {
+  const auto& gap = *call.children[1];
+  if (gap.GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT) {
+    throw duckdb::BinderException("the gap of session() must be a constant");
+  }
+  return positive_us(gap.Cast<duckdb::BoundConstantExpression>().value.GetValue<interval_t>(),
+                     "the gap of session()");
+}
+
+bool is_window_table(std::string_view name) {
+  return name == "tumble" || name == "hop" || name == "session";
+}
 
 }  // namespace millrace::sql

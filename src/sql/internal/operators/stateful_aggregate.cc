@@ -150,13 +150,14 @@ duckdb::SinkCombineResultType PhysicalStatefulAggregate::Combine(
 duckdb::unique_ptr<duckdb::GlobalSourceState> PhysicalStatefulAggregate::GetGlobalSourceState(
     ClientContext& /*context*/) const {
   auto global = duckdb::make_uniq<AggregateGlobalSource>();
+  const Run mode = layout_.below && completes_input(run_.mode) ? Run::finish : run_.mode;
   for (const Set& set : layout_.sets) {
-    if (run_.mode == Run::update) {
+    if (mode == Run::update) {
       for (const StateTable* table : set.state->active()) {
         global->add_windows(set, *table, /*all=*/false, kAfterAll);
       }
-    } else if (run_.mode == Run::complete || run_.mode == Run::finish) {
-      const Window end = run_.mode == Run::complete ? kAfterAll : set.state->closing_before();
+    } else if (mode == Run::complete || mode == Run::finish) {
+      const Window end = mode == Run::complete ? kAfterAll : set.state->closing_before();
       for (const StateTable* table : set.state->tables()) {
         global->add_windows(set, *table, /*all=*/true, end);
       }
@@ -196,7 +197,9 @@ duckdb::SourceResultType PhysicalStatefulAggregate::GetDataInternal(
     chunk.data[first_grouping + g].Reference(duckdb::Value::BIGINT(set.grouping_values[g]));
   }
   chunk.SetCardinality(portion.count);
-  run_.emitted.fetch_add(static_cast<std::int64_t>(portion.count), std::memory_order_relaxed);
+  const auto emitted = static_cast<std::int64_t>(portion.count);
+  run_.emitted.fetch_add(emitted, std::memory_order_relaxed);
+  run_.released.fetch_add(layout_.below ? emitted : 0, std::memory_order_relaxed);
   return duckdb::SourceResultType::HAVE_MORE_OUTPUT;
 }
 

@@ -30,6 +30,9 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   [[nodiscard]] std::optional<duckdb::idx_t> window() const {
     return windows_ ? std::optional(windows_->column) : std::nullopt;
   }
+  /// What it gives goes into other state: only what is final may.
+  void set_below() noexcept { below_ = true; }
+  [[nodiscard]] bool is_below() const noexcept { return below_; }
   [[nodiscard]] std::string state_text() const override;
   [[nodiscard]] std::string state_schema() const override;
 
@@ -49,6 +52,7 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   duckdb::unique_ptr<duckdb::LogicalAggregate> aggregate_;
   RunContext& run_;
   std::optional<Windows> windows_;
+  bool below_ = false;
 };
 
 /// The operator: a parallel sink that updates the state, then a parallel source that gives groups.
@@ -65,6 +69,7 @@ class PhysicalStatefulAggregate final : public duckdb::PhysicalOperator {
     duckdb::idx_t group_columns = 0;
     duckdb::vector<duckdb::LogicalType> payload_types;
     std::vector<Set> sets;
+    bool below = false;  // gives out closed windows only, whatever the run is for
     /// The calls that the specs of all sets point at.
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> calls;
   };

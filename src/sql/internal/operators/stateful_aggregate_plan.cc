@@ -98,7 +98,7 @@ FilterSpec move_filter(Split& split, duckdb::unique_ptr<Expression>& filter) {
   return spec;
 }
 
-Split split_up(LogicalAggregate& aggregate) {
+Split split_up(duckdb::ClientContext& context, LogicalAggregate& aggregate) {
   Split split;
   for (auto& group : aggregate.groups) {
     split.group_types.push_back(group->return_type);
@@ -110,6 +110,9 @@ Split split_up(LogicalAggregate& aggregate) {
     spec.call = &call;
     spec.kind = classify(call);
     spec.finalize_copy = finalize_destroys(call);
+    if (spec.kind == StateKind::refeed_list && call.children.size() == 2) {
+      spec.limit = duckdb::ExpressionExecutor::EvaluateScalar(context, *call.children[1]);
+    }
     spec.first_argument = split.payload_types.size();
     spec.arguments = call.children.size();
     for (auto& argument : call.children) {
@@ -245,7 +248,7 @@ void LogicalStatefulAggregate::ResolveTypes() {
 duckdb::PhysicalOperator& LogicalStatefulAggregate::CreatePlan(
     duckdb::ClientContext& context, duckdb::PhysicalPlanGenerator& planner) {
   std::reference_wrapper<duckdb::PhysicalOperator> child = planner.CreatePlan(*children[0]);
-  Split split = split_up(*aggregate_);
+  Split split = split_up(context, *aggregate_);
   if (!split.projection.empty()) {
     auto projected = split.group_types;
     projected.insert(projected.end(), split.payload_types.begin(), split.payload_types.end());
@@ -263,6 +266,7 @@ duckdb::PhysicalOperator& LogicalStatefulAggregate::CreatePlan(
     sets.push_back(std::move(all));
   }
   Layout layout;
+  layout.below = below_;
   layout.group_columns = split.group_types.size();
   layout.payload_types = split.payload_types;
   layout.calls = std::move(aggregate_->expressions);

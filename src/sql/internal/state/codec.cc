@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sql/internal/error.h"
+#include "sql/internal/state/columns.h"
 #include "sql/internal/state/row_codec.h"
 
 namespace millrace::sql {
@@ -18,7 +19,14 @@ using duckdb::idx_t;
 constexpr std::uint32_t kMagic = 0x5453524d;  // "MRST"
 constexpr std::uint32_t kFormat = 3;
 
-enum class Piece : std::uint8_t { header = 0, rows = 1, side = 2, closed = 3 };
+enum class Piece : std::uint8_t {
+  header = 0,
+  rows = 1,
+  side = 2,
+  closed = 3,
+  session = 4,
+  sessions_closed = 5
+};
 
 /// One piece being written.
 class PieceWriter {
@@ -88,10 +96,37 @@ void write_table(const StateTable& table, const RowCodec& codec, std::uint32_t s
   }
 }
 
+void write_session(const SessionState& session, std::uint32_t number, StateCodec::Part part,
+                   const PutBytes& put) {
+  session.visit(part == StateCodec::Part::all, [&](duckdb::DataChunk& rows) {
+    PieceWriter piece(Piece::session);
+    piece.put(number);
+    write_columns(rows, piece.stream());
+    put(piece.bytes());
+  });
+  if (session.watermark() != kNoBound) {
+    PieceWriter closed(Piece::sessions_closed);
+    closed.put(number);
+    closed.put(session.watermark());
+    put(closed.bytes());
+  }
+}
+
+void read_session(SessionState& session, Piece kind, duckdb::MemoryStream& in) {
+  if (kind == Piece::session) {
+    duckdb::DataChunk rows;
+    read_columns(in, session.layout().types, rows);
+    session.restore(rows);
+  } else {
+    session.advance(in.Read<std::int64_t>());
+    session.forget(session.close(session.watermark()));
+  }
+}
+
 }  // namespace
 
-StateCodec::StateCodec(const States& states, std::string schema)
-    : states_(states), schema_(std::move(schema)) {}
+StateCodec::StateCodec(const States& states, const Sessions& sessions, std::string schema)
+    : states_(states), sessions_(sessions), schema_(std::move(schema)) {}
 
 void StateCodec::write(Part part, const PutBytes& put) const {
   PieceWriter header(Piece::header);
@@ -112,6 +147,9 @@ void StateCodec::write(Part part, const PutBytes& put) const {
       put(closed.bytes());
     }
   }
+  for (std::uint32_t i = 0; i < sessions_.size(); ++i) {
+    write_session(*sessions_[i], i, part, put);
+  }
 }
 
 void StateCodec::apply(const GetBytes& get) const {
@@ -130,6 +168,11 @@ void StateCodec::apply(const GetBytes& get) const {
       continue;
     }
     const auto state = in.Read<std::uint32_t>();
+    const bool of_session = kind == Piece::session || kind == Piece::sessions_closed;
+    if (checked && of_session && state < sessions_.size()) {
+      read_session(*sessions_[state], kind, in);
+      continue;
+    }
     if (!checked || state >= codecs.size() || kind > Piece::closed) {
       throw Error(Blame::external, "the state is damaged");
     }

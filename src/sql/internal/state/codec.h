@@ -9,6 +9,7 @@
 
 #include "sql/internal/duckdb.h"
 #include "sql/internal/state/group_state.h"
+#include "sql/internal/state/session_state.h"
 #include "sql/plan.h"
 
 namespace millrace::sql {
@@ -19,14 +20,15 @@ namespace millrace::sql {
 /// A piece is a header (what was written, and for which query) or up to 2,048 rows: group columns
 /// and the values of refeed aggregates as a chunk of DuckDB's, then the bytes of raw states; or
 /// rows of a side table with how often each was seen; or the windows that are closed, and
-/// forgotten.
+/// forgotten; or rows of open sessions, and how far sessions were closed.
 class StateCodec {
  public:
   using States = std::vector<std::unique_ptr<GroupState>>;
+  using Sessions = std::vector<std::unique_ptr<SessionState>>;
   enum class Part : std::uint8_t { all, touched };
 
   /// `schema` names the query and the versions; state is read back only if it is the same.
-  StateCodec(const States& states, std::string schema);
+  StateCodec(const States& states, const Sessions& sessions, std::string schema);
 
   void write(Part part, const PutBytes& put) const;
   /// Puts rows into the states, replacing groups that are there. Throws Error if the bytes are of
@@ -35,6 +37,7 @@ class StateCodec {
 
  private:
   const States& states_;
+  const Sessions& sessions_;
   std::string schema_;
 };
 

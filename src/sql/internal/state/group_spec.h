@@ -26,6 +26,8 @@ struct AggregateSpec {
   std::optional<FilterSpec> filter;
   StateKind kind = StateKind::raw;
   bool finalize_copy = false;
+  /// Of min(x, n) and max(x, n): n, which restoring needs.
+  std::optional<duckdb::Value> limit;
 
   /// DISTINCT needs to know what was seen; a multiset is its own restorable form.
   [[nodiscard]] bool has_side_table() const {

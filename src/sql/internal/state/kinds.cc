@@ -81,6 +81,10 @@ StateKind classify(const BoundAggregateExpression& aggregate) {
     const bool first = name == "first" || name == "arbitrary";
     return first && aggregate.filter != nullptr ? StateKind::multiset : StateKind::refeed;
   }
+  const bool fixed_limit = arguments == 2 && aggregate.children[1]->IsFoldable();
+  if ((name == "min" || name == "max") && fixed_limit) {
+    return StateKind::refeed_list;
+  }
   if (name == "list" || name == "array_agg") {
     return StateKind::refeed_list;
   }

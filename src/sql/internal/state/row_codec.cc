@@ -32,7 +32,13 @@ void slice_columns(DataChunk& from, const duckdb::vector<LogicalType>& types,
 
 void update_states(StateTable& table, idx_t a, Vector& states, Vector& values, idx_t count) {
   DataChunk argument;
-  argument.InitializeEmpty({values.GetType()});
+  const auto& limit = table.spec().aggregates[a].limit;
+  if (limit) {
+    argument.InitializeEmpty({values.GetType(), limit->type()});
+    argument.data[1].Reference(*limit);
+  } else {
+    argument.InitializeEmpty({values.GetType()});
+  }
   argument.data[0].Reference(values);
   argument.SetCardinality(count);
   duckdb::RowOperationsState memory(table.aggregate_memory());
