@@ -239,17 +239,32 @@ bool BatchRun::takes_parts(std::size_t producer) const {
 }
 
 void BatchRun::run(const BatchPlan& plan) {
+  last_time_us_ = plan.time_us;
   begin_nodes(plan);
   open_feeds();
   for (std::size_t i = 0; i < nodes_.size(); i++) {
-    if (nodes_[i]->needed) {
+    if (nodes_[i]->needed && !is_kept(i, plan)) {
+      nodes_[i]->gathered.reset();
       run_node(i, plan);
       end_node(i, plan);
     }
   }
-  for (auto& node : nodes_) {
-    node->gathered.reset();
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    if (!is_table_source(i)) {
+      nodes_[i]->gathered.reset();
+    }
   }
+}
+
+bool BatchRun::is_table_source(std::size_t i) const {
+  const auto& dataset = graph_.datasets[i];
+  return dataset.spec == nullptr && dataset.plan->shape() == sql::Shape::table;
+}
+
+/// Whether the rows of a table that an earlier batch read are still there, and still right.
+bool BatchRun::is_kept(std::size_t i, const BatchPlan& plan) const {
+  return is_table_source(i) && graph_.datasets[i].sinks.empty() && nodes_[i]->gathered &&
+         plan.unchanged.contains(graph_.datasets[i].name);
 }
 
 void BatchRun::begin_nodes(const BatchPlan& plan) {
@@ -258,7 +273,6 @@ void BatchRun::begin_nodes(const BatchPlan& plan) {
     auto& node = *nodes_[i];
     const auto& dataset = graph_.datasets[i];
     node.feed.reset();
-    node.gathered.reset();
     node.counts = DatasetCounts{};
     node.counts.name = dataset.name;
     node.counts.stream = dataset.plan->shape() == sql::Shape::stream;
@@ -284,6 +298,7 @@ void BatchRun::open_feeds() {
 void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
   auto& node = *nodes_[i];
   const auto& dataset = graph_.datasets[i];
+  give_bounds(i);
   const bool fed = node.feed != nullptr;  // then the datasets before it have fed it all its rows
   if (fed) {
     node.counts.add(node.feed->end());
@@ -324,7 +339,6 @@ void BatchRun::run_stream(std::size_t i) {
     node.counts.add(plan.run(sql::Run::rows, fanout));
     return;
   }
-  give_bounds(i);
   const bool update = std::any_of(dataset.sinks.begin(), dataset.sinks.end(), [&](int s) {
     return graph_.sinks[static_cast<std::size_t>(s)].mode == OutputMode::update;
   });
@@ -374,7 +388,6 @@ void BatchRun::run_table(std::size_t i) {
     update = update || mode == OutputMode::update;
     complete = complete || mode == OutputMode::complete;
   }
-  give_bounds(i);
   if (update) {
     Fanout fanout(*this, i, OutputMode::update);
     node.counts.add(dataset.plan->run(sql::Run::update, fanout));
@@ -482,19 +495,32 @@ std::vector<BatchRun::Watermark> BatchRun::watermarks() const {
 }
 
 Json BatchRun::save_event_time() const {
-  Json out = Json::object();
+  Json watermarks = Json::object();
   for (std::size_t i = 0; i < nodes_.size(); i++) {
     if (nodes_[i]->clock) {
-      out[graph_.datasets[i].name] = nodes_[i]->clock->save();
+      watermarks[graph_.datasets[i].name] = nodes_[i]->clock->save();
     }
   }
-  return out;
+  return {{"time_us", last_time_us_}, {"watermarks", std::move(watermarks)}};
+}
+
+bool BatchRun::is_due(std::int64_t now_us) const {
+  bool due = false;
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    due = due || (nodes_[i]->needed && graph_.datasets[i].plan->is_due(now_us));
+  }
+  return due;
 }
 
 void BatchRun::load_event_time(const Json& saved) {
+  if (!saved.is_object()) {
+    return;
+  }
+  last_time_us_ = saved.value("time_us", last_time_us_);
+  const auto watermarks = saved.value("watermarks", Json::object());
   for (std::size_t i = 0; i < nodes_.size(); i++) {
-    if (nodes_[i]->clock && saved.is_object() && saved.contains(graph_.datasets[i].name)) {
-      nodes_[i]->clock->load(saved.at(graph_.datasets[i].name));
+    if (nodes_[i]->clock && watermarks.contains(graph_.datasets[i].name)) {
+      nodes_[i]->clock->load(watermarks.at(graph_.datasets[i].name));
     }
   }
 }

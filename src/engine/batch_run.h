@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct BatchPlan {
   std::int64_t id = 0;
   std::int64_t time_us = 0;            ///< what now() gives in this batch
   std::map<std::string, Json> slices;  ///< offsets by source; a source without new rows is missing
+  /// Tables that are as the last batch of this process read them: not read again. Not logged.
+  std::set<std::string> unchanged;
 };
 
 /// Runs batches, one after the other, on the threads of the Database.
@@ -51,7 +54,12 @@ class BatchRun {
     bool idle = false;
   };
   [[nodiscard]] std::vector<Watermark> watermarks() const;
-  /// The watermarks, for the checkpoint; and from there.
+  /// The time of the batch that was run last.
+  [[nodiscard]] std::int64_t last_time_us() const noexcept { return last_time_us_; }
+  /// Whether windows of processing time are over at a time, so that a batch has something to do
+  /// even without new rows.
+  [[nodiscard]] bool is_due(std::int64_t now_us) const;
+  /// The watermarks and the time of the batch, for the checkpoint; and from there.
   [[nodiscard]] Json save_event_time() const;
   void load_event_time(const Json& saved);
 
@@ -66,6 +74,8 @@ class BatchRun {
   void run_stream(std::size_t i);
   void run_table(std::size_t i);
   void give_bounds(std::size_t i);
+  [[nodiscard]] bool is_table_source(std::size_t i) const;
+  [[nodiscard]] bool is_kept(std::size_t i, const BatchPlan& plan) const;
   void end_node(std::size_t i, const BatchPlan& plan);
   void read_source(std::size_t node, std::size_t input, const BatchPlan& plan);
   void read_rows(std::size_t node, const sql::Plan::Input& input, const Schema& schema,
@@ -78,6 +88,7 @@ class BatchRun {
   std::int64_t part_bytes_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::int64_t> given_to_sink_;
+  std::int64_t last_time_us_ = 0;
   std::mutex given_mutex_;  ///< guards the counts of rows handed over
 };
 

@@ -115,10 +115,9 @@ class GraphBuilder {
       const auto& schema = node.source->schema();
       const auto format = node.source->file_format();
       if (node.spec->table) {
-        database_.declare(name, schema, sql::Shape::table, format);
-        if (written_by_sink(name)) {
-          add_scan(i, name);
-        }
+        database_.declare(scan_name(name), schema, sql::Shape::table, format);
+        add_scan(i, scan_name(name));
+        database_.declare(name, schema, sql::Shape::table);
       } else if (readers_of(name) <= 1 && !written_by_sink(name) && !node.spec->watermark) {
         database_.declare(name, schema, sql::Shape::stream, format);
       } else {

@@ -79,6 +79,7 @@ struct Pipeline::Impl {
   void open();
   std::optional<BatchProgress> step();
   std::optional<BatchPlan> plan_batch(BatchProgress& progress);
+  std::optional<Slice> plan_table(SourceNode& node, BatchPlan& plan);
   void execute(const BatchPlan& plan, BatchProgress& progress, Phases& phases);
   std::future<void> start_logging(const std::vector<DatasetCounts>& datasets);
   void log_states();
@@ -97,6 +98,12 @@ struct Pipeline::Impl {
   std::int64_t next_batch = 0;
   std::optional<BatchPlan> unfinished;   ///< planned by an earlier process, not committed
   std::map<std::string, Slice> planned;  ///< of the batch being run, for the progress
+  /// A table as it was read last, by source.
+  struct TableRead {
+    std::int64_t read_us = 0;
+    Slice slice;
+  };
+  std::map<std::string, TableRead> tables;
   std::optional<Steady::time_point> previous_start;
   bool broken = false;  ///< a batch failed: states are half advanced
 };
@@ -184,8 +191,10 @@ void Pipeline::Impl::open() {
   }
   next_batch = recovered.last_committed.value_or(-1) + 1;
   if (recovered.unfinished) {
-    unfinished = BatchPlan{recovered.unfinished->batch, recovered.unfinished->time_us,
-                           recovered.unfinished->slices};
+    unfinished = BatchPlan{recovered.unfinished->batch,
+                           recovered.unfinished->time_us,
+                           recovered.unfinished->slices,
+                           {}};
   }
   opening = !recovered.last_committed && !recovered.unfinished
                 ? "starting afresh; checkpoint " + spec.checkpoint.path
@@ -200,18 +209,48 @@ std::optional<BatchPlan> Pipeline::Impl::plan_batch(BatchProgress& progress) {
   }
   BatchPlan plan;
   plan.id = next_batch;
-  plan.time_us = clock.now_us();
+  plan.time_us = std::max(clock.now_us(), run->last_time_us() + 1);  // never the same twice
   planned.clear();
-  bool news = false;
+  bool news = run->is_due(plan.time_us);
   for (auto& node : graph->sources) {
-    if (auto slice = node.source->plan(plan.time_us)) {
+    auto slice = node.spec->table ? plan_table(node, plan) : node.source->plan(plan.time_us);
+    if (slice) {
       news = news || !node.spec->table;
       plan.slices[node.spec->name] = slice->offsets;
       progress.start_us = plan.time_us;
       planned[node.spec->name] = std::move(*slice);
     }
   }
-  return news ? std::optional(std::move(plan)) : std::nullopt;
+  if (!news) {
+    return std::nullopt;
+  }
+  for (const auto& node : graph->sources) {  // a batch that comes to nothing reads no table
+    if (const auto slice = planned.find(node.spec->name);
+        node.spec->table && slice != planned.end() && !plan.unchanged.contains(node.spec->name)) {
+      tables[node.spec->name] = {plan.time_us, slice->second};
+    }
+  }
+  return plan;
+}
+
+/// What a table is in a batch: as it was, if it need not be looked at yet or has not changed.
+std::optional<Slice> Pipeline::Impl::plan_table(SourceNode& node, BatchPlan& plan) {
+  const auto before = tables.find(node.spec->name);
+  const bool fresh = before != tables.end() && node.spec->refresh &&
+                     plan.time_us - before->second.read_us <
+                         std::chrono::microseconds(*node.spec->refresh).count();
+  if (fresh) {
+    plan.unchanged.insert(node.spec->name);
+    return before->second.slice;
+  }
+  auto slice = node.source->plan(plan.time_us);
+  const bool is_files = node.source->file_format().has_value();
+  if (before != tables.end() && slice && is_files &&
+      slice->offsets == before->second.slice.offsets) {
+    before->second.read_us = plan.time_us;
+    plan.unchanged.insert(node.spec->name);
+  }
+  return slice;
 }
 
 std::optional<BatchProgress> Pipeline::Impl::step() {

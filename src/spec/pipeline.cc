@@ -248,7 +248,13 @@ class Loader {
                            fmt::format("source {}", connector.type()), diagnostics_);
     spec_.sources.push_back({entry.key, entry.at, std::string(connector.type()),
                              endpoint->connection, std::move(parts.rest),
-                             options.as == ReadAs::table, read_watermark(options.watermark, what)});
+                             options.as == ReadAs::table, read_watermark(options.watermark, what),
+                             options.refresh});
+    if (options.as != ReadAs::table && options.refresh) {
+      diagnostics_.error(parts.own.find("refresh")->at,
+                         fmt::format("{} is a stream; `refresh` is for tables", what),
+                         "remove it, or add `as: table`");
+    }
     if (options.as == ReadAs::table && spec_.sources.back().watermark) {
       diagnostics_.error(options.watermark.at,
                          fmt::format("{} is a table, which has no watermark", what),

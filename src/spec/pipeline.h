@@ -38,6 +38,8 @@ struct SourceSpec {
   Node options;           ///< a mapping without `from` and `as`
   bool table = false;     ///< read whole every batch (`as: table`), instead of as a stream
   std::optional<WatermarkSpec> watermark = std::nullopt;
+  /// Of a table: how often it is looked at; none: in every batch.
+  std::optional<std::chrono::milliseconds> refresh = std::nullopt;
 };
 
 struct DatasetSpec {

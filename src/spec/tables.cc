@@ -113,6 +113,11 @@ OptionTable<SourceOptions> source_table() {
       Option<O>{&O::as, "as",
                 "`stream`: a batch sees the rows that are new. `table`: a batch sees all of it, as "
                 "it is then."},
+      Option<O>{&O::refresh, "refresh",
+                "Of a table: how often to look whether it has changed. Files that have not are not "
+                "read again."}
+          .default_text("in every batch")
+          .example("5m"),
       Option<O>{&O::watermark, "watermark",
                 "Event time: how late rows may come, so that windows can be closed."}
           .example("{ column: event_time, delay: 10m }"),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,6 +67,7 @@ struct ConnectionOptions {
 struct SourceOptions {
   Node from;
   ReadAs as = ReadAs::stream;
+  std::optional<std::chrono::milliseconds> refresh;
   Node watermark;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "sql/internal/error.h"
@@ -216,6 +217,26 @@ void Plan::Impl::set_closing() {
       }
     }
   });
+}
+
+bool Plan::is_due(std::int64_t time_us) {
+  RunContext& run = impl_->run;
+  const auto is_open = [](const auto& state) {
+    return state->bound() != nullptr && state->bound()->follows_clock() &&
+           state->first_window() != kAfterAll;
+  };
+  if (std::ranges::none_of(run.states, is_open)) {
+    return false;
+  }
+  bool due = false;
+  run.time_us = time_us;
+  in_transaction(*impl_, [&] {
+    for (const auto& state : run.states) {
+      due = due || (is_open(state) &&
+                    state->bound()->evaluate(*impl_->connection.context) > state->first_window());
+    }
+  });
+  return due;
 }
 
 void Plan::close_windows() {

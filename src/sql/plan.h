@@ -168,6 +168,8 @@ class Plan {
   /// Forgets the windows that give_bounds() closed and the run gave out. At the end of the batch,
   /// before its state is written.
   void close_windows();
+  /// Whether windows of processing time (of now()) would be closed by a batch at this time.
+  [[nodiscard]] bool is_due(std::int64_t time_us);
   /// Runs over what was given, then forgets the input. Throws Error (bad files, failed casts); the
   /// state may then be half advanced and must be restored.
   RunCounts run(Run what, Receiver& to);

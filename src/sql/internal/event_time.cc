@@ -92,6 +92,12 @@ std::optional<idx_t> time_argument(const duckdb::BoundFunctionExpression& call) 
   return std::nullopt;
 }
 
+bool is_now(const duckdb::BoundFunctionExpression& call) {
+  static const std::set<std::string_view> kNow = {"get_current_timestamp", "now",
+                                                  "transaction_timestamp"};
+  return kNow.contains(call.function.name) && call.children.empty();
+}
+
 /// A session is closed, and its rows come out, when the watermark has reached its end; so ends that
 /// are still to come lie beyond it.
 std::optional<TimeBound> session_end(const std::optional<TimeBound>& watermark) {
@@ -123,6 +129,9 @@ std::int64_t TimeBound::evaluate(duckdb::ClientContext& context) const {
   if (input_ != nullptr) {
     const auto bound = input_->bounds.find(column_);
     return bound == input_->bounds.end() ? kNoBound : bound->second;
+  }
+  if (clock_ != nullptr) {
+    return *clock_ + 1;
   }
   if (expression_ != nullptr) {
     const std::int64_t time = of_[0].evaluate(context);
@@ -165,6 +174,10 @@ std::int64_t TimeBound::delay_us() const {
   return delay;
 }
 
+bool TimeBound::follows_clock() const {
+  return clock_ != nullptr || std::ranges::any_of(of_, &TimeBound::follows_clock);
+}
+
 std::optional<TimeBound> EventTimeFinder::find(const Expression& expression,
                                                LogicalOperator& below) const {
   switch (expression.GetExpressionClass()) {
@@ -178,6 +191,9 @@ std::optional<TimeBound> EventTimeFinder::find(const Expression& expression,
     }
     case ExpressionClass::BOUND_FUNCTION: {
       const auto& call = expression.Cast<duckdb::BoundFunctionExpression>();
+      if (is_now(call)) {
+        return TimeBound(time_us_);
+      }
       const auto time = time_argument(call);
       return time ? apply(expression, *call.children[*time], below) : std::nullopt;
     }

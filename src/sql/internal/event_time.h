@@ -22,6 +22,8 @@ class TimeBound {
  public:
   /// A column of an input.
   TimeBound(std::shared_ptr<Input> input, std::size_t column);
+  /// now(), of which no batch to come has a value that is not later. `time_us`: the batch's.
+  explicit TimeBound(const std::int64_t* time_us) : clock_(time_us) {}
   /// A function of `of`: `expression`, in which column 0 stands for it. A list: its least element.
   TimeBound(TimeBound of, std::shared_ptr<const duckdb::Expression> expression);
   /// `of` and so much more, in its unit.
@@ -33,12 +35,15 @@ class TimeBound {
   [[nodiscard]] std::int64_t evaluate(duckdb::ClientContext& context) const;
   /// How far behind the newest row a row may come, in microseconds.
   [[nodiscard]] std::int64_t delay_us() const;
+  /// Whether it moves with the batches' times, whatever rows come.
+  [[nodiscard]] bool follows_clock() const;
 
  private:
   std::shared_ptr<Input> input_;
   std::size_t column_ = 0;
   std::vector<TimeBound> of_;
   std::shared_ptr<const duckdb::Expression> expression_;
+  const std::int64_t* clock_ = nullptr;
   std::int64_t more_ = 0;
   WatermarkPolicy policy_ = WatermarkPolicy::min;
 };
@@ -46,9 +51,10 @@ class TimeBound {
 /// Finds the bounds of columns of a plan, before or after the optimizer and the rewrite.
 class EventTimeFinder {
  public:
-  EventTimeFinder(const std::vector<std::shared_ptr<Input>>& inputs, WatermarkPolicy policy,
-                  Database::Windows windows)
-      : inputs_(inputs), policy_(policy), windows_(windows) {}
+  /// `time_us`: where the batch's time will be.
+  EventTimeFinder(const std::vector<std::shared_ptr<Input>>& inputs, const std::int64_t& time_us,
+                  WatermarkPolicy policy, Database::Windows windows)
+      : inputs_(inputs), time_us_(&time_us), policy_(policy), windows_(windows) {}
 
   /// What the references to a CTE stand for.
   void define_cte(duckdb::idx_t index, duckdb::LogicalOperator& definition) {
@@ -73,6 +79,7 @@ class EventTimeFinder {
                                                duckdb::LogicalOperator& below) const;
 
   const std::vector<std::shared_ptr<Input>>& inputs_;
+  const std::int64_t* time_us_;
   WatermarkPolicy policy_;
   Database::Windows windows_;
   std::map<duckdb::idx_t, duckdb::LogicalOperator*> ctes_;

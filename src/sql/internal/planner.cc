@@ -173,7 +173,9 @@ duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
 
 void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Windows windows,
            Plan::Impl& plan) {
-  const auto make_finder = [&] { return EventTimeFinder(plan.run.inputs, policy, windows); };
+  const auto make_finder = [&] {
+    return EventTimeFinder(plan.run.inputs, plan.run.time_us, policy, windows);
+  };
   auto statement = parse_select(context, plan.sql);
   duckdb::Planner planner(context);
   planner.CreatePlan(statement->Copy());

@@ -161,7 +161,7 @@ class TopN {
       replacer.replacement_bindings.emplace_back(ColumnBinding(window.window_index, e),
                                                  ColumnBinding(out, output.size()));
     }
-    fields[0] = sort_key(call, fields);
+    fields[0] = sort_key(call);
     build(call, std::move(fields), std::move(output), {projected, groups, rows, out});
     replacer.stop_operator = slot_.get();
     replacer.VisitOperator(root_);
@@ -216,17 +216,12 @@ class TopN {
     return call;
   }
 
-  /// Bytes that order rows by ORDER BY, and then by their columns.
-  duckdb::unique_ptr<Expression> sort_key(const duckdb::BoundWindowExpression& call,
-                                          const Expressions& fields) {
+  /// Bytes that order rows by ORDER BY. Among equals the other fields of the struct decide.
+  duckdb::unique_ptr<Expression> sort_key(const duckdb::BoundWindowExpression& call) {
     Expressions arguments;
     for (const auto& order : call.orders) {
       arguments.push_back(order.expression->Copy());
       arguments.push_back(constant(duckdb::Value(order.GetOrderModifier())));
-    }
-    for (std::size_t f = 1; f < fields.size(); ++f) {
-      arguments.push_back(fields[f]->Copy());
-      arguments.push_back(constant(duckdb::Value("ASC NULLS LAST")));
     }
     return call_function("create_sort_key", std::move(arguments));
   }

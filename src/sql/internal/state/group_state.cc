@@ -19,12 +19,16 @@ void GroupState::begin_epoch(std::uint64_t epoch) {
   late_ = {};
 }
 
+bool GroupState::is_full(const StateTable& table) {
+  const auto forgotten = table.touch().forgotten();
+  const auto rows = table.rows() + forgotten;
+  return rows >= kSharedRows || (rows >= kFewRows && 2 * forgotten >= rows);
+}
+
 StateTable& GroupState::table(Partition& partition, Window window) {
   auto& home = partition.homes[window];
   if (home == nullptr) {
-    const bool shares = !partition.tables.empty() &&
-                        (!spec_.windowed || partition.tables.back()->rows() < kSharedRows);
-    if (!shares) {
+    if (partition.tables.empty() || (spec_.windowed && is_full(*partition.tables.back()))) {
       partition.tables.push_back(std::make_unique<StateTable>(context_, spec_, /*local=*/false));
     }
     home = partition.tables.back().get();
@@ -145,6 +149,16 @@ std::int64_t GroupState::bytes() const {
     bytes += table->bytes();
   }
   return bytes;
+}
+
+Window GroupState::first_window() const {
+  Window first = kAfterAll;
+  for (const auto& partition : partitions_) {
+    if (!partition->homes.empty()) {
+      first = std::min(first, partition->homes.begin()->first);
+    }
+  }
+  return first;
 }
 
 std::int64_t GroupState::windows() const {

@@ -73,6 +73,8 @@ class GroupState {
   [[nodiscard]] std::int64_t touched() const;
   [[nodiscard]] std::int64_t bytes() const;
   [[nodiscard]] std::int64_t windows() const;
+  /// The first open window; kAfterAll: there is none.
+  [[nodiscard]] Window first_window() const;
 
   /// Pre-aggregating did not pay: leave it alone for some epochs. Thread-safe.
   void skip_preaggregation() noexcept { skip_until_ = epoch_ + kSkippedEpochs; }
@@ -80,8 +82,12 @@ class GroupState {
 
  private:
   static constexpr std::uint64_t kSkippedEpochs = 32;
-  // A table with more groups than this gets no further windows.
+  // A table with so many rows gets no further windows; nor one with so few, once most of them are
+  // forgotten: it would never die.
   static constexpr duckdb::idx_t kSharedRows = 16'384;
+  static constexpr duckdb::idx_t kFewRows = 1024;
+
+  [[nodiscard]] static bool is_full(const StateTable& table);
 
   void forget_before(Partition& partition, Window bound);
 

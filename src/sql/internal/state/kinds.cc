@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "sql/internal/windows.h"
+
 namespace millrace::sql {
 
 namespace {
@@ -108,6 +110,9 @@ bool can_combine(const BoundAggregateExpression& aggregate) {
 
 std::optional<std::string> cannot_keep(const BoundAggregateExpression& aggregate) {
   const std::string& name = aggregate.function.name;
+  if (is_session_function(name)) {
+    return "use FROM session(stream, time, gap, key) instead";
+  }
   if (aggregate.order_bys != nullptr) {
     return fmt::format(
         "{}(... ORDER BY ...) over a stream can't be kept from batch to batch: computing its "

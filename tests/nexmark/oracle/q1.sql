@@ -1,0 +1,1 @@
+SELECT auction, bidder, CAST(0.908 AS DECIMAL(4, 3)) * price AS price, dateTime, extra FROM bid
