@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -26,9 +27,16 @@ struct WatermarkSpec {
 /// Which of several watermarks counts where their rows meet.
 enum class WatermarkPolicy : std::uint8_t { min, max };
 
-/// For columns with an event time, by their place in a schema: how far behind the newest row a row
-/// may come before it is late, in microseconds.
-using EventTimes = std::map<std::size_t, std::int64_t>;
+/// What is known of a column with an event time.
+struct EventTime {
+  /// How far behind the newest row a row may come before it is late.
+  std::int64_t delay_us = 0;
+  /// What the column's bound would be at each of a list of times (sql/ has it), from which follows
+  /// which of several columns is the finer one. Empty: those times.
+  std::vector<std::int64_t> trial = {};
+};
+/// By the columns' places in a schema.
+using EventTimes = std::map<std::size_t, EventTime>;
 
 /// For columns with an event time, by their place in a schema: no value that is still to come is
 /// less than this (in the column's own unit: microseconds, or days of a DATE).

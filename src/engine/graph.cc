@@ -251,7 +251,7 @@ class GraphBuilder {
   static EventTimes event_times_of(const DatasetNode& node) {
     auto times = node.plan->event_times();
     if (node.watermark != nullptr) {
-      times[node.time_column] = std::chrono::microseconds(node.watermark->delay).count();
+      times[node.time_column] = {std::chrono::microseconds(node.watermark->delay).count()};
     }
     return times;
   }

@@ -205,7 +205,7 @@ Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
       return all;
     case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
       return aggregated(all,
-                        event_times_.window_of(op.Cast<duckdb::LogicalAggregate>()).has_value());
+                        event_times_.windows_of(op.Cast<duckdb::LogicalAggregate>()).has_value());
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
     case LogicalOperatorType::LOGICAL_DELIM_JOIN:
     case LogicalOperatorType::LOGICAL_ANY_JOIN:

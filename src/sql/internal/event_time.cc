@@ -24,6 +24,27 @@ using duckdb::LogicalType;
 using duckdb::LogicalTypeId;
 using duckdb::Value;
 
+/// Times to try bounds at: any will do that tell windows of usual sizes apart.
+const std::vector<std::int64_t>& trial_times() {
+  static const std::vector<std::int64_t> kTimes = [] {
+    constexpr std::int64_t kSecond = 1'000'000;
+    constexpr std::pair<std::int64_t, int> kSteps[] = {{kSecond / 100, 60},
+                                                       {kSecond, 130},
+                                                       {60 * kSecond, 130},
+                                                       {3600 * kSecond, 100},
+                                                       {86'400 * kSecond, 200}};
+    std::vector<std::int64_t> times;
+    std::int64_t time = 1'710'073'800 * kSecond;
+    for (const auto& [step, count] : kSteps) {
+      for (int i = 0; i < count; ++i, time += step) {
+        times.push_back(time);
+      }
+    }
+    return times;
+  }();
+  return kTimes;
+}
+
 bool is_time(const LogicalType& type) {
   switch (type.id()) {
     case LogicalTypeId::DATE:
@@ -110,6 +131,14 @@ bool cast_keeps_order(const LogicalType& from, const LogicalType& to) {
 
 }  // namespace
 
+std::vector<std::int64_t> TimeBound::try_out(duckdb::ClientContext& context) const {
+  std::vector<std::int64_t> bounds;
+  for (std::size_t i = 0; i < trial_times().size(); ++i) {
+    bounds.push_back(evaluate(context, i));
+  }
+  return bounds;
+}
+
 TimeBound::TimeBound(std::shared_ptr<Input> input, std::size_t column)
     : input_(std::move(input)), column_(column) {}
 
@@ -125,16 +154,21 @@ TimeBound::TimeBound(TimeBound of, std::int64_t more) : more_(more) {
 TimeBound::TimeBound(std::vector<TimeBound> of, WatermarkPolicy policy)
     : of_(std::move(of)), policy_(policy) {}
 
-std::int64_t TimeBound::evaluate(duckdb::ClientContext& context) const {
+std::int64_t TimeBound::evaluate(duckdb::ClientContext& context,
+                                 std::optional<std::size_t> trial) const {
   if (input_ != nullptr) {
+    if (trial) {
+      const auto& tried = input_->declared->event_times.at(column_).trial;
+      return tried.empty() ? trial_times()[*trial] : tried[*trial];
+    }
     const auto bound = input_->bounds.find(column_);
     return bound == input_->bounds.end() ? kNoBound : bound->second;
   }
   if (clock_ != nullptr) {
-    return *clock_ + 1;
+    return trial ? trial_times()[*trial] : *clock_ + 1;
   }
   if (expression_ != nullptr) {
-    const std::int64_t time = of_[0].evaluate(context);
+    const std::int64_t time = of_[0].evaluate(context, trial);
     if (time == kNoBound || time == kIdle) {
       return time;
     }
@@ -147,13 +181,13 @@ std::int64_t TimeBound::evaluate(duckdb::ClientContext& context) const {
     return bound_of(duckdb::ExpressionExecutor::EvaluateScalar(context, *call));
   }
   if (more_ != 0) {
-    const std::int64_t time = of_[0].evaluate(context);
+    const std::int64_t time = of_[0].evaluate(context, trial);
     return time == kNoBound || time == kIdle ? time : time + more_;
   }
   // Who is idle does not hold the others back.
   std::int64_t bound = kIdle;
   for (const TimeBound& each : of_) {
-    const std::int64_t other = each.evaluate(context);
+    const std::int64_t other = each.evaluate(context, trial);
     if (bound == kIdle || other == kIdle) {
       bound = std::min(bound, other);
     } else {
@@ -166,7 +200,7 @@ std::int64_t TimeBound::evaluate(duckdb::ClientContext& context) const {
 std::int64_t TimeBound::delay_us() const {
   std::int64_t delay = 0;
   if (input_ != nullptr) {
-    delay = input_->declared->event_times.at(column_);
+    delay = input_->declared->event_times.at(column_).delay_us;
   }
   for (const TimeBound& each : of_) {
     delay = std::max(delay, each.delay_us());
@@ -278,7 +312,12 @@ std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
       return find(binding, *op.children[1]);
     case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY: {
       auto& aggregate = op.Cast<duckdb::LogicalAggregate>();
-      return binding.table_index == aggregate.group_index && window_of(aggregate)
+      if (binding.table_index != aggregate.group_index) {
+        return std::nullopt;
+      }
+      const auto windows = windows_of(aggregate);
+      return windows &&
+                     std::ranges::find(windows->times, binding.column_index) != windows->times.end()
                  ? find(*aggregate.groups[binding.column_index], *op.children[0])
                  : std::nullopt;
     }
@@ -298,7 +337,8 @@ std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
       }
       if (auto* stateful = dynamic_cast<LogicalStatefulAggregate*>(&op)) {
         const auto& aggregate = stateful->aggregate();
-        return binding.table_index == aggregate.group_index && stateful->window()
+        return binding.table_index == aggregate.group_index &&
+                       stateful->has_time(binding.column_index)
                    ? find(*aggregate.groups[binding.column_index], *op.children[0])
                    : std::nullopt;
       }
@@ -306,6 +346,7 @@ std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
     case LogicalOperatorType::LOGICAL_FILTER:
     case LogicalOperatorType::LOGICAL_DISTINCT:
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
+    case LogicalOperatorType::LOGICAL_DELIM_JOIN:
     case LogicalOperatorType::LOGICAL_ANY_JOIN:
     case LogicalOperatorType::LOGICAL_CROSS_PRODUCT:
       return of_child_with_it();
@@ -314,16 +355,50 @@ std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
   }
 }
 
-std::optional<idx_t> EventTimeFinder::window_of(duckdb::LogicalAggregate& aggregate) const {
+std::optional<EventTimeFinder::Windows> EventTimeFinder::windows_of(
+    duckdb::LogicalAggregate& aggregate) const {
+  std::vector<std::pair<idx_t, TimeBound>> found;
   for (idx_t g = 0; g < aggregate.groups.size() && windows_ == Database::Windows::close; ++g) {
     const bool in_all_sets = std::ranges::all_of(aggregate.grouping_sets,
                                                  [g](const auto& set) { return set.contains(g); });
     const auto& group = *aggregate.groups[g];
-    if (in_all_sets && can_be_bound(group.return_type) && find(group, *aggregate.children[0])) {
-      return g;
+    if (in_all_sets && can_be_bound(group.return_type)) {
+      if (auto bound = find(group, *aggregate.children[0])) {
+        found.emplace_back(g, std::move(*bound));
+      }
     }
   }
-  return std::nullopt;
+  if (found.empty()) {
+    return std::nullopt;
+  }
+  return found.size() == 1 ? Windows{found[0].first, {found[0].first}} : finest(found);
+}
+
+/// A group comes out when the closing column has passed it, so the bound of another column holds
+/// only if it never moves alone: a day's, if hours close; not an hour's, if days do. What moves
+/// when is found by trying times.
+EventTimeFinder::Windows EventTimeFinder::finest(
+    const std::vector<std::pair<idx_t, TimeBound>>& found) const {
+  std::vector<std::vector<bool>> moves(found.size());
+  for (std::size_t f = 0; f < found.size(); ++f) {
+    const auto bounds = found[f].second.try_out(context_);
+    for (std::size_t i = 1; i < bounds.size(); ++i) {
+      moves[f].push_back(bounds[i] != bounds[i - 1]);
+    }
+  }
+  const auto closing = std::ranges::max_element(
+      moves, {}, [](const auto& each) { return std::ranges::count(each, true); });
+  Windows windows{found[static_cast<std::size_t>(closing - moves.begin())].first, {}};
+  for (std::size_t f = 0; f < found.size(); ++f) {
+    bool moves_alone = false;
+    for (std::size_t i = 0; i < closing->size(); ++i) {
+      moves_alone = moves_alone || (moves[f][i] && !(*closing)[i]);
+    }
+    if (!moves_alone) {
+      windows.times.push_back(found[f].first);
+    }
+  }
+  return windows;
 }
 
 }  // namespace millrace::sql

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "sql/internal/duckdb.h"
@@ -31,8 +32,12 @@ class TimeBound {
   /// Rows of several streams in one.
   TimeBound(std::vector<TimeBound> of, WatermarkPolicy policy);
 
-  /// The bound now: kNoBound and kIdle as for inputs.
-  [[nodiscard]] std::int64_t evaluate(duckdb::ClientContext& context) const;
+  /// The bound now: kNoBound and kIdle as for inputs. Or what it would be at one of the
+  /// times of a trial.
+  [[nodiscard]] std::int64_t evaluate(duckdb::ClientContext& context,
+                                      std::optional<std::size_t> trial = std::nullopt) const;
+  /// The bounds at all times of a trial.
+  [[nodiscard]] std::vector<std::int64_t> try_out(duckdb::ClientContext& context) const;
   /// How far behind the newest row a row may come, in microseconds.
   [[nodiscard]] std::int64_t delay_us() const;
   /// Whether it moves with the batches' times, whatever rows come.
@@ -52,9 +57,13 @@ class TimeBound {
 class EventTimeFinder {
  public:
   /// `time_us`: where the batch's time will be.
-  EventTimeFinder(const std::vector<std::shared_ptr<Input>>& inputs, const std::int64_t& time_us,
-                  WatermarkPolicy policy, Database::Windows windows)
-      : inputs_(inputs), time_us_(&time_us), policy_(policy), windows_(windows) {}
+  EventTimeFinder(duckdb::ClientContext& context, const std::vector<std::shared_ptr<Input>>& inputs,
+                  const std::int64_t& time_us, WatermarkPolicy policy, Database::Windows windows)
+      : context_(context),
+        inputs_(inputs),
+        time_us_(&time_us),
+        policy_(policy),
+        windows_(windows) {}
 
   /// What the references to a CTE stand for.
   void define_cte(duckdb::idx_t index, duckdb::LogicalOperator& definition) {
@@ -65,9 +74,15 @@ class EventTimeFinder {
                                               duckdb::LogicalOperator& op) const;
   [[nodiscard]] std::optional<TimeBound> find(const duckdb::Expression& expression,
                                               duckdb::LogicalOperator& below) const;
-  /// The group column that closes the groups of an aggregation; nullopt: none does, or windows are
-  /// to be kept.
-  [[nodiscard]] std::optional<duckdb::idx_t> window_of(duckdb::LogicalAggregate& aggregate) const;
+  /// The group column that closes the groups of an aggregation, and those whose bounds hold for the
+  /// groups that are still to come out.
+  struct Windows {
+    duckdb::idx_t column;
+    std::vector<duckdb::idx_t> times;
+  };
+  /// Of several columns of event time the finest closes. nullopt: none does, or windows are to be
+  /// kept.
+  [[nodiscard]] std::optional<Windows> windows_of(duckdb::LogicalAggregate& aggregate) const;
 
  private:
   [[nodiscard]] std::optional<TimeBound> find_scanned(const duckdb::LogicalGet& get,
@@ -78,6 +93,9 @@ class EventTimeFinder {
                                                const duckdb::Expression& time,
                                                duckdb::LogicalOperator& below) const;
 
+  [[nodiscard]] Windows finest(const std::vector<std::pair<duckdb::idx_t, TimeBound>>& found) const;
+
+  duckdb::ClientContext& context_;
   const std::vector<std::shared_ptr<Input>>& inputs_;
   const std::int64_t* time_us_;
   WatermarkPolicy policy_;

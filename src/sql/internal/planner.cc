@@ -147,8 +147,13 @@ void find_event_times(LogicalOperator& root, const EventTimeFinder& finder, Plan
   const auto bindings = root.GetColumnBindings();
   for (std::size_t c = 0; c < plan.schema.size(); ++c) {
     if (auto bound = finder.find(bindings[c], root)) {
-      plan.event_times[c] = bound->delay_us();
+      plan.event_times[c].delay_us = bound->delay_us();
       plan.output_bounds.emplace(c, std::move(*bound));
+    }
+  }
+  for (auto& [column, time] : plan.event_times) {
+    if (plan.event_times.size() > 1) {  // else there is nothing to compare with
+      time.trial = plan.output_bounds.at(column).try_out(*plan.connection.context);
     }
   }
 }
@@ -174,7 +179,7 @@ duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
 void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Windows windows,
            Plan::Impl& plan) {
   const auto make_finder = [&] {
-    return EventTimeFinder(plan.run.inputs, plan.run.time_us, policy, windows);
+    return EventTimeFinder(context, plan.run.inputs, plan.run.time_us, policy, windows);
   };
   auto statement = parse_select(context, plan.sql);
   duckdb::Planner planner(context);

@@ -75,8 +75,10 @@ class Rewriter {
     }
     auto& aggregate = slot->Cast<duckdb::LogicalAggregate>();
     std::optional<LogicalStatefulAggregate::Windows> windows;
-    if (const auto column = event_times_.window_of(aggregate)) {
-      windows.emplace(*column, *event_times_.find(*aggregate.groups[*column], *slot->children[0]));
+    if (const auto found = event_times_.windows_of(aggregate)) {
+      windows.emplace(found->column,
+                      *event_times_.find(*aggregate.groups[found->column], *slot->children[0]),
+                      found->times);
     }
     slot = duckdb::make_uniq<LogicalStatefulAggregate>(std::move(slot), run_, std::move(windows));
     slot->ResolveOperatorTypes();

@@ -48,18 +48,20 @@ struct AggregateGlobalSource final : duckdb::GlobalSourceState {
   std::deque<TouchList::Rows> gathered;  // of several windows
   std::atomic<idx_t> next = 0;
 
-  /// The rows of a table's windows before `end`, or those of them that this batch touched.
-  void add_windows(const Set& set, const StateTable& table, bool all, Window end) {
+  /// The rows of a table's windows before `bound` (of all, if there is none), or those of them that
+  /// this batch touched.
+  void add_windows(const Set& set, const StateTable& table, bool all, std::optional<Window> bound) {
     const auto& windows = table.touch().windows();
+    const auto end = bound ? windows.lower_bound(*bound) : windows.end();
     const auto rows_of = [all](const TouchList::Lists& lists) -> const TouchList::Rows& {
       return all ? lists.rows : lists.touched;
     };
-    if (windows.size() == 1 && windows.begin()->first < end) {
+    if (windows.size() == 1 && end == windows.end()) {
       add(set, table, rows_of(windows.begin()->second));
       return;
     }
     TouchList::Rows& some = gathered.emplace_back();
-    for (auto window = windows.begin(); window != windows.end() && window->first < end; ++window) {
+    for (auto window = windows.begin(); window != end; ++window) {
       const auto& rows = rows_of(window->second);
       some.insert(some.end(), rows.begin(), rows.end());
     }
@@ -154,10 +156,11 @@ duckdb::unique_ptr<duckdb::GlobalSourceState> PhysicalStatefulAggregate::GetGlob
   for (const Set& set : layout_.sets) {
     if (mode == Run::update) {
       for (const StateTable* table : set.state->active()) {
-        global->add_windows(set, *table, /*all=*/false, kAfterAll);
+        global->add_windows(set, *table, /*all=*/false, std::nullopt);
       }
     } else if (mode == Run::complete || mode == Run::finish) {
-      const Window end = mode == Run::complete ? kAfterAll : set.state->closing_before();
+      const auto end =
+          mode == Run::complete ? std::nullopt : std::optional(set.state->closing_before());
       for (const StateTable* table : set.state->tables()) {
         global->add_windows(set, *table, /*all=*/true, end);
       }

@@ -1,6 +1,7 @@
 // Grouped aggregation that keeps its state from batch to batch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   struct Windows {
     duckdb::idx_t column;
     TimeBound bound;
+    std::vector<duckdb::idx_t> times;  // group columns whose bounds hold for what is to come out
   };
   LogicalStatefulAggregate(duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run,
                            std::optional<Windows> windows);
@@ -29,6 +31,9 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   /// The group column that is the window; nullopt: groups are kept for good.
   [[nodiscard]] std::optional<duckdb::idx_t> window() const {
     return windows_ ? std::optional(windows_->column) : std::nullopt;
+  }
+  [[nodiscard]] bool has_time(duckdb::idx_t group) const {
+    return windows_ && std::ranges::find(windows_->times, group) != windows_->times.end();
   }
   /// What it gives goes into other state: only what is final may.
   void set_below() noexcept { below_ = true; }

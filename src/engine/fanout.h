@@ -1,0 +1,43 @@
+// The inside of BatchRun: a dataset during a batch, and where its rows go.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/batch_run.h"
+#include "engine/event_clock.h"
+
+namespace millrace {
+
+/// Hands the rows of one run of one dataset to its sinks and readers.
+class Fanout final : public sql::Receiver {
+ public:
+  Fanout(BatchRun& run, std::size_t dataset, OutputMode mode);
+  std::unique_ptr<SinkWriter> writer() override;
+
+ private:
+  friend class FanoutWriter;
+  BatchRun& run_;
+  std::size_t dataset_;
+  std::vector<std::size_t> sinks_;
+  std::vector<std::size_t> fed_;  ///< readers that take each chunk at once
+  bool gathers_ = false;          ///< for the other readers
+  bool parts_ = false;            ///< these can take what was gathered in parts
+};
+
+/// A dataset during a batch.
+struct BatchRun::Node {
+  std::mutex handing_on;  ///< held by the thread that runs the readers over its part
+  std::mutex running;     ///< held while the plan runs: parts may come from several threads
+  std::mutex gathering;
+  std::shared_ptr<sql::Batch> gathered;  ///< rows for readers that were not handed on in parts
+  std::unique_ptr<Fanout> fed_to;        ///< where the rows go that come out of a fed dataset
+  std::unique_ptr<sql::Feed> feed;       ///< open while the datasets before it run
+  std::unique_ptr<EventClock> clock;     ///< of the watermark that is declared for its rows
+  TimeBounds bounds;                     ///< what is known of the values to come, by column
+  bool needed = false;                   ///< some sink depends on it
+  DatasetCounts counts;
+};
+
+}  // namespace millrace
