@@ -56,8 +56,8 @@ def inlined(step):
 class Grammar:
     """`streams`: what the steps begin with; `marks`: the names of the sources that have a watermark."""
 
-    def __init__(self, rng, unit, streams, dim, policy, marks, second_time=False):
-        self.rng, self.unit, self.dim, self.policy, self.second_time = rng, unit, dim, policy, second_time
+    def __init__(self, rng, unit, streams, dim, policy, marks):
+        self.rng, self.unit, self.dim, self.policy = rng, unit, dim, policy
         self.sources, self.steps, self.names = streams, [], 0
         # A row's own columns say how far watermarks were before its batch; where they are at the end is known later.
         self.row_bounds = {name: f"_w_{name}" for name in marks}
@@ -324,8 +324,10 @@ class Grammar:
         if way.endswith("table") and step.inline:
             way = way.split()[0]
         made = (self.hops if way.startswith("hop") else self.tumbles)(step, time, way)
-        if self.second_time and way != "plain" and time.type == "TS":
-            made["keys"].append((time.name, Col(time.name, time.type, time.bound)))
+        if way != "plain" and time.type == "TS" and self.chance(0.2):
+            # The finest time closes groups: the event time itself, and not its window.
+            made["closing"] = Col(time.name, time.type, time.bound)
+            made["keys"].append((time.name, made["closing"]))
         return self.windowed(step, made)
 
     def tumbles(self, step, time, way):
@@ -377,7 +379,8 @@ class Grammar:
         window, keys = made["window"], made["keys"] + self.keys_of(step, 2)
         inside = [c for c in step.cols]
         calls, having = self.calls(inside)
-        sets = bool(keys) and self.chance(0.15)
+        closing = made.get("closing", window)
+        sets = bool(keys) and closing is window and self.chance(0.15)
         group, more = self.grouped(keys, [("", window)], sets)
         shown = self.chance(0.93)
         tail = [f"{t} AS {c.name}" for t, c in keys] + [f"{t} AS {c.name}" for t, c in calls] + more
@@ -398,11 +401,11 @@ class Grammar:
             conditions = [c for c in (having, closed) if c]
             return f"SELECT {items} FROM {rows}{group}" + (f" HAVING {' AND '.join(conditions)}" if conditions else "")
 
-        timely = f"(SELECT * FROM {made['rows']} WHERE {self.in_time(step, window.name, window.bound)})"
+        timely = f"(SELECT * FROM {made['rows']} WHERE {self.in_time(step, closing.name, closing.bound)})"
         whole = made["rows"] if made["nulls"] else f"(SELECT * FROM {made['rows']} WHERE {window.name} IS NOT NULL)"
         updates = shown and not sets and (not having or ">" in having)
         return Step(self.new("d"), cols, True, [step], sql,
-                    oracle(timely, f"{window.name} < {window.bound(self.last_bounds)}"), oracle(timely, ""),
+                    oracle(timely, f"{closing.name} < {closing.bound(self.last_bounds)}"), oracle(timely, ""),
                     oracle(whole, ""), key=[window.name] + [c.name for _, c in keys] if updates else [],
                     aggregates=True)
 
