@@ -129,7 +129,8 @@ GetBytes Pieces::get() {
 
 void expect_rows_add_up(const RunCounts& counts) {
   EXPECT_EQ(counts.scanned + counts.expanded + counts.emitted,
-            counts.absorbed + counts.filtered + counts.cut + counts.out);
+            counts.absorbed + counts.filtered + counts.cut + counts.out + counts.duplicates +
+                counts.late.rows);
 }
 
 }  // namespace millrace::sql::testing
