@@ -51,9 +51,8 @@ BatchRun::BatchRun(Graph& graph, Quarantine* quarantine, std::int64_t part_bytes
       quarantine_(quarantine),
       part_bytes_(part_bytes),
       given_to_sink_(graph.sinks.size(), 0) {
-  for (std::size_t i = 0; i < graph.datasets.size(); i++) {
+  for (const auto& node : graph.datasets) {
     nodes_.push_back(std::make_unique<Node>());
-    const auto& node = graph.datasets[i];
     if (node.watermark != nullptr) {
       nodes_.back()->clock =
           std::make_unique<EventClock>(*node.watermark, node.time_column, node.partition_column);

@@ -63,23 +63,26 @@ INSTANTIATE_TEST_SUITE_P(Threads, EventTimeTest, ::testing::Values(1, 2),
                          [](const auto& threads) { return fmt::format("{}", threads.param); });
 
 const std::vector<std::string> kQueries = {
-    "SELECT tumble(ts, INTERVAL 7 SECONDS) AS w, k, count(*) AS n, sum(v) AS s FROM events GROUP "
-    "BY "
-    "ALL",
-    "SELECT tumble(ts, INTERVAL 30 SECONDS) AS w, count(DISTINCT k) AS ks, min(k) AS least, "
-    "list_sort(list(v)) AS l, median(v) AS m FROM events GROUP BY ALL",
-    "SELECT window_start, window_end, k, max(v) AS m FROM hop(events, ts, INTERVAL 20 SECONDS, "
-    "INTERVAL 6 SECONDS, \"offset\" := INTERVAL 1 SECOND) GROUP BY ALL",
-    "SELECT DISTINCT ON (k, v % 7, date_trunc('minute', ts)) date_trunc('minute', ts) AS t, k, v % "
-    "7 AS r FROM events",
-    "SELECT k, window_start, window_end, count(*) AS n, list_sort(list(v)) AS l FROM "
-    "session(events, ts, INTERVAL 900 MILLISECONDS, k) GROUP BY ALL",
-    "SELECT w, k, v, id FROM (SELECT *, row_number() OVER (PARTITION BY w ORDER BY v DESC, id, k) "
-    "AS n FROM (SELECT tumble(ts, INTERVAL 9 SECONDS) AS w, * FROM events)) WHERE n <= 4",
-    "SELECT tumble(w, INTERVAL 1 MINUTE) AS m, sum(n) AS n FROM (SELECT tumble(ts, INTERVAL 5 "
-    "SECONDS) AS w, k, count(*) AS n FROM events GROUP BY ALL) GROUP BY ALL",
-    "SELECT date_trunc('minute', ts) AS w, grouping(k) AS g, k, count(*) AS n FROM events GROUP BY "
-    "GROUPING SETS ((w, k), (w))"};
+    R"(SELECT tumble(ts, INTERVAL 7 SECONDS) AS w, k, count(*) AS n, sum(v) AS s
+       FROM events GROUP BY ALL)",
+    R"(SELECT tumble(ts, INTERVAL 30 SECONDS) AS w, count(DISTINCT k) AS ks, min(k) AS least,
+              list_sort(list(v)) AS l, median(v) AS m
+       FROM events GROUP BY ALL)",
+    R"(SELECT window_start, window_end, k, max(v) AS m
+       FROM hop(events, ts, INTERVAL 20 SECONDS, INTERVAL 6 SECONDS,
+                "offset" := INTERVAL 1 SECOND) GROUP BY ALL)",
+    R"(SELECT DISTINCT ON (k, v % 7, date_trunc('minute', ts))
+              date_trunc('minute', ts) AS t, k, v % 7 AS r FROM events)",
+    R"(SELECT k, window_start, window_end, count(*) AS n, list_sort(list(v)) AS l
+       FROM session(events, ts, INTERVAL 900 MILLISECONDS, k) GROUP BY ALL)",
+    R"(SELECT w, k, v, id
+       FROM (SELECT *, row_number() OVER (PARTITION BY w ORDER BY v DESC, id, k) AS n
+             FROM (SELECT tumble(ts, INTERVAL 9 SECONDS) AS w, * FROM events)) WHERE n <= 4)",
+    R"(SELECT tumble(w, INTERVAL 1 MINUTE) AS m, sum(n) AS n
+       FROM (SELECT tumble(ts, INTERVAL 5 SECONDS) AS w, k, count(*) AS n
+             FROM events GROUP BY ALL) GROUP BY ALL)",
+    R"(SELECT date_trunc('minute', ts) AS w, grouping(k) AS g, k, count(*) AS n
+       FROM events GROUP BY GROUPING SETS ((w, k), (w)))"};
 
 TEST_P(EventTimeTest, StateReadBackGoesOnAsIfNothingHadHappened) {
   for (const std::string& sql : kQueries) {

@@ -133,6 +133,7 @@ bool cast_keeps_order(const LogicalType& from, const LogicalType& to) {
 
 std::vector<std::int64_t> TimeBound::try_out(duckdb::ClientContext& context) const {
   std::vector<std::int64_t> bounds;
+  bounds.reserve(trial_times().size());
   for (std::size_t i = 0; i < trial_times().size(); ++i) {
     bounds.push_back(evaluate(context, i));
   }

@@ -203,7 +203,7 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Win
   for (const LogicalStateful* stateful : found) {
     const auto* distinct = dynamic_cast<const LogicalDeduplicate*>(stateful);
     if (distinct != nullptr && !distinct->forgets()) {
-      plan.warnings.push_back(kDistinctGrows);
+      plan.warnings.emplace_back(kDistinctGrows);
     }
   }
   find_refusals(*root, found, nature, plan);

@@ -240,7 +240,7 @@ void register_sessions(duckdb::ExtensionLoader& loader) {
 }
 
 void register_function(duckdb::ExtensionLoader& loader, const char* name, idx_t intervals,
-                       bool list, duckdb::scalar_function_t function) {
+                       bool list, const duckdb::scalar_function_t& function) {
   duckdb::ScalarFunctionSet set(name);
   for (const auto& time : {LogicalType::TIMESTAMP, LogicalType::TIMESTAMP_TZ}) {
     for (const idx_t more : {idx_t{0}, idx_t{1}}) {
