@@ -33,16 +33,20 @@ class PreviewSink final : public Sink {
     return traits;
   }
   void open(const SinkStart&) override {}
-  void begin(std::int64_t) override {}
-  std::unique_ptr<SinkWriter> writer() override { return std::make_unique<Writer>(*this); }
-  void stage() override {}
-  void publish() override {}
-  void abort() noexcept override {}
-  [[nodiscard]] SinkStats stats() const override { return {total_, 0, 0}; }
+  std::unique_ptr<SinkBatch> begin(std::int64_t) override { return std::make_unique<Rows>(*this); }
+  [[nodiscard]] std::int64_t total() const noexcept { return total_; }
 
   std::vector<std::vector<std::optional<std::string>>> kept;
 
  private:
+  struct Rows final : SinkBatch {
+    explicit Rows(PreviewSink& to) : sink(to) {}
+    std::unique_ptr<SinkWriter> writer() override { return std::make_unique<Writer>(sink); }
+    void stage() override {}
+    void publish() override {}
+    [[nodiscard]] SinkStats stats() const override { return {.rows = sink.total_}; }
+    PreviewSink& sink;
+  };
   struct Writer final : SinkWriter {
     explicit Writer(PreviewSink& to) : sink(to) {}
     void write(const Chunk& chunk) override {
@@ -130,12 +134,13 @@ void preview(const PreviewOptions& options, Context& context) {
     }
   }
   BatchRun run(*graph);
-  run.run(plan);
+  auto outputs = begin_outputs(*graph, plan.id);
+  run.run(plan, outputs);
   auto& sink = dynamic_cast<PreviewSink&>(*graph->sinks[0].sink);
   const auto& schema =
       graph->datasets[static_cast<std::size_t>(graph->sinks[0].dataset)].plan->schema();
   print_table(schema, sink.kept);
-  fmt::print("{} of the {} rows that the first batch gives\n", sink.kept.size(), sink.stats().rows);
+  fmt::print("{} of the {} rows that the first batch gives\n", sink.kept.size(), sink.total());
 }
 
 }  // namespace

@@ -55,27 +55,35 @@ class SinkWriter {
   virtual void finish() = 0;
 };
 
-/// A system that takes rows. A batch: begin, writers on any threads, stage, publish; or abort.
+/// One batch on its way into a sink: writers on any threads, then stage, then publish. Destroyed
+/// before publish(), it leaves nothing that anybody could see.
+class SinkBatch {
+ public:
+  virtual ~SinkBatch() = default;
+  virtual std::unique_ptr<SinkWriter> writer() = 0;  ///< may be called by several threads at once
+  /// Everything is written and synced, but nobody sees it.
+  virtual void stage() = 0;
+  /// Makes the batch visible, durably. Must be repeatable: after a crash between publish() and the
+  /// commit log, the same batch runs again with the same rows.
+  virtual void publish() = 0;
+  /// Complete after stage().
+  [[nodiscard]] virtual SinkStats stats() const = 0;
+};
+
+/// A system that takes rows, batch by batch.
 ///
-/// publish() must be repeatable: after a crash between publish() and the commit log, the same batch
-/// runs again with the same rows. open() is told the last committed batch and removes or recognises
-/// whatever a later one left behind.
+/// While a batch is staged and published on one thread, the next one may begin and be written on
+/// others; they are published in order, and there are never more than two. A sink that can't have
+/// both open lets the writer() of the later one wait for the end of the earlier one.
 class Sink {
  public:
   virtual ~Sink() = default;
   [[nodiscard]] virtual SinkTraits traits() const = 0;
 
+  /// Removes or recognises whatever a batch after the last committed one left behind.
   virtual void open(const SinkStart& start) = 0;
-  virtual void begin(std::int64_t batch) = 0;
-  virtual std::unique_ptr<SinkWriter> writer() = 0;  ///< may be called by several threads at once
-  /// Everything is written and synced, but nobody sees it.
-  virtual void stage() = 0;
-  /// Makes the batch visible, durably.
-  virtual void publish() = 0;
-  /// The batch will not be published by this process. Must not throw.
-  virtual void abort() noexcept = 0;
-  /// Of the batch since begin(); complete after stage().
-  [[nodiscard]] virtual SinkStats stats() const = 0;
+  /// The batch must not outlive the sink.
+  [[nodiscard]] virtual std::unique_ptr<SinkBatch> begin(std::int64_t batch) = 0;
   /// A SELECT that reads what was written, for `millrace query`; empty if it can't be read back.
   [[nodiscard]] virtual std::string query() const { return {}; }
 };

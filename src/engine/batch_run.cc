@@ -46,11 +46,21 @@ class LimitedReader final : public RowReader {
 
 }  // namespace
 
-BatchRun::BatchRun(Graph& graph, Quarantine* quarantine, std::int64_t part_bytes)
-    : graph_(graph),
-      quarantine_(quarantine),
-      part_bytes_(part_bytes),
-      given_to_sink_(graph.sinks.size(), 0) {
+BatchOutputs::BatchOutputs() = default;
+BatchOutputs::BatchOutputs(BatchOutputs&&) noexcept = default;
+BatchOutputs& BatchOutputs::operator=(BatchOutputs&&) noexcept = default;
+BatchOutputs::~BatchOutputs() = default;
+
+BatchOutputs begin_outputs(Graph& graph, std::int64_t batch) {
+  BatchOutputs outputs;
+  for (auto& node : graph.sinks) {
+    outputs.sinks.push_back(node.sink->begin(batch));
+  }
+  return outputs;
+}
+
+BatchRun::BatchRun(Graph& graph, std::int64_t part_bytes)
+    : graph_(graph), part_bytes_(part_bytes), given_to_sink_(graph.sinks.size(), 0) {
   for (const auto& node : graph.datasets) {
     nodes_.push_back(std::make_unique<Node>());
     if (node.watermark != nullptr) {
@@ -79,7 +89,8 @@ bool BatchRun::takes_parts(std::size_t producer) const {
          });
 }
 
-void BatchRun::run(const BatchPlan& plan) {
+void BatchRun::run(const BatchPlan& plan, BatchOutputs& to) {
+  to_ = &to;
   last_time_us_ = plan.time_us;
   begin_nodes(plan);
   open_feeds();
@@ -254,7 +265,7 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
   if (auto* files = std::get_if<FileScan>(&rows)) {
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(*files),
-                       quarantine_ ? &quarantine_->receiver(source.spec->name) : nullptr);
+                       to_->quarantine ? &to_->quarantine->receiver(source.spec->name) : nullptr);
   } else if (auto* scan = std::get_if<SqlScan>(&rows)) {
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(scan->query));
@@ -367,15 +378,4 @@ void BatchRun::load_event_time(const Json& saved) {
     }
   }
 }
-
-std::vector<SinkCounts> BatchRun::sink_counts() const {
-  std::vector<SinkCounts> out;
-  for (std::size_t i = 0; i < graph_.sinks.size(); i++) {
-    const auto stats = graph_.sinks[i].sink->stats();
-    out.push_back(
-        {graph_.sinks[i].spec->name, given_to_sink_[i], stats.rows, stats.bytes, stats.files});
-  }
-  return out;
-}
-
 }  // namespace millrace

@@ -14,7 +14,7 @@
 
 namespace millrace {
 
-class Quarantine;
+class QuarantineBatch;
 
 /// What a batch reads: logged before it runs, and all that a repeat needs.
 struct BatchPlan {
@@ -25,6 +25,20 @@ struct BatchPlan {
   std::set<std::string> unchanged;
 };
 
+/// Where the rows of a batch go.
+struct BatchOutputs {
+  std::vector<std::unique_ptr<SinkBatch>> sinks;  ///< one for each sink of the graph
+  /// Without it, malformed rows are only counted.
+  std::unique_ptr<QuarantineBatch> quarantine;
+
+  BatchOutputs();
+  BatchOutputs(BatchOutputs&&) noexcept;
+  BatchOutputs& operator=(BatchOutputs&&) noexcept;
+  ~BatchOutputs();
+};
+/// Begins a batch at every sink of a graph.
+[[nodiscard]] BatchOutputs begin_outputs(Graph& graph, std::int64_t batch);
+
 /// Runs batches, one after the other, on the threads of the Database.
 ///
 /// One read of a source feeds all its datasets. A dataset that can be fed takes the rows of the one
@@ -33,18 +47,16 @@ struct BatchPlan {
 /// runs the readers over its part at once. So memory stays bounded however large a batch is.
 class BatchRun {
  public:
-  /// Without a quarantine, malformed rows are only counted. With one, it must have begun the batch.
-  explicit BatchRun(Graph& graph, Quarantine* quarantine = nullptr,
-                    std::int64_t part_bytes = 16LL << 20);
+  explicit BatchRun(Graph& graph, std::int64_t part_bytes = 16LL << 20);
   ~BatchRun();
 
-  /// Sinks must have begun the batch. Throws on any failure; states are then half advanced.
-  void run(const BatchPlan& plan);
+  /// Throws on any failure; states are then half advanced.
+  void run(const BatchPlan& plan, BatchOutputs& to);
 
   // Of the batch that was run last:
   [[nodiscard]] std::vector<DatasetCounts> dataset_counts() const;
-  /// Rows given to each sink; `written` is filled from its stats.
-  [[nodiscard]] std::vector<SinkCounts> sink_counts() const;
+  /// Rows given to each sink. What it wrote is known when it has staged them.
+  [[nodiscard]] const std::vector<std::int64_t>& given_to_sinks() const { return given_to_sink_; }
 
   /// A watermark, after the batch that was run last.
   struct Watermark {
@@ -84,7 +96,7 @@ class BatchRun {
   [[nodiscard]] bool takes_parts(std::size_t producer) const;
 
   Graph& graph_;
-  Quarantine* quarantine_;
+  BatchOutputs* to_ = nullptr;  ///< of the batch that is run
   std::int64_t part_bytes_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::int64_t> given_to_sink_;

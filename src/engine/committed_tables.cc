@@ -27,16 +27,19 @@ class BatchSink final : public Sink {
     return traits;
   }
   void open(const SinkStart&) override {}
-  void begin(std::int64_t) override {}
-  std::unique_ptr<SinkWriter> writer() override { return std::make_unique<Writer>(*this); }
-  void stage() override {}
-  void publish() override {}
-  void abort() noexcept override {}
-  [[nodiscard]] SinkStats stats() const override { return {.rows = rows_.rows()}; }
+  std::unique_ptr<SinkBatch> begin(std::int64_t) override { return std::make_unique<Rows>(*this); }
 
   [[nodiscard]] sql::Batch take() { return std::move(rows_); }
 
  private:
+  struct Rows final : SinkBatch {
+    explicit Rows(BatchSink& to) : sink(to) {}
+    std::unique_ptr<SinkWriter> writer() override { return std::make_unique<Writer>(sink); }
+    void stage() override {}
+    void publish() override {}
+    [[nodiscard]] SinkStats stats() const override { return {.rows = sink.rows_.rows()}; }
+    BatchSink& sink;
+  };
   struct Writer final : SinkWriter {
     explicit Writer(BatchSink& to) : sink(to), part(to.schema_) {}
     void write(const Chunk& chunk) override { part.append(chunk); }
@@ -89,7 +92,8 @@ class Reading {
       restore(plan);
     }
     open_tables(plan);
-    BatchRun(graph_).run(plan);
+    auto outputs = begin_outputs(graph_, plan.id);
+    BatchRun(graph_).run(plan, outputs);
     std::vector<sql::Batch> rows;
     rows.reserve(gathered_.size());
     for (auto* sink : gathered_) {

@@ -23,7 +23,7 @@ class FanoutWriter final : public SinkWriter {
     }
     for (std::size_t i = 0; i < writers_.size(); i++) {
       if (!writers_[i]) {
-        writers_[i] = run.graph_.sinks[fanout_.sinks_[i]].sink->writer();
+        writers_[i] = run.to_->sinks[fanout_.sinks_[i]]->writer();
       }
       writers_[i]->write(chunk);
     }

@@ -9,9 +9,9 @@
 
 #include "base/fault.h"
 #include "base/files.h"
-#include "base/strings.h"
 #include "engine/batch_run.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/commit.h"
 #include "engine/fingerprints.h"
 #include "engine/graph.h"
 #include "engine/quarantine.h"
@@ -22,28 +22,8 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-/// Rows that went into state, whose changes are then worth a thread to write down.
+/// Rows of a batch that is worth a thread to commit.
 constexpr std::int64_t kWorthAThread = 10'000;
-
-std::int64_t us_between(Steady::time_point from, Steady::time_point to) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
-}
-
-/// Measures the phases of a batch one after the other.
-class Phases {
- public:
-  /// Microseconds since the last call, or since the start.
-  std::int64_t lap() {
-    const auto now = Steady::now();
-    return us_between(std::exchange(last_, now), now);
-  }
-  [[nodiscard]] std::int64_t total() const { return us_between(start_, Steady::now()); }
-  [[nodiscard]] Steady::time_point start() const { return start_; }
-
- private:
-  Steady::time_point start_ = Steady::now();
-  Steady::time_point last_ = start_;
-};
 
 double per_second(std::int64_t rows, std::int64_t us) {
   return us <= 0 ? 0 : static_cast<double>(rows) * 1e6 / static_cast<double>(us);
@@ -52,6 +32,25 @@ double per_second(std::int64_t rows, std::int64_t us) {
 std::string random_id() {
   std::random_device device;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
+}
+
+/// The folder or file that a connection names; empty: none.
+std::string path_of(const Node& connection, const std::string& base_dir) {
+  const auto* path = connection.find("path");
+  return path == nullptr ? std::string() : resolve_path(base_dir, path->text);
+}
+
+/// Whether a table could be read from where a sink writes: then a batch must see what the one
+/// before it has published.
+bool reads_own_output(const PipelineSpec& spec) {
+  return std::ranges::any_of(spec.sources, [&](const SourceSpec& source) {
+    const auto table = path_of(source.connection, spec.base_dir);
+    return source.table && std::ranges::any_of(spec.sinks, [&](const SinkSpec& sink) {
+             const auto target = path_of(sink.connection, spec.base_dir);
+             return !table.empty() && !target.empty() &&
+                    (table.starts_with(target) || target.starts_with(table));
+           });
+  });
 }
 
 sql::Database::Options database_options(const PipelineSpec& spec) {
@@ -72,18 +71,21 @@ struct Pipeline::Impl {
         quarantine(of.checkpoint.path + "/quarantine", of.checkpoint.sync) {
     graph = build_graph(spec, connectors, database, diagnostics);
     if (graph) {
-      run = std::make_unique<BatchRun>(*graph, &quarantine);
+      run = std::make_unique<BatchRun>(*graph);
+      reads_itself = reads_own_output(spec);
     }
   }
 
   void open();
-  std::optional<BatchProgress> step();
-  std::optional<BatchPlan> plan_batch(BatchProgress& progress);
+  StepResult step(bool ahead);
+  std::unique_ptr<PendingBatch> run_next();
+  bool plan_batch(PendingBatch& batch);
   std::optional<Slice> plan_table(SourceNode& node, BatchPlan& plan);
-  void execute(const BatchPlan& plan, BatchProgress& progress, Phases& phases);
-  std::future<void> start_logging(const std::vector<DatasetCounts>& datasets);
-  void log_states();
-  void fill(const BatchPlan& plan, BatchProgress& progress, const Phases& phases);
+  void describe(PendingBatch& batch);
+  void start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
+                    std::vector<BatchProgress>& committed);
+  std::string changed_states(std::int64_t batch) const;
+  void finish_commit(std::vector<BatchProgress>& committed);
   void write_snapshot();
 
   const PipelineSpec& spec;
@@ -96,8 +98,7 @@ struct Pipeline::Impl {
   std::string opening;
   std::string run_id = random_id();
   std::int64_t next_batch = 0;
-  std::optional<BatchPlan> unfinished;   ///< planned by an earlier process, not committed
-  std::map<std::string, Slice> planned;  ///< of the batch being run, for the progress
+  std::optional<BatchPlan> unfinished;  ///< planned by an earlier process, not committed
   /// A table as it was read last, by source.
   struct TableRead {
     std::int64_t read_us = 0;
@@ -105,7 +106,11 @@ struct Pipeline::Impl {
   };
   std::map<std::string, TableRead> tables;
   std::optional<Steady::time_point> previous_start;
-  bool broken = false;  ///< a batch failed: states are half advanced
+  std::optional<Steady::time_point> previous_end;
+  bool reads_itself = false;   ///< a table may be what a sink has just written
+  std::exception_ptr failure;  ///< of a batch that ran while the one before was committed
+  std::unique_ptr<PendingBatch> committing;
+  std::future<void> commit;  ///< of `committing`; last, so that it is waited for first
 };
 
 Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
@@ -116,7 +121,7 @@ Pipeline::~Pipeline() = default;
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }
 void Pipeline::open() { impl_->open(); }
 const std::string& Pipeline::opening() const noexcept { return impl_->opening; }
-std::optional<BatchProgress> Pipeline::step() { return impl_->step(); }
+Pipeline::StepResult Pipeline::step(bool ahead) { return impl_->step(ahead); }
 
 void Pipeline::stop_at_present() {
   for (auto& node : impl_->graph->sources) {
@@ -141,6 +146,12 @@ void Pipeline::wait(const std::stop_token& stop, std::chrono::steady_clock::time
       return;
     }
   }
+}
+
+std::vector<BatchProgress> Pipeline::finish() {
+  std::vector<BatchProgress> committed;
+  impl_->finish_commit(committed);
+  return committed;
 }
 
 void Pipeline::close() { impl_->checkpoint.reset(); }
@@ -203,34 +214,36 @@ void Pipeline::Impl::open() {
                               spec.checkpoint.path);
 }
 
-std::optional<BatchPlan> Pipeline::Impl::plan_batch(BatchProgress& progress) {
+/// Plans the next batch; false: there is nothing new.
+bool Pipeline::Impl::plan_batch(PendingBatch& batch) {
+  auto& plan = batch.plan;
+  batch.offsets_logged = unfinished.has_value();
   if (unfinished) {
-    return std::exchange(unfinished, std::nullopt);
+    plan = *std::exchange(unfinished, std::nullopt);
+    return true;
   }
-  BatchPlan plan;
   plan.id = next_batch;
   plan.time_us = std::max(clock.now_us(), run->last_time_us() + 1);  // never the same twice
-  planned.clear();
   bool news = run->is_due(plan.time_us);
   for (auto& node : graph->sources) {
     auto slice = node.spec->table ? plan_table(node, plan) : node.source->plan(plan.time_us);
     if (slice) {
       news = news || !node.spec->table;
       plan.slices[node.spec->name] = slice->offsets;
-      progress.start_us = plan.time_us;
-      planned[node.spec->name] = std::move(*slice);
+      batch.described[node.spec->name] = std::move(*slice);
     }
   }
   if (!news) {
-    return std::nullopt;
+    return false;
   }
   for (const auto& node : graph->sources) {  // a batch that comes to nothing reads no table
-    if (const auto slice = planned.find(node.spec->name);
-        node.spec->table && slice != planned.end() && !plan.unchanged.contains(node.spec->name)) {
+    if (const auto slice = batch.described.find(node.spec->name);
+        node.spec->table && slice != batch.described.end() &&
+        !plan.unchanged.contains(node.spec->name)) {
       tables[node.spec->name] = {plan.time_us, slice->second};
     }
   }
-  return plan;
+  return true;
 }
 
 /// What a table is in a batch: as it was, if it need not be looked at yet or has not changed.
@@ -253,119 +266,143 @@ std::optional<Slice> Pipeline::Impl::plan_table(SourceNode& node, BatchPlan& pla
   return slice;
 }
 
-std::optional<BatchProgress> Pipeline::Impl::step() {
-  Phases phases;
-  BatchProgress progress;
-  const bool repeated = unfinished.has_value();
-  const auto plan = plan_batch(progress);
-  if (!plan) {
-    return std::nullopt;
+Pipeline::StepResult Pipeline::Impl::step(bool ahead) {
+  if (failure) {
+    std::rethrow_exception(std::exchange(failure, nullptr));
   }
-  progress.plan_us = phases.lap();
-  if (!repeated) {
-    checkpoint->log_offsets({plan->id, plan->time_us, plan->slices, run->save_event_time()});
+  if (reads_itself) {
+    ahead = false;
   }
+  StepResult result;
+  std::unique_ptr<PendingBatch> batch;
+  try {
+    batch = run_next();
+  } catch (...) {
+    if (!committing) {
+      throw;
+    }
+    failure = std::current_exception();  // the batch before it is told of first
+    result.ran = true;
+  }
+  finish_commit(result.committed);
+  if (batch) {
+    result.ran = true;
+    start_commit(std::move(batch), ahead, result.committed);
+  }
+  return result;
+}
+
+/// Reads and runs the next batch, perhaps while the one before it is committed. Nothing of it can
+/// be seen before its offsets are logged.
+std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
+  auto batch = std::make_unique<PendingBatch>();
+  if (!plan_batch(*batch)) {
+    return nullptr;
+  }
+  const auto& plan = batch->plan;
+  batch->progress.plan_us = batch->phases.lap();
+  batch->event_time_before = run->save_event_time();
   for (auto& node : graph->sources) {
-    if (const auto slice = plan->slices.find(node.spec->name); slice != plan->slices.end()) {
+    if (const auto slice = plan.slices.find(node.spec->name); slice != plan.slices.end()) {
       node.source->advance(slice->second);
     }
   }
-  progress.log_us = phases.lap();
+  next_batch = plan.id + 1;
+  batch->outputs = begin_outputs(*graph, plan.id);
+  batch->outputs.quarantine = quarantine.begin(plan.id);
+  run->run(plan, batch->outputs);
+  fault_point("batch.after_run");
+  batch->progress.run_us = batch->phases.lap();
+  batch->event_time = run->save_event_time();
+  batch->given_to_sinks = run->given_to_sinks();
+  describe(*batch);
+  return batch;
+}
+
+/// Commits the batch that has just run; with `ahead`, perhaps beside the next one. Its changed
+/// states are copied first, while it stages: the next one changes them again.
+void Pipeline::Impl::start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
+                                  std::vector<BatchProgress>& committed) {
+  committing = std::move(batch);
+  const bool much = committing->progress.input_rows >= kWorthAThread;
+  commit = std::async(much ? std::launch::async : std::launch::deferred,
+                      [this] { commit_batch(*committing, *graph, *checkpoint, clock); });
+  bool snapshot = false;
   try {
-    execute(*plan, progress, phases);
+    auto states = changed_states(committing->plan.id);
+    snapshot = checkpoint->snapshot_due(states.size());
+    committing->states.set_value(std::move(states));
   } catch (...) {
-    broken = true;
-    checkpoint->abandon();
-    quarantine.abort();
-    for (auto& node : graph->sinks) {
-      node.sink->abort();
-    }
-    throw;
+    committing->states.set_exception(std::current_exception());
   }
-  next_batch = plan->id + 1;
+  if (!much || !ahead || snapshot) {
+    finish_commit(committed);
+    if (checkpoint->snapshot_due()) {
+      write_snapshot();
+    }
+  }
+}
+
+std::string Pipeline::Impl::changed_states(std::int64_t batch) const {
+  std::string states;
+  for (const auto& node : graph->datasets) {
+    if (node.plan->has_state()) {
+      node.plan->write_changes([&](std::string_view piece) {
+        Checkpoint::append_state(states, batch, node.name, piece);
+      });
+    }
+  }
+  return states;
+}
+
+/// Waits for the commit that is under way, if there is one.
+void Pipeline::Impl::finish_commit(std::vector<BatchProgress>& committed) {
+  if (!committing) {
+    return;
+  }
+  commit.get();
+  const auto batch = std::exchange(committing, nullptr);
   for (auto& node : graph->sources) {
-    if (const auto slice = plan->slices.find(node.spec->name); slice != plan->slices.end()) {
+    const auto slice = batch->plan.slices.find(node.spec->name);
+    if (slice != batch->plan.slices.end()) {
       node.source->committed(slice->second);
     }
   }
-  fill(*plan, progress, phases);
-  if (checkpoint->snapshot_due()) {
-    write_snapshot();
+  auto& progress = batch->progress;
+  for (const auto& sink : progress.sinks) {
+    progress.output_rows += sink.written;
   }
-  return progress;
+  const auto end = Steady::now();
+  const auto begin = batch->phases.start();
+  progress.total_us = Phases::us_between(begin, end);
+  // While it was run beside the commit of the one before, the time belongs to both.
+  const auto alone = previous_end ? std::max(*previous_end, begin) : begin;
+  progress.processed_rows_per_second =
+      per_second(progress.input_rows, Phases::us_between(alone, end));
+  progress.input_rows_per_second =
+      previous_start ? per_second(progress.input_rows, Phases::us_between(*previous_start, begin))
+                     : progress.processed_rows_per_second;
+  previous_start = begin;
+  previous_end = end;
+  committed.push_back(std::move(progress));
 }
 
-void Pipeline::Impl::execute(const BatchPlan& plan, BatchProgress& progress, Phases& phases) {
-  quarantine.begin(plan.id);
-  for (auto& node : graph->sinks) {
-    node.sink->begin(plan.id);
-  }
-  run->run(plan);
-  fault_point("batch.after_run");
-  progress.run_us = phases.lap();
-  progress.datasets = run->dataset_counts();
-  auto logged = start_logging(progress.datasets);
-  for (auto& node : graph->sinks) {
-    node.sink->stage();
-    fault_point("batch.after_stage");
-  }
-  progress.sinks = run->sink_counts();
-  check_accounts(plan.id, progress.datasets, progress.sinks);
-  quarantine.publish();
-  logged.get();
-  progress.stage_us = phases.lap();
-  for (auto& node : graph->sinks) {
-    node.sink->publish();
-    fault_point("batch.after_publish");
-  }
-  progress.publish_us = phases.lap();
-  Json summary = {
-      {"time_us", clock.now_us()}, {"datasets", Json::object()}, {"sinks", Json::object()}};
-  for (const auto& d : progress.datasets) {
-    summary["datasets"][d.name] = {{"in", d.in},
-                                   {"out", d.out},
-                                   {"quarantined", d.malformed},
-                                   {"state_rows", d.state_rows},
-                                   {"state_bytes", d.state_bytes}};
-  }
-  summary["event_time"] = run->save_event_time();
-  for (const auto& s : progress.sinks) {
-    summary["sinks"][s.name] = {{"rows", s.written}, {"bytes", s.bytes}, {"files", s.files}};
-  }
-  checkpoint->log_commit(plan.id, summary);
-  progress.commit_us = phases.lap();
-}
-
-/// Writes the changed states down while the sinks stage, which leaves cores idle.
-std::future<void> Pipeline::Impl::start_logging(const std::vector<DatasetCounts>& datasets) {
-  const bool much = std::any_of(datasets.begin(), datasets.end(), [](const auto& counts) {
-    return counts.absorbed >= kWorthAThread;
-  });
-  return std::async(much ? std::launch::async : std::launch::deferred, [this] { log_states(); });
-}
-
-void Pipeline::Impl::log_states() {
-  for (const auto& node : graph->datasets) {
-    if (node.plan->has_state()) {
-      node.plan->write_changes(
-          [&](std::string_view piece) { checkpoint->log_state(next_batch, node.name, piece); });
-    }
-  }
-}
-
-void Pipeline::Impl::fill(const BatchPlan& plan, BatchProgress& progress, const Phases& phases) {
+/// What is known when a batch has run.
+void Pipeline::Impl::describe(PendingBatch& batch) {
+  auto& progress = batch.progress;
   progress.pipeline = spec.name;
   progress.id = checkpoint->id();
   progress.run_id = run_id;
-  progress.batch = plan.id;
-  progress.start_us = plan.time_us;
-  for (std::size_t i = 0; i < graph->sources.size(); i++) {
-    const auto& node = graph->sources[i];
+  progress.batch = batch.plan.id;
+  progress.start_us = batch.plan.time_us;
+  progress.datasets = run->dataset_counts();
+  for (const auto& node : graph->sources) {
     SourceProgress source{node.spec->name, node.spec->connector, Json(), "", 0, 0};
-    if (const auto slice = plan.slices.find(node.spec->name); slice != plan.slices.end()) {
+    if (const auto slice = batch.plan.slices.find(node.spec->name);
+        slice != batch.plan.slices.end()) {
       source.offsets = slice->second;
-      source.text = planned[node.spec->name].text;
-      source.bytes = planned[node.spec->name].bytes.value_or(0);
+      source.text = batch.described[node.spec->name].text;
+      source.bytes = batch.described[node.spec->name].bytes.value_or(0);
     }
     for (std::size_t d = 0; d < graph->datasets.size(); d++) {
       if (std::cmp_equal(node.scanned_by, d) && !node.spec->table) {
@@ -380,9 +417,6 @@ void Pipeline::Impl::fill(const BatchPlan& plan, BatchProgress& progress, const 
     progress.input_rows += source.rows;
     progress.sources.push_back(std::move(source));
   }
-  for (const auto& sink : progress.sinks) {
-    progress.output_rows += sink.written;
-  }
   for (const auto& dataset : progress.datasets) {
     progress.quarantined_rows += dataset.malformed;
     progress.late_rows += dataset.late.rows;
@@ -391,12 +425,6 @@ void Pipeline::Impl::fill(const BatchPlan& plan, BatchProgress& progress, const 
     progress.watermarks.push_back({w.name, w.us, w.partition, w.idle});
   }
   progress.memory_bytes = database.memory_bytes();
-  progress.total_us = phases.total();
-  progress.processed_rows_per_second = per_second(progress.input_rows, progress.total_us);
-  progress.input_rows_per_second =
-      previous_start ? per_second(progress.input_rows, us_between(*previous_start, phases.start()))
-                     : progress.processed_rows_per_second;
-  previous_start = phases.start();
 }
 
 void Pipeline::Impl::write_snapshot() {

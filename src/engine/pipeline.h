@@ -17,9 +17,9 @@ namespace millrace {
 
 /// Owns everything a running pipeline needs. All calls from one thread.
 ///
-/// A batch either commits or has no effect that outlives its repeat: offsets are logged before it
-/// runs, sinks publish before the commit is logged, and an uncommitted batch runs again over the
-/// same offsets and with the same time.
+/// A batch either commits or has no effect that outlives its repeat: offsets are logged before a
+/// sink publishes anything, sinks publish before the commit is logged, and an uncommitted batch
+/// runs again over the same offsets and with the same time.
 class Pipeline {
  public:
   /// The spec, the connectors and the clock must outlive the pipeline. Reports mistakes into
@@ -37,9 +37,17 @@ class Pipeline {
   /// One line for people on what open() found: a fresh start, or where it goes on.
   [[nodiscard]] const std::string& opening() const noexcept;
 
-  /// Runs one batch if a source has something new, or if one was left uncommitted by a crash.
-  /// nullopt: there is nothing new. Throws Error; the pipeline must then be thrown away.
-  std::optional<BatchProgress> step();
+  struct StepResult {
+    bool ran = false;                      ///< a batch; false: there is nothing new
+    std::vector<BatchProgress> committed;  ///< in order
+  };
+  /// Runs one batch if a source has something new, or if one was left uncommitted by a crash, and
+  /// commits it. With `ahead`, a batch with many rows may still be committing when this returns:
+  /// the next step runs the next batch meanwhile, or waits for it if there is none. Throws Error;
+  /// the pipeline must then be thrown away.
+  StepResult step(bool ahead);
+  /// Waits for a commit that is under way.
+  std::vector<BatchProgress> finish();
   /// What is there now is all there is: for triggers once and available_now.
   void stop_at_present();
   /// No source can ever give anything again.

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace millrace {
@@ -52,13 +53,25 @@ std::string line_of(const MalformedRow& row) {
 }  // namespace
 
 /// The rows of one source in one batch. The file is made with the first of them.
-class Quarantine::File final : public MalformedReceiver {
+class QuarantineBatch::File final : public MalformedReceiver {
  public:
   File(const std::string& folder, std::int64_t batch, bool sync)
       : folder_(folder),
         path_(fmt::format("{}/{:012}.jsonl", folder, batch)),
         aside_(fmt::format("{}/.{:012}.jsonl{}", folder, batch, kAside)),
         sync_(sync) {}
+  /// A batch that was not published leaves no file.
+  ~File() override {
+    if (!begun_) {
+      return;
+    }
+    try {
+      file_ = AppendFile();
+      remove_file(aside_);
+    } catch (const std::exception& error) {  // the next start removes it
+      Log().warn("{}", error.what());
+    }
+  }
 
   void add(const MalformedRow& row) override {
     const auto line = line_of(row);
@@ -94,17 +107,6 @@ class Quarantine::File final : public MalformedReceiver {
     fault_point("batch.after_quarantine");
   }
 
-  void abort() noexcept {
-    try {
-      file_ = AppendFile();
-      if (begun_) {
-        remove_file(aside_);
-      }
-    } catch (const std::exception&) {
-      return;  // the next start removes it
-    }
-  }
-
  private:
   void flush() {
     file_.write(buffer_);
@@ -122,7 +124,6 @@ class Quarantine::File final : public MalformedReceiver {
 };
 
 Quarantine::Quarantine(std::string folder, bool sync) : folder_(std::move(folder)), sync_(sync) {}
-Quarantine::~Quarantine() = default;
 
 void Quarantine::open() const {
   for (const auto& source : list_folder(folder_)) {
@@ -138,12 +139,15 @@ void Quarantine::open() const {
   }
 }
 
-void Quarantine::begin(std::int64_t batch) {
-  files_.clear();
-  batch_ = batch;
+std::unique_ptr<QuarantineBatch> Quarantine::begin(std::int64_t batch) const {
+  return std::make_unique<QuarantineBatch>(folder_, batch, sync_);
 }
 
-MalformedReceiver& Quarantine::receiver(const std::string& source) {
+QuarantineBatch::QuarantineBatch(std::string folder, std::int64_t batch, bool sync)
+    : folder_(std::move(folder)), batch_(batch), sync_(sync) {}
+QuarantineBatch::~QuarantineBatch() = default;
+
+MalformedReceiver& QuarantineBatch::receiver(const std::string& source) {
   auto& file = files_[source];
   if (!file) {
     file = std::make_unique<File>(folder_ + "/" + source, batch_, sync_);
@@ -151,15 +155,9 @@ MalformedReceiver& Quarantine::receiver(const std::string& source) {
   return *file;
 }
 
-void Quarantine::publish() {
+void QuarantineBatch::publish() {
   for (const auto& [source, file] : files_) {
     file->publish();
-  }
-}
-
-void Quarantine::abort() noexcept {
-  for (const auto& [source, file] : files_) {
-    file->abort();
   }
 }
 

@@ -57,9 +57,8 @@ class QuarantineTest : public ::testing::Test {
 TEST_F(QuarantineTest, KeepsEveryRowOfEveryThread) {
   constexpr int kThreads = 4;
   constexpr int kRows = 5000;
-  Quarantine quarantine(path(), false);
-  quarantine.begin(7);
-  auto& receiver = quarantine.receiver("orders");
+  const auto batch = Quarantine(path(), false).begin(7);
+  auto& receiver = batch->receiver("orders");
   std::vector<std::thread> threads;
   threads.reserve(kThreads);
   for (int t = 0; t < kThreads; t++) {
@@ -74,7 +73,7 @@ TEST_F(QuarantineTest, KeepsEveryRowOfEveryThread) {
   }
   // Rows are on their way to the disk, but nobody sees them yet.
   EXPECT_THAT(names(), UnorderedElementsAre(".000000000007.jsonl.tmp"));
-  quarantine.publish();
+  batch->publish();
   EXPECT_THAT(names(), UnorderedElementsAre("000000000007.jsonl"));
   const auto kept = lines("orders/000000000007.jsonl");
   ASSERT_EQ(kept.size(), kThreads * kRows);
@@ -82,9 +81,8 @@ TEST_F(QuarantineTest, KeepsEveryRowOfEveryThread) {
 }
 
 TEST_F(QuarantineTest, KeepsBytesExactly) {
-  Quarantine quarantine(path(), false);
-  quarantine.begin(0);
-  auto& receiver = quarantine.receiver("orders");
+  const auto batch = Quarantine(path(), false).begin(0);
+  auto& receiver = batch->receiver("orders");
   const std::string text = std::string("\0\x01\t\r\n\"\\/\x7f ", 10) + "\xC3\xA4\xF0\x9F\x98\x80";
   receiver.add(row_of(1, text));
   receiver.add(row_of(2, std::string(1 << 20, 'y')));
@@ -96,7 +94,7 @@ TEST_F(QuarantineTest, KeepsBytesExactly) {
   auto part = row_of(7, "half");
   part.part = 2;
   receiver.add(part);
-  quarantine.publish();
+  batch->publish();
   const auto kept = lines("orders/000000000000.jsonl");
   EXPECT_EQ(kept.at(1), (Json{{"origin", "in/a.csv"},
                               {"line", 1},
@@ -114,32 +112,31 @@ TEST_F(QuarantineTest, KeepsBytesExactly) {
 
 TEST_F(QuarantineTest, ABatchThatRunsAgainReplacesItsRows) {
   for (const auto* raw : {"first", "again"}) {
-    Quarantine quarantine(path(), true);
+    const Quarantine quarantine(path(), true);
     quarantine.open();
-    quarantine.begin(3);
-    quarantine.receiver("orders").add(row_of(1, raw));
-    quarantine.publish();
+    const auto batch = quarantine.begin(3);
+    batch->receiver("orders").add(row_of(1, raw));
+    batch->publish();
   }
   EXPECT_EQ(lines("orders/000000000003.jsonl").at(1).at("raw"), "again");
   // The pipeline was changed in between, and nothing is malformed any more.
-  Quarantine quarantine(path(), true);
-  quarantine.begin(3);
-  (void)quarantine.receiver("orders");
-  quarantine.publish();
+  const auto batch = Quarantine(path(), true).begin(3);
+  (void)batch->receiver("orders");
+  batch->publish();
   EXPECT_TRUE(names().empty());
 }
 
 TEST_F(QuarantineTest, BatchesAndSourcesHaveFilesOfTheirOwn) {
-  Quarantine quarantine(path(), false);
-  for (std::int64_t batch = 0; batch < 3; batch++) {
-    quarantine.begin(batch);
-    (void)quarantine.receiver("quiet");
-    auto& orders = quarantine.receiver("orders");
-    if (batch != 1) {
-      orders.add(row_of(batch, "x"));
+  const Quarantine quarantine(path(), false);
+  for (std::int64_t id = 0; id < 3; id++) {
+    const auto batch = quarantine.begin(id);
+    (void)batch->receiver("quiet");
+    auto& orders = batch->receiver("orders");
+    if (id != 1) {
+      orders.add(row_of(id, "x"));
     }
-    quarantine.receiver("events").add(row_of(batch, "y"));
-    quarantine.publish();
+    batch->receiver("events").add(row_of(id, "y"));
+    batch->publish();
   }
   EXPECT_THAT(list_folder(path()), UnorderedElementsAre("events", "orders"));
   EXPECT_THAT(names(), UnorderedElementsAre("000000000000.jsonl", "000000000002.jsonl"));
@@ -147,18 +144,18 @@ TEST_F(QuarantineTest, BatchesAndSourcesHaveFilesOfTheirOwn) {
 }
 
 TEST_F(QuarantineTest, AbortAndTheNextStartLeaveNothingHalfDone) {
-  Quarantine quarantine(path(), false);
-  quarantine.begin(0);
-  quarantine.receiver("orders").add(row_of(1, "x"));
-  quarantine.publish();
-  quarantine.begin(1);
-  quarantine.receiver("orders").add(row_of(1, "x"));
-  quarantine.abort();
+  const Quarantine quarantine(path(), false);
+  auto batch = quarantine.begin(0);
+  batch->receiver("orders").add(row_of(1, "x"));
+  batch->publish();
+  batch = quarantine.begin(1);
+  batch->receiver("orders").add(row_of(1, "x"));
+  batch.reset();
   EXPECT_THAT(names(), UnorderedElementsAre("000000000000.jsonl"));
   std::ofstream(path() + "/orders/.000000000001.jsonl.tmp") << "half a li";
-  quarantine.begin(1);  // the same process tries again, or another one
-  quarantine.receiver("orders").add(row_of(2, "y"));
-  quarantine.publish();
+  batch = quarantine.begin(1);  // the same process tries again, or another one
+  batch->receiver("orders").add(row_of(2, "y"));
+  batch->publish();
   EXPECT_EQ(lines("orders/000000000001.jsonl").at(2).at("raw"), "y");
   std::ofstream(path() + "/orders/.000000000002.jsonl.tmp") << "half a li";
   Quarantine(path(), false).open();
@@ -167,16 +164,14 @@ TEST_F(QuarantineTest, AbortAndTheNextStartLeaveNothingHalfDone) {
 
 TEST_F(QuarantineTest, AFolderThatCannotBeWrittenIsAnErrorThatNamesIt) {
   std::ofstream(path()) << "a file in its place";
-  Quarantine quarantine(path(), false);
-  quarantine.begin(0);
+  const auto batch = Quarantine(path(), false).begin(0);
   try {
-    quarantine.receiver("orders").add(row_of(1, "x"));
+    batch->receiver("orders").add(row_of(1, "x"));
     FAIL() << "kept nowhere";
   } catch (const Error& error) {
     EXPECT_EQ(error.blame(), Blame::external);
     EXPECT_THAT(error.what(), HasSubstr(path()));
   }
-  quarantine.abort();
 }
 
 }  // namespace

@@ -47,14 +47,22 @@ RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const st
   if (to_the_end) {
     pipeline.stop_at_present();
   }
+  const auto report = [&](const std::vector<BatchProgress>& committed) {
+    for (const auto& progress : committed) {
+      summary.batches++;
+      summary.input_rows += progress.input_rows;
+      summary.output_rows += progress.output_rows;
+      summary.quarantined_rows += progress.quarantined_rows;
+      on_progress(progress);
+    }
+  };
+  const bool ahead =
+      trigger.kind == Kind::as_fast_as_possible || trigger.kind == Kind::available_now;
   Schedule schedule(trigger);
   while (schedule.wait(pipeline, stop)) {
-    if (const auto progress = pipeline.step()) {
-      summary.batches++;
-      summary.input_rows += progress->input_rows;
-      summary.output_rows += progress->output_rows;
-      summary.quarantined_rows += progress->quarantined_rows;
-      on_progress(*progress);
+    const auto step = pipeline.step(ahead);
+    report(step.committed);
+    if (step.ran) {
       if (trigger.kind == Kind::once) {
         break;
       }
@@ -67,6 +75,7 @@ RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const st
       pipeline.wait(stop, Steady::now() + kPatience);
     }
   }
+  report(pipeline.finish());
   summary.stopped = stop.stop_requested();
   pipeline.close();
   summary.duration = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - start);

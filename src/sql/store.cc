@@ -99,20 +99,15 @@ struct StoreTable::Impl {
                                 quote_text(catalog), quote_text(name)));
     return found->RowCount() > 0;
   }
-  void apply();
-  void append_staged(const std::string& to_catalog, const std::string& to_table);
-  void upsert_staged();
+  void apply(Batch& rows, const Publication& how);
+  void append(Batch& rows, const std::string& to_catalog, const std::string& to_table);
+  void upsert(Batch& rows, const std::vector<std::string>& key);
 
   std::string file;
   std::string table;
   mutable duckdb::Connection connection;
   std::string catalog;    ///< the attached file's name in this instance
   std::string qualified;  ///< catalog.main.table
-  Schema columns;
-  OutputMode mode = OutputMode::append;
-  std::vector<std::string> key;
-  std::mutex lock;
-  std::optional<Batch> staged;
 };
 
 namespace {
@@ -120,18 +115,18 @@ namespace {
 /// Gathers one thread's rows and hands them over at the end.
 class StoreWriter final : public SinkWriter {
  public:
-  StoreWriter(const Schema& schema, std::mutex& lock, std::optional<Batch>& into)
+  StoreWriter(const Schema& schema, std::mutex& lock, Batch& into)
       : rows_(schema), lock_(lock), into_(into) {}
   void write(const Chunk& chunk) override { rows_.append(chunk); }
   void finish() override {
     const std::lock_guard guard(lock_);
-    into_->append(std::move(rows_));
+    into_.append(std::move(rows_));
   }
 
  private:
   Batch rows_;
   std::mutex& lock_;
-  std::optional<Batch>& into_;
+  Batch& into_;
 };
 
 }  // namespace
@@ -154,7 +149,6 @@ std::optional<Schema> StoreTable::schema() const {
 }
 
 void StoreTable::create(const Schema& schema, const std::string& writer) {
-  impl_->columns = schema;
   execute(impl_->connection,
           fmt::format("CREATE TABLE IF NOT EXISTS {} (writer VARCHAR, checkpoint VARCHAR, "
                       "batch BIGINT)",
@@ -193,19 +187,14 @@ std::optional<StoreTable::Committed> StoreTable::last_batch(const std::string& w
   return Committed{rows->GetValue(0, 0).ToString(), rows->GetValue(1, 0).GetValue<std::int64_t>()};
 }
 
-void StoreTable::begin(OutputMode mode, const std::vector<std::string>& key) {
-  impl_->mode = mode;
-  impl_->key = key;
-  impl_->staged.emplace(impl_->columns);
+std::unique_ptr<SinkWriter> StoreTable::Staged::writer() {
+  return std::make_unique<StoreWriter>(schema_, lock_, rows_);
 }
 
-std::unique_ptr<SinkWriter> StoreTable::writer() {
-  return std::make_unique<StoreWriter>(impl_->columns, impl_->lock, impl_->staged);
-}
-
-void StoreTable::Impl::append_staged(const std::string& to_catalog, const std::string& to_table) {
+void StoreTable::Impl::append(Batch& rows, const std::string& to_catalog,
+                              const std::string& to_table) {
   duckdb::Appender appender(connection, to_catalog, "main", to_table);
-  for (auto& chunk : staged->impl().chunks) {
+  for (auto& chunk : rows.impl().chunks) {
     appender.AppendDataChunk(*chunk);
   }
   appender.Close();
@@ -213,10 +202,10 @@ void StoreTable::Impl::append_staged(const std::string& to_catalog, const std::s
 
 /// Deletes the rows whose keys were staged, then inserts the staged ones, the last of each key. No
 /// index: DuckDB 1.5 never frees the rows that an index let go of.
-void StoreTable::Impl::upsert_staged() {
+void StoreTable::Impl::upsert(Batch& rows, const std::vector<std::string>& key) {
   execute(connection,
           fmt::format("CREATE OR REPLACE TEMP TABLE staged AS FROM {} LIMIT 0", qualified));
-  append_staged("temp", "staged");
+  append(rows, "temp", "staged");
   if (key.empty()) {  // a table of one row
     execute(connection,
             fmt::format("DELETE FROM {} WHERE (SELECT count(*) FROM temp.staged) > 0", qualified));
@@ -238,18 +227,19 @@ void StoreTable::Impl::upsert_staged() {
                       qualified, join(names, ", ")));
 }
 
-void StoreTable::Impl::apply() {
-  if (mode == OutputMode::complete) {
+void StoreTable::Impl::apply(Batch& rows, const Publication& how) {
+  if (how.mode == OutputMode::complete) {
     execute(connection, "DELETE FROM " + qualified);
   }
-  if (mode == OutputMode::update) {
-    upsert_staged();
+  if (how.mode == OutputMode::update) {
+    upsert(rows, how.key);
   } else {
-    append_staged(catalog, table);
+    append(rows, catalog, table);
   }
 }
 
-void StoreTable::publish(const std::string& writer, const Committed& batch) {
+void StoreTable::publish(Staged& rows, const Publication& how) {
+  const auto& [writer, batch, mode, key] = how;
   const auto last = last_batch(writer);
   if (last && last->checkpoint == batch.checkpoint &&
       last->batch >= batch.batch) {  // the process died between this commit and the commit log
@@ -258,7 +248,7 @@ void StoreTable::publish(const std::string& writer, const Committed& batch) {
   auto& in = *impl_;
   try {
     in.connection.BeginTransaction();
-    in.apply();
+    in.apply(rows.rows_, how);
     execute(in.connection, fmt::format("DELETE FROM {} WHERE writer = {}", in.in_store(kBatches),
                                        quote_text(writer)));
     execute(in.connection,
@@ -279,10 +269,6 @@ void StoreTable::publish(const std::string& writer, const Committed& batch) {
   }
   fault_point("store.after_commit");
 }
-
-void StoreTable::abort() noexcept { impl_->staged.reset(); }
-
-std::int64_t StoreTable::staged_rows() const { return impl_->staged ? impl_->staged->rows() : 0; }
 
 std::string StoreTable::select_sql() const { return "SELECT * FROM " + impl_->qualified; }
 

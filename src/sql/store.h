@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/schema.h"
 #include "core/sink.h"
+#include "sql/batch.h"
 #include "sql/database.h"
 
 namespace millrace::sql {
@@ -33,13 +35,28 @@ class StoreTable {
   /// The last one of `writer` (pipeline and sink).
   [[nodiscard]] std::optional<Committed> last_batch(const std::string& writer) const;
 
-  /// A batch: begin, writers, publish (one transaction), or abort.
-  void begin(OutputMode mode, const std::vector<std::string>& key);
-  [[nodiscard]] std::unique_ptr<SinkWriter> writer();
-  /// Does nothing if this batch of this checkpoint is there already.
-  void publish(const std::string& writer, const Committed& batch);
-  void abort() noexcept;
-  [[nodiscard]] std::int64_t staged_rows() const;
+  /// Rows on their way into the table, held in memory until they are published.
+  class Staged {
+   public:
+    explicit Staged(const Schema& schema) : schema_(schema), rows_(schema) {}
+    [[nodiscard]] std::unique_ptr<SinkWriter> writer();
+    [[nodiscard]] std::int64_t rows() const { return rows_.rows(); }
+
+   private:
+    friend class StoreTable;
+    Schema schema_;
+    std::mutex lock_;
+    Batch rows_;
+  };
+  /// Who writes, how, and which batch it is.
+  struct Publication {
+    std::string writer;
+    Committed batch;
+    OutputMode mode = OutputMode::append;
+    std::vector<std::string> key;
+  };
+  /// In one transaction; does nothing if this batch of this checkpoint is there already.
+  void publish(Staged& rows, const Publication& how);
 
   /// "SELECT * FROM store.table": the table, or the part of it after `from` up to and with `to` of
   /// a column, both SQL literals as end_of_range() gave them.

@@ -43,11 +43,11 @@ class ToText final : public sql::Receiver {
 
 class ToSink final : public sql::Receiver {
  public:
-  explicit ToSink(Sink& sink) : sink_(sink) {}
-  std::unique_ptr<SinkWriter> writer() override { return sink_.writer(); }
+  explicit ToSink(SinkBatch& batch) : batch_(batch) {}
+  std::unique_ptr<SinkWriter> writer() override { return batch_.writer(); }
 
  private:
-  Sink& sink_;
+  SinkBatch& batch_;
 };
 
 }  // namespace
@@ -91,21 +91,22 @@ std::vector<std::string> Rows::of(Source& source, const Json& offsets) {
   return of(source.schema(), source.read(offsets));
 }
 
-void Rows::give(Sink& sink, const Schema& schema, const std::string& query) {
+void Rows::give(SinkBatch& batch, const Schema& schema, const std::string& query) {
   const auto name = declare(schema);
   const auto plan = database_.plan(name + "_plan", "SELECT * FROM " + name);
   plan->begin_batch(0, 0);
   plan->give(name, query);
-  ToSink to(sink);
+  ToSink to(batch);
   (void)plan->run(sql::Run::rows, to);
 }
 
-void Rows::write_batch(Sink& sink, std::int64_t batch, const Schema& schema,
-                       const std::string& query) {
-  sink.begin(batch);
-  give(sink, schema, query);
-  sink.stage();
-  sink.publish();
+SinkStats Rows::write_batch(Sink& sink, std::int64_t batch, const Schema& schema,
+                            const std::string& query) {
+  const auto begun = sink.begin(batch);
+  give(*begun, schema, query);
+  begun->stage();
+  begun->publish();
+  return begun->stats();
 }
 
 }  // namespace millrace::support

@@ -24,10 +24,11 @@ class Rows {
   /// The rows of a slice, "a|b|NULL" each.
   [[nodiscard]] std::vector<std::string> of(const Schema& schema, SliceInput input);
   [[nodiscard]] std::vector<std::string> of(Source& source, const Json& offsets);
-  /// Gives a sink the rows of a query; it must have begun a batch.
-  void give(Sink& sink, const Schema& schema, const std::string& query);
+  /// Gives a batch the rows of a query.
+  void give(SinkBatch& batch, const Schema& schema, const std::string& query);
   /// A whole batch of a sink.
-  void write_batch(Sink& sink, std::int64_t batch, const Schema& schema, const std::string& query);
+  SinkStats write_batch(Sink& sink, std::int64_t batch, const Schema& schema,
+                        const std::string& query);
 
  private:
   std::string declare(const Schema& schema);

@@ -5,6 +5,29 @@
 namespace millrace {
 namespace {
 
+class BlackholeBatch final : public SinkBatch {
+ public:
+  std::unique_ptr<SinkWriter> writer() override { return std::make_unique<Writer>(*this); }
+  void stage() override {}
+  void publish() override {}
+  [[nodiscard]] SinkStats stats() const override { return {.rows = rows_.load()}; }
+
+ private:
+  class Writer final : public SinkWriter {
+   public:
+    explicit Writer(BlackholeBatch& batch) : batch_(batch) {}
+    void write(const Chunk& chunk) override {
+      batch_.rows_.fetch_add(static_cast<std::int64_t>(chunk.rows), std::memory_order_relaxed);
+    }
+    void finish() override {}
+
+   private:
+    BlackholeBatch& batch_;
+  };
+
+  std::atomic<std::int64_t> rows_ = 0;
+};
+
 class BlackholeSink final : public Sink {
  public:
   [[nodiscard]] SinkTraits traits() const override {
@@ -15,27 +38,9 @@ class BlackholeSink final : public Sink {
             .guarantee = "none: rows are counted and dropped"};
   }
   void open(const SinkStart& /*start*/) override {}
-  void begin(std::int64_t /*batch*/) override { rows_ = 0; }
-  std::unique_ptr<SinkWriter> writer() override { return std::make_unique<Writer>(*this); }
-  void stage() override {}
-  void publish() override {}
-  void abort() noexcept override {}
-  [[nodiscard]] SinkStats stats() const override { return {.rows = rows_.load()}; }
-
- private:
-  class Writer final : public SinkWriter {
-   public:
-    explicit Writer(BlackholeSink& sink) : sink_(sink) {}
-    void write(const Chunk& chunk) override {
-      sink_.rows_.fetch_add(static_cast<std::int64_t>(chunk.rows), std::memory_order_relaxed);
-    }
-    void finish() override {}
-
-   private:
-    BlackholeSink& sink_;
-  };
-
-  std::atomic<std::int64_t> rows_ = 0;
+  std::unique_ptr<SinkBatch> begin(std::int64_t /*batch*/) override {
+    return std::make_unique<BlackholeBatch>();
+  }
 };
 
 class BlackholeConnector final : public Connector {

@@ -20,10 +20,8 @@ TEST(Blackhole, CountsTheRowsOfABatch) {
   sql::Database database({.threads = 2});
   support::Rows rows(database);
   const auto schema = database.parse_schema("i BIGINT");
-  rows.write_batch(*sink, 0, schema, "SELECT i FROM range(5000) AS t(i)");
-  EXPECT_EQ(sink->stats().rows, 5000);
-  rows.write_batch(*sink, 1, schema, "SELECT i FROM range(3) AS t(i)");
-  EXPECT_EQ(sink->stats().rows, 3);
+  EXPECT_EQ(rows.write_batch(*sink, 0, schema, "SELECT i FROM range(5000) AS t(i)").rows, 5000);
+  EXPECT_EQ(rows.write_batch(*sink, 1, schema, "SELECT i FROM range(3) AS t(i)").rows, 3);
 }
 
 }  // namespace

@@ -30,48 +30,37 @@ struct ConsoleOptions {
   }
 };
 
-class ConsoleSink final : public Sink {
- public:
-  ConsoleSink(std::string name, ConsoleOptions options)
-      : name_(std::move(name)), options_(options) {}
+/// What all batches of a sink have in common.
+struct ConsoleTable {
+  std::string name;
+  ConsoleOptions options;
+  Schema schema;
+  OutputMode mode = OutputMode::append;
+};
 
-  [[nodiscard]] SinkTraits traits() const override {
-    return {.append = true,
-            .update = true,
-            .complete = true,
-            .preferred_for_tables = OutputMode::complete,
-            .guarantee = "at least once: a batch that is repeated after a crash is printed again"};
-  }
-  void open(const SinkStart& start) override {
-    schema_ = start.schema;
-    mode_ = start.mode;
-  }
-  void begin(std::int64_t batch) override {
-    batch_ = batch;
-    total_ = 0;
-    rows_.clear();
-  }
+class ConsoleBatch final : public SinkBatch {
+ public:
+  ConsoleBatch(const ConsoleTable& table, std::int64_t batch) : table_(table), batch_(batch) {}
   std::unique_ptr<SinkWriter> writer() override { return std::make_unique<Writer>(*this); }
   void stage() override {}
   void publish() override;
-  void abort() noexcept override { rows_.clear(); }
   [[nodiscard]] SinkStats stats() const override { return {.rows = total_}; }
 
  private:
   class Writer final : public SinkWriter {
    public:
-    explicit Writer(ConsoleSink& sink) : sink_(sink) {}
-    void write(const Chunk& chunk) override { sink_.take(chunk); }
+    explicit Writer(ConsoleBatch& batch) : batch_(batch) {}
+    void write(const Chunk& chunk) override { batch_.take(chunk); }
     void finish() override {}
 
    private:
-    ConsoleSink& sink_;
+    ConsoleBatch& batch_;
   };
 
   void take(const Chunk& chunk) {
     const std::lock_guard guard(lock_);
     total_ += static_cast<std::int64_t>(chunk.rows);
-    const auto limit = static_cast<std::size_t>(options_.num_rows);
+    const auto limit = static_cast<std::size_t>(table_.options.num_rows);
     if (rows_.size() >= limit) {
       return;
     }
@@ -82,14 +71,35 @@ class ConsoleSink final : public Sink {
     }
   }
 
-  std::string name_;
-  ConsoleOptions options_;
-  Schema schema_;
-  OutputMode mode_ = OutputMode::append;
-  std::int64_t batch_ = 0;
+  const ConsoleTable& table_;
+  std::int64_t batch_;
   std::mutex lock_;
   std::int64_t total_ = 0;
   std::vector<std::vector<std::optional<std::string>>> rows_;
+};
+
+class ConsoleSink final : public Sink {
+ public:
+  ConsoleSink(std::string name, ConsoleOptions options)
+      : table_{.name = std::move(name), .options = options, .schema = {}} {}
+
+  [[nodiscard]] SinkTraits traits() const override {
+    return {.append = true,
+            .update = true,
+            .complete = true,
+            .preferred_for_tables = OutputMode::complete,
+            .guarantee = "at least once: a batch that is repeated after a crash is printed again"};
+  }
+  void open(const SinkStart& start) override {
+    table_.schema = start.schema;
+    table_.mode = start.mode;
+  }
+  std::unique_ptr<SinkBatch> begin(std::int64_t batch) override {
+    return std::make_unique<ConsoleBatch>(table_, batch);
+  }
+
+ private:
+  ConsoleTable table_;
 };
 
 using Cells = std::vector<std::string>;
@@ -143,24 +153,25 @@ std::string table_text(const std::vector<Cells>& rows) {
   return text + rule + "\n";
 }
 
-void ConsoleSink::publish() {
+void ConsoleBatch::publish() {
   if (total_ == 0) {
     return;
   }
-  const std::size_t limit = options_.truncate ? kTruncateAt : 0;
-  std::vector<Cells> table(1);
-  for (const auto& column : schema_.columns) {
-    table[0].push_back(cell_of(column.name, limit));
+  const std::size_t limit = table_.options.truncate ? kTruncateAt : 0;
+  std::vector<Cells> cells_of_rows(1);
+  for (const auto& column : table_.schema.columns) {
+    cells_of_rows[0].push_back(cell_of(column.name, limit));
   }
   for (const auto& row : rows_) {
-    auto& cells = table.emplace_back();
+    auto& cells = cells_of_rows.emplace_back();
     for (const auto& value : row) {
       cells.push_back(cell_of(value.value_or("NULL"), limit));
     }
   }
   const std::string line(43, '-');
-  auto text = fmt::format("{}\nBatch: {}  {} ({}, {})\n{}\n{}", line, batch_, name_, name_of(mode_),
-                          human_count(total_, "row"), line, table_text(table));
+  auto text = fmt::format("{}\nBatch: {}  {} ({}, {})\n{}\n{}", line, batch_, table_.name,
+                          name_of(table_.mode), human_count(total_, "row"), line,
+                          table_text(cells_of_rows));
   if (std::cmp_greater(total_, rows_.size())) {
     text += fmt::format("only showing top {}\n",
                         human_count(static_cast<std::int64_t>(rows_.size()), "row"));

@@ -29,8 +29,7 @@ class ConsoleTest : public ::testing::Test {
     start.mode = OutputMode::complete;
     sink->open(start);
     ::testing::internal::CaptureStdout();
-    rows_.write_batch(*sink, 3, start.schema, query);
-    EXPECT_GE(sink->stats().rows, 0);
+    EXPECT_GE(rows_.write_batch(*sink, 3, start.schema, query).rows, 0);
     return ::testing::internal::GetCapturedStdout();
   }
 

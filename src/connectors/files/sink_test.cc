@@ -49,9 +49,9 @@ class FilesSinkTest : public testing::Test {
 
   /// Gives a plan's rows to a sink.
   struct ToSink final : sql::Receiver {
-    explicit ToSink(Sink& s) : to(s) {}
+    explicit ToSink(SinkBatch& b) : to(b) {}
     std::unique_ptr<SinkWriter> writer() override { return to.writer(); }
-    Sink& to;
+    SinkBatch& to;
   };
   struct Numbers final : RowReader {
     Numbers(std::int64_t from, std::int64_t count) : next(from), end(from + count) {}
@@ -66,8 +66,9 @@ class FilesSinkTest : public testing::Test {
     std::int64_t end;
   };
   /// Begins a batch and stages ids first, first + 1, ... spread over three days.
-  void stage(FilesSink& to, std::int64_t batch, std::int64_t first, std::int64_t count) {
-    to.begin(batch);
+  std::unique_ptr<SinkBatch> stage(FilesSink& to, std::int64_t batch, std::int64_t first,
+                                   std::int64_t count) {
+    auto begun = to.begin(batch);
     auto rows = std::make_shared<sql::Batch>(database_.parse_schema("i BIGINT"));
     Numbers reader(first, count);
     rows->read(reader);
@@ -76,13 +77,15 @@ class FilesSinkTest : public testing::Test {
                        "SELECT i AS id, DATE '2026-01-01' + (i % 3)::INTEGER AS day FROM numbers");
     plan->begin_batch(batch, 0);
     plan->give("numbers", std::shared_ptr<const sql::Batch>(std::move(rows)));
-    ToSink receiver(to);
+    ToSink receiver(*begun);
     plan->run(sql::Run::rows, receiver);
-    to.stage();
+    begun->stage();
+    return begun;
   }
-  void batch(FilesSink& to, std::int64_t id, std::int64_t first, std::int64_t count) {
-    stage(to, id, first, count);
-    to.publish();
+  SinkStats batch(FilesSink& to, std::int64_t id, std::int64_t first, std::int64_t count) {
+    const auto staged = stage(to, id, first, count);
+    staged->publish();
+    return staged->stats();
   }
   /// All there is below the target, also hidden.
   Names files() const {
@@ -121,9 +124,9 @@ TEST_F(FilesSinkTest, AppendsUnderDeterministicNames) {
   options_.partition_by = {"day"};
   options_.success_marker = true;
   const auto out = open_sink();
-  batch(*out, 0, 0, 3);
-  EXPECT_EQ(out->stats().rows, 3);
-  EXPECT_EQ(out->stats().files, 3);
+  const auto stats = batch(*out, 0, 0, 3);
+  EXPECT_EQ(stats.rows, 3);
+  EXPECT_EQ(stats.files, 3);
   batch(*out, 1, 3, 1);
   batch(*out, 2, 0, 0);
   EXPECT_EQ(files(), (Names{"out/_SUCCESS", "out/day=2026-01-01/out-0000000000-000.parquet",
@@ -135,16 +138,33 @@ TEST_F(FilesSinkTest, AppendsUnderDeterministicNames) {
 
 TEST_F(FilesSinkTest, NothingIsVisibleBeforeItIsPublished) {
   const auto out = open_sink();
-  stage(*out, 0, 0, 10);
+  auto staged = stage(*out, 0, 0, 10);
   for (const auto& file : files()) {
     EXPECT_TRUE(file.starts_with("out/.millrace-p-out")) << file;
   }
   EXPECT_EQ(ids(*out), "0 - -");
-  out->abort();
+  staged.reset();
   EXPECT_TRUE(files().empty());
-  batch(*out, 0, 0, 10);
-  out->publish();  // again: no harm
+  staged = stage(*out, 0, 0, 10);
+  staged->publish();
+  staged->publish();  // again: no harm
   EXPECT_EQ(ids(*out), "10 45 2026-01-01");
+}
+
+TEST_F(FilesSinkTest, ABatchIsWrittenWhileTheOneBeforeIsPublished) {
+  for (const bool replaced : {false, true}) {
+    options_.partition_by = {"day"};
+    start_.mode = replaced ? OutputMode::complete : OutputMode::append;
+    fs::remove_all(folder_ / "out");
+    const auto out = open_sink();
+    auto first = stage(*out, 0, 0, 10);
+    const auto second = stage(*out, 1, 10, 5);
+    first->publish();
+    first.reset();
+    EXPECT_EQ(ids(*out), "10 45 2026-01-01");
+    second->publish();
+    EXPECT_EQ(ids(*out), replaced ? "5 60 2026-01-01" : "15 105 2026-01-01");
+  }
 }
 
 // What a crash left behind: staged files, and a batch that was published but not committed.
@@ -153,8 +173,10 @@ TEST_F(FilesSinkTest, RemovesLeftoversAndNothingElse) {
     const auto dead = open_sink();
     batch(*dead, 0, 0, 10);
     batch(*dead, 1, 10, 10);
-    stage(*dead, 2, 20, 10);
+    const auto staged = stage(*dead, 2, 20, 10);
+    fs::rename(folder_ / "out/.millrace-p-out.2", folder_ / "saved");
   }
+  fs::rename(folder_ / "saved", folder_ / "out/.millrace-p-out.2");
   for (const char* other : {"other-0000000007-000.parquet", "out-notes.parquet", "notes.txt"}) {
     std::ofstream(folder_ / "out" / other) << "x";
   }
@@ -260,8 +282,7 @@ TEST_F(FilesSinkTest, AFullDiskLosesNothing) {
   FullDisk disk(folder_ / "out");
   const auto out = open_sink();
   batch(*out, 0, 0, 100);
-  const std::string text = error_of([&] { stage(*out, 1, 0, 1'000'000); });
-  out->abort();
+  const std::string text = error_of([&] { (void)stage(*out, 1, 0, 1'000'000); });
   EXPECT_NE(text.find(disk.words()), std::string::npos) << text;
   EXPECT_EQ(files(), Names{"out/out-0000000000-000.parquet"});
   EXPECT_EQ(ids(*out), "100 4950 2026-01-01");

@@ -100,6 +100,31 @@ class StoreSource final : public Source {
   std::condition_variable_any condition_;
 };
 
+/// What all batches of a sink have in common.
+struct StoreTarget {
+  std::unique_ptr<sql::StoreTable> table;
+  Schema schema;
+  sql::StoreTable::Publication how;
+};
+
+class StoreBatch final : public SinkBatch {
+ public:
+  StoreBatch(const StoreTarget& target, std::int64_t batch)
+      : target_(target), how_(target.how), staged_(target.schema) {
+    how_.batch.batch = batch;
+  }
+  std::unique_ptr<SinkWriter> writer() override { return staged_.writer(); }
+  void stage() override { rows_ = staged_.rows(); }
+  void publish() override { target_.table->publish(staged_, how_); }
+  [[nodiscard]] SinkStats stats() const override { return {.rows = rows_}; }
+
+ private:
+  const StoreTarget& target_;
+  sql::StoreTable::Publication how_;
+  sql::StoreTable::Staged staged_;
+  std::int64_t rows_ = 0;
+};
+
 /// Writes a table, each batch in one transaction together with the batch's id.
 class StoreSink final : public Sink {
  public:
@@ -119,23 +144,18 @@ class StoreSink final : public Sink {
                 "batch that is already there is recognised"};
   }
   void open(const SinkStart& start) override {
-    writer_ = start.pipeline + "/" + name_;
-    mode_ = start.mode;
-    key_ = start.key;
-    table_ = std::make_unique<sql::StoreTable>(database_, file_, options_.table);
-    table_->create(start.schema, writer_);
-    checkpoint_ = start.checkpoint;
+    target_.schema = start.schema;
+    target_.how = {.writer = start.pipeline + "/" + name_,
+                   .batch = {.checkpoint = start.checkpoint},
+                   .mode = start.mode,
+                   .key = start.key};
+    target_.table = std::make_unique<sql::StoreTable>(database_, file_, options_.table);
+    target_.table->create(start.schema, target_.how.writer);
     check_history(start.last_committed.value_or(-1));
   }
-  void begin(std::int64_t batch) override {
-    batch_ = batch;
-    table_->begin(mode_, key_);
+  std::unique_ptr<SinkBatch> begin(std::int64_t batch) override {
+    return std::make_unique<StoreBatch>(target_, batch);
   }
-  std::unique_ptr<SinkWriter> writer() override { return table_->writer(); }
-  void stage() override { rows_ = table_->staged_rows(); }
-  void publish() override { table_->publish(writer_, {checkpoint_, batch_}); }
-  void abort() noexcept override { table_->abort(); }
-  [[nodiscard]] SinkStats stats() const override { return {.rows = rows_}; }
   [[nodiscard]] std::string query() const override {
     return exists(file_) ? sql::StoreTable(database_, file_, options_.table).select_sql()
                          : std::string();
@@ -145,11 +165,11 @@ class StoreSink final : public Sink {
   /// Rows of an earlier life of the pipeline must not be taken for those of this one, nor be joined
   /// by them. In complete mode they are all replaced anyway.
   void check_history(std::int64_t last_committed) const {
-    const auto there = table_->last_batch(writer_);
-    if (!there || mode_ == OutputMode::complete) {
+    const auto there = target_.table->last_batch(target_.how.writer);
+    if (!there || target_.how.mode == OutputMode::complete) {
       return;
     }
-    const bool ours = there->checkpoint == checkpoint_;
+    const bool ours = there->checkpoint == target_.how.batch.checkpoint;
     if (ours && there->batch <= last_committed + 1) {
       return;
     }
@@ -167,13 +187,7 @@ class StoreSink final : public Sink {
   std::string name_;
   std::string file_;
   StoreSinkOptions options_;
-  std::unique_ptr<sql::StoreTable> table_;
-  std::string writer_;
-  std::string checkpoint_;
-  OutputMode mode_ = OutputMode::append;
-  std::vector<std::string> key_;
-  std::int64_t batch_ = 0;
-  std::int64_t rows_ = 0;
+  StoreTarget target_;
 };
 
 class StoreConnector final : public Connector {

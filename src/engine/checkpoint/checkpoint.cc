@@ -150,29 +150,29 @@ void Checkpoint::log_offsets(const LoggedBatch& batch) {
   fault_point("checkpoint.offsets.after_sync");
 }
 
-void Checkpoint::log_state(std::int64_t batch, const std::string& dataset, std::string_view piece) {
-  append_record(pending_, Record::Kind::state, batch,
+void Checkpoint::append_state(std::string& states, std::int64_t batch, const std::string& dataset,
+                              std::string_view piece) {
+  append_record(states, Record::Kind::state, batch,
                 checkpoint_files::state_payload(dataset, piece));
 }
 
-void Checkpoint::log_commit(std::int64_t batch, const Json& summary) {
-  append_record(pending_, Record::Kind::commit, batch, summary.dump());
+void Checkpoint::log_commit(std::int64_t batch, std::string states, const Json& summary) {
+  append_record(states, Record::Kind::commit, batch, summary.dump());
   fault_point("checkpoint.commit.before_write");
-  segment_.write(pending_);
+  segment_.write(states);
   fault_point("checkpoint.commit.before_sync");
   if (options_.sync) {
     segment_.sync();
   }
-  logged_bytes_ += static_cast<std::int64_t>(pending_.size());
-  pending_.clear();
+  logged_bytes_ += static_cast<std::int64_t>(states.size());
   last_committed_ = batch;
   commits_++;
   fault_point("checkpoint.commit.after_sync");
 }
 
-bool Checkpoint::snapshot_due() const {
-  return commits_ > 0 &&
-         (logged_bytes_ >= options_.snapshot_log_bytes ||
+bool Checkpoint::snapshot_due(std::size_t more_bytes) const {
+  return (commits_ > 0 || more_bytes > 0) &&
+         (logged_bytes_ + static_cast<std::int64_t>(more_bytes) >= options_.snapshot_log_bytes ||
           std::chrono::steady_clock::now() - last_snapshot_ >= options_.snapshot_interval);
 }
 

@@ -54,10 +54,10 @@ struct Recovered {
 ///   log/<first batch>.log         records: header, then offsets, state and commit of batch after
 ///   batch snapshots/<batch>.snapshot    records: header with the sources' positions, state, footer
 ///
-/// A batch writes twice, each time with one synced write: its offsets before it runs; its changed
-/// state and its commit at the end. A snapshot starts a new log file. The last two snapshots and
-/// the log since the older one are kept: should the newest be damaged, the older one serves.
-/// One thread.
+/// A batch writes twice, each time with one synced write: its offsets before anything of it can be
+/// seen; its changed state and its commit at the end. A snapshot starts a new log file. The last
+/// two snapshots and the log since the older one are kept: should the newest be damaged, the older
+/// one serves. One thread at a time.
 class Checkpoint {
  public:
   struct Options {
@@ -82,15 +82,15 @@ class Checkpoint {
 
   /// Makes a batch's offsets durable.
   void log_offsets(const LoggedBatch& batch);
-  /// Adds a piece of a dataset's changed state to the batch's commit.
-  void log_state(std::int64_t batch, const std::string& dataset, std::string_view piece);
-  /// Makes the batch's state and commit durable: from here on it counts.
-  void log_commit(std::int64_t batch, const Json& summary);
-  /// The batch failed: forgets what log_state() gathered.
-  void abandon() { pending_.clear(); }
+  /// Adds a piece of a dataset's changed state to what log_commit() will write.
+  static void append_state(std::string& states, std::int64_t batch, const std::string& dataset,
+                           std::string_view piece);
+  /// Makes the batch's changed states and its commit durable: from here on it counts.
+  void log_commit(std::int64_t batch, std::string states, const Json& summary);
 
-  /// Whether enough time or log has passed since the last snapshot.
-  [[nodiscard]] bool snapshot_due() const;
+  /// Whether enough time or log will have passed since the last snapshot, once so many bytes more
+  /// are logged.
+  [[nodiscard]] bool snapshot_due(std::size_t more_bytes = 0) const;
   /// Writes a snapshot as of the last commit. `states` is called to write each dataset's state
   /// through put(dataset, piece). Then old files are removed.
   using PutState = std::function<void(const std::string& dataset, std::string_view piece)>;
@@ -112,7 +112,6 @@ class Checkpoint {
   std::string created_;
   Json fingerprints_;
   AppendFile segment_;
-  std::string pending_;
   std::int64_t last_committed_ = -1;
   std::int64_t base_snapshot_ = -1;  ///< the last one that was written or read; -1: none
   std::int64_t commits_ = 0;

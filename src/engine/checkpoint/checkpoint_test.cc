@@ -39,8 +39,6 @@ TEST_F(CheckpointTest, GivesBackTheOffsetsOfAnUnfinishedBatch) {
     Checkpoint checkpoint(options_for(home_), "orders");
     (void)recover(checkpoint);
     checkpoint.log_offsets({2, 777, {{"orders", {{"to", 3}}}}});
-    checkpoint.log_state(2, "totals", "half a batch");
-    checkpoint.abandon();
   }
   for (int attempt = 0; attempt < 2; attempt++) {
     const auto story = reopened();
@@ -52,8 +50,7 @@ TEST_F(CheckpointTest, GivesBackTheOffsetsOfAnUnfinishedBatch) {
   }
   Checkpoint checkpoint(options_for(home_), "orders");
   (void)recover(checkpoint);
-  checkpoint.log_state(2, "totals", change_of(2));
-  checkpoint.log_commit(2, Json::object());
+  checkpoint.log_commit(2, states_of(2), Json::object());
   run_batch(checkpoint, 3);
 }
 
@@ -87,8 +84,7 @@ TEST_F(CheckpointTest, ALogCutAtAnyByteIsAPrefixOfTheStory) {
     const auto again = recover(checkpoint);
     ASSERT_EQ(again, story);
     if (again.recovered.unfinished) {
-      checkpoint.log_state(batches, "totals", change_of(batches));
-      checkpoint.log_commit(batches, Json::object());
+      checkpoint.log_commit(batches, states_of(batches), Json::object());
     } else {
       run_batch(checkpoint, batches);
     }
@@ -104,8 +100,7 @@ TEST_F(CheckpointTest, WhatIsAddedAfterATornEndIsReadBack) {
     const auto story = recover(checkpoint);
     ASSERT_EQ(story, story_of(2));
     ASSERT_TRUE(story.recovered.unfinished);
-    checkpoint.log_state(2, "totals", change_of(2));
-    checkpoint.log_commit(2, Json::object());
+    checkpoint.log_commit(2, states_of(2), Json::object());
     run_batch(checkpoint, 3);
   }
   EXPECT_EQ(reopened(), story_of(4));

@@ -72,11 +72,19 @@ inline Story recover(Checkpoint& checkpoint) {
   return story;
 }
 
+/// A batch's changes, as log_commit() takes them.
+inline std::string states_of(std::int64_t batch) {
+  std::string states;
+  Checkpoint::append_state(states, batch, "totals", change_of(batch));
+  return states;
+}
+
 inline void run_batch(Checkpoint& checkpoint, std::int64_t batch) {
   checkpoint.log_offsets({batch, 1000 + batch, {{"orders", {{"to", batch + 1}}}}});
-  checkpoint.log_state(batch, "totals", change_of(batch).substr(0, 1));
-  checkpoint.log_state(batch, "totals", change_of(batch).substr(1));
-  checkpoint.log_commit(batch, {{"rows", batch}});
+  std::string states;
+  Checkpoint::append_state(states, batch, "totals", change_of(batch).substr(0, 1));
+  Checkpoint::append_state(states, batch, "totals", change_of(batch).substr(1));
+  checkpoint.log_commit(batch, std::move(states), {{"rows", batch}});
 }
 
 inline void snapshot(Checkpoint& checkpoint, const Story& story) {

@@ -58,7 +58,6 @@ TEST_F(ReadStatesTest, AsOfTheLastCommitBesideAPipeline) {
     }
   }
   checkpoint.log_offsets({9, 5, {{"orders", {{"to", 10}}}}});
-  checkpoint.log_state(9, "totals", "not committed");
   EXPECT_EQ(read(), story);
   const auto segment = log(8);
   const auto before = content_of(segment);
