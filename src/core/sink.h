@@ -70,6 +70,12 @@ class Sink {
   virtual std::unique_ptr<SinkWriter> writer() = 0;  ///< may be called by several threads at once
   /// Everything is written and synced, but nobody sees it.
   virtual void stage() = 0;
+  /// Whether a batch that the checkpoint doesn't have as committed is there already, from an
+  /// earlier process, and would not be written again when it is repeated. After open().
+  [[nodiscard]] virtual bool has_published(std::int64_t batch) const {
+    (void)batch;
+    return false;
+  }
   /// Makes the batch visible, durably.
   virtual void publish() = 0;
   /// The batch will not be published by this process. Must not throw.

@@ -14,7 +14,9 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/fingerprints.h"
 #include "engine/graph.h"
+#include "engine/phases.h"
 #include "engine/quarantine.h"
+#include "engine/rebuild.h"
 #include "sql/database.h"
 
 namespace millrace {
@@ -24,26 +26,6 @@ using Steady = std::chrono::steady_clock;
 
 /// Rows that went into state, whose changes are then worth a thread to write down.
 constexpr std::int64_t kWorthAThread = 10'000;
-
-std::int64_t us_between(Steady::time_point from, Steady::time_point to) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
-}
-
-/// Measures the phases of a batch one after the other.
-class Phases {
- public:
-  /// Microseconds since the last call, or since the start.
-  std::int64_t lap() {
-    const auto now = Steady::now();
-    return us_between(std::exchange(last_, now), now);
-  }
-  [[nodiscard]] std::int64_t total() const { return us_between(start_, Steady::now()); }
-  [[nodiscard]] Steady::time_point start() const { return start_; }
-
- private:
-  Steady::time_point start_ = Steady::now();
-  Steady::time_point last_ = start_;
-};
 
 double per_second(std::int64_t rows, std::int64_t us) {
   return us <= 0 ? 0 : static_cast<double>(rows) * 1e6 / static_cast<double>(us);
@@ -64,6 +46,12 @@ sql::Database::Options database_options(const PipelineSpec& spec) {
 }  // namespace
 
 struct Pipeline::Impl {
+  /// What recovery gives for sources.
+  struct Restored {
+    std::map<std::string, Json> positions;
+    std::map<std::string, std::vector<Json>> advanced;
+  };
+
   Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
        Diagnostics& diagnostics)
       : spec(of),
@@ -76,7 +64,12 @@ struct Pipeline::Impl {
     }
   }
 
-  void open();
+  bool open(const Start& start);
+  void open_sources(const Restored& restored);
+  void open_sinks(std::optional<std::int64_t> last_committed);
+  Recovered recover(Restored& restored, Rebuild* rebuild);
+  bool make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start);
+  void refresh_sinks();
   std::optional<BatchProgress> step();
   std::optional<BatchPlan> plan_batch(BatchProgress& progress);
   std::optional<Slice> plan_table(SourceNode& node, BatchPlan& plan);
@@ -85,6 +78,8 @@ struct Pipeline::Impl {
   void log_states();
   void fill(const BatchPlan& plan, BatchProgress& progress, const Phases& phases);
   void write_snapshot();
+  std::map<std::string, Json> positions() const;
+  void write_states(const Checkpoint::PutState& put) const;
 
   const PipelineSpec& spec;
   const Clock& clock;
@@ -105,7 +100,8 @@ struct Pipeline::Impl {
   };
   std::map<std::string, TableRead> tables;
   std::optional<Steady::time_point> previous_start;
-  bool broken = false;  ///< a batch failed: states are half advanced
+  bool refresh = false;  ///< sinks are to get what a rebuild has changed, even without new rows
+  bool broken = false;   ///< a batch failed: states are half advanced
 };
 
 Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
@@ -114,7 +110,7 @@ Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, co
 Pipeline::~Pipeline() = default;
 
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }
-void Pipeline::open() { impl_->open(); }
+bool Pipeline::open(const Start& start) { return impl_->open(start); }
 const std::string& Pipeline::opening() const noexcept { return impl_->opening; }
 std::optional<BatchProgress> Pipeline::step() { return impl_->step(); }
 
@@ -145,7 +141,11 @@ void Pipeline::wait(const std::stop_token& stop, std::chrono::steady_clock::time
 
 void Pipeline::close() { impl_->checkpoint.reset(); }
 
-void Pipeline::Impl::open() {
+bool Pipeline::Impl::open(const Start& start) {
+  std::optional<Rebuild> rebuild;
+  if (!start.rebuild.empty()) {
+    rebuild.emplace(*graph, start.rebuild);
+  }
   checkpoint = std::make_unique<Checkpoint>(
       Checkpoint::Options{.path = spec.checkpoint.path,
                           .sync = spec.checkpoint.sync,
@@ -153,43 +153,21 @@ void Pipeline::Impl::open() {
                           .snapshot_log_bytes = spec.checkpoint.snapshot_log_bytes},
       spec.name);
   const auto now = fingerprints(*graph);
-  check_fingerprints(checkpoint->fingerprints(), now, spec.checkpoint.path);
-  std::map<std::string, Json> positions;
-  std::map<std::string, std::vector<Json>> advanced;
-  RecoveryVisitor visitor;
-  visitor.positions = [&](const auto& of_snapshot) { positions = of_snapshot; };
-  visitor.state = [&](const std::string& dataset, const NextPiece& next) {
-    const auto producer = graph->find(dataset);
-    if (producer && producer->kind == Producer::Kind::dataset) {
-      graph->datasets[static_cast<std::size_t>(producer->index)].plan->apply(next);
-    }
-  };
-  visitor.committed = [&](const LoggedBatch& batch) {
-    for (const auto& [source, offsets] : batch.slices) {
-      advanced[source].push_back(offsets);
-    }
-  };
-  visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
-  const auto recovered = checkpoint->recover(visitor);
-  checkpoint->set_fingerprints(now);
+  check_fingerprints(checkpoint->fingerprints(), now, *graph, spec.checkpoint.path,
+                     rebuild ? rebuild->datasets() : std::set<std::size_t>());
+  Restored restored;
+  const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
   quarantine.open();
-  for (auto& node : graph->sources) {
-    const auto position = positions.find(node.spec->name);
-    node.source->open(position == positions.end() ? std::nullopt : std::optional(position->second));
-    for (const auto& offsets : advanced[node.spec->name]) {
-      node.source->advance(offsets);
-    }
+  if (!rebuild) {
+    checkpoint->set_fingerprints(now);
   }
-  for (auto& node : graph->sinks) {
-    node.sink->open(
-        {.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
-         .mode = node.mode,
-         .key = node.key,
-         .last_committed = recovered.last_committed,
-         .pipeline = spec.name,
-         .checkpoint = checkpoint->id()});
-  }
+  open_sources(restored);
+  open_sinks(recovered.last_committed);
   next_batch = recovered.last_committed.value_or(-1) + 1;
+  if (rebuild && !make_anew(*rebuild, recovered, start)) {
+    return false;
+  }
+  refresh_sinks();
   if (recovered.unfinished) {
     unfinished = BatchPlan{recovered.unfinished->batch,
                            recovered.unfinished->time_us,
@@ -201,6 +179,93 @@ void Pipeline::Impl::open() {
                 : fmt::format("going on after batch {}{}; checkpoint {}", next_batch - 1,
                               unfinished ? ", repeating one that was not committed" : "",
                               spec.checkpoint.path);
+  return true;
+}
+
+/// Reads the checkpoint back, except for states that a rebuild begins without.
+Recovered Pipeline::Impl::recover(Restored& restored, Rebuild* rebuild) {
+  const auto fingerprints_then = checkpoint->fingerprints();
+  RecoveryVisitor visitor;
+  visitor.positions = [&](const auto& of_snapshot) { restored.positions = of_snapshot; };
+  visitor.state = [&](const std::string& dataset, const NextPiece& next) {
+    const auto producer = graph->find(dataset);
+    if (!producer || producer->kind != Producer::Kind::dataset) {
+      return;
+    }
+    const auto i = static_cast<std::size_t>(producer->index);
+    if (rebuild != nullptr && rebuild->takes_part(i)) {
+      rebuild->note_state(i, next, fingerprints_then);
+    } else {
+      graph->datasets[i].plan->apply(next);
+    }
+  };
+  visitor.committed = [&](const LoggedBatch& batch) {
+    for (const auto& [source, offsets] : batch.slices) {
+      restored.advanced[source].push_back(offsets);
+    }
+  };
+  visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
+  return checkpoint->recover(visitor);
+}
+
+void Pipeline::Impl::open_sources(const Restored& restored) {
+  for (auto& node : graph->sources) {
+    const auto position = restored.positions.find(node.spec->name);
+    node.source->open(position == restored.positions.end() ? std::nullopt
+                                                           : std::optional(position->second));
+    if (const auto advanced = restored.advanced.find(node.spec->name);
+        advanced != restored.advanced.end()) {
+      for (const auto& offsets : advanced->second) {
+        node.source->advance(offsets);
+      }
+    }
+  }
+}
+
+void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
+  for (auto& node : graph->sinks) {
+    node.sink->open(
+        {.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
+         .mode = node.mode,
+         .key = node.key,
+         .last_committed = last_committed,
+         .pipeline = spec.name,
+         .checkpoint = checkpoint->id()});
+  }
+}
+
+/// Runs a rebuild and makes it durable in one step. False: a stop was requested.
+bool Pipeline::Impl::make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start) {
+  rebuild.check_sinks(recovered.unfinished);
+  if (!recovered.last_committed) {
+    start.say("nothing was committed yet, so there is nothing to rebuild");
+    checkpoint->set_fingerprints(fingerprints(*graph));
+    return true;
+  }
+  start.say("rebuilding " + rebuild.text() + " from the input so far");
+  const Rebuild::Until until{*recovered.last_committed, run->last_time_us(),
+                             run->save_event_time()};
+  if (!rebuild.run(until, start.stop, start.say)) {
+    start.say("stopped in the middle of the rebuild: the checkpoint is as it was");
+    return false;
+  }
+  rebuild.restore_others();
+  fault_point("rebuild.before_snapshot");
+  checkpoint->write_rebuilt(positions(), run->save_event_time(),
+                            [&](const auto& put) { write_states(put); },
+                            {rebuild.names(), fingerprints(*graph), recovered.unfinished});
+  return true;
+}
+
+/// After a rebuild the next batch runs even without new rows: any group may be another one.
+void Pipeline::Impl::refresh_sinks() {
+  for (const auto& name : checkpoint->just_rebuilt()) {
+    const auto producer = graph->find(name);
+    if (producer && producer->kind == Producer::Kind::dataset) {
+      run->touch_all(static_cast<std::size_t>(producer->index));
+      refresh = true;
+    }
+  }
 }
 
 std::optional<BatchPlan> Pipeline::Impl::plan_batch(BatchProgress& progress) {
@@ -211,7 +276,7 @@ std::optional<BatchPlan> Pipeline::Impl::plan_batch(BatchProgress& progress) {
   plan.id = next_batch;
   plan.time_us = std::max(clock.now_us(), run->last_time_us() + 1);  // never the same twice
   planned.clear();
-  bool news = run->is_due(plan.time_us);
+  bool news = run->is_due(plan.time_us) || refresh;
   for (auto& node : graph->sources) {
     auto slice = node.spec->table ? plan_table(node, plan) : node.source->plan(plan.time_us);
     if (slice) {
@@ -283,6 +348,7 @@ std::optional<BatchProgress> Pipeline::Impl::step() {
     throw;
   }
   next_batch = plan->id + 1;
+  refresh = false;
   for (auto& node : graph->sources) {
     if (const auto slice = plan->slices.find(node.spec->name); slice != plan->slices.end()) {
       node.source->committed(slice->second);
@@ -399,19 +465,25 @@ void Pipeline::Impl::fill(const BatchPlan& plan, BatchProgress& progress, const 
   previous_start = phases.start();
 }
 
-void Pipeline::Impl::write_snapshot() {
+std::map<std::string, Json> Pipeline::Impl::positions() const {
   std::map<std::string, Json> positions;
   for (const auto& node : graph->sources) {
     positions[node.spec->name] = node.source->position();
   }
-  checkpoint->write_snapshot(
-      positions, run->save_event_time(), [&](const Checkpoint::PutState& put) {
-        for (const auto& node : graph->datasets) {
-          if (node.plan->has_state()) {
-            node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
-          }
-        }
-      });
+  return positions;
+}
+
+void Pipeline::Impl::write_states(const Checkpoint::PutState& put) const {
+  for (const auto& node : graph->datasets) {
+    if (node.plan->has_state()) {
+      node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
+    }
+  }
+}
+
+void Pipeline::Impl::write_snapshot() {
+  checkpoint->write_snapshot(positions(), run->save_event_time(),
+                             [&](const auto& put) { write_states(put); });
 }
 
 }  // namespace millrace

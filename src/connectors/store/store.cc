@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 #include "base/files.h"
 #include "connectors/store/options.h"
@@ -81,6 +82,19 @@ class StoreSource final : public Source {
     return SqlScan{
         table_->select_range_sql(*options_.incremental, from, offsets.at("to").get<std::string>())};
   }
+  [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
+  // One slice: what lies between two values is known only by asking, and the table may have
+  // changed.
+  Slices history() override {
+    return [this, given = !position_]() mutable -> std::optional<Slice> {
+      if (std::exchange(given, true)) {
+        return std::nullopt;
+      }
+      Slice slice;
+      slice.offsets = {{"from", Json()}, {"to", *position_}};
+      return slice;
+    };
+  }
   void stop_at_present() override { at_present_ = true; }
   void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override {
     const auto end = std::min(until, std::chrono::steady_clock::now() + kPoll);
@@ -133,6 +147,10 @@ class StoreSink final : public Sink {
   }
   std::unique_ptr<SinkWriter> writer() override { return table_->writer(); }
   void stage() override { rows_ = table_->staged_rows(); }
+  [[nodiscard]] bool has_published(std::int64_t batch) const override {
+    const auto there = table_->last_batch(writer_);
+    return there && there->checkpoint == checkpoint_ && there->batch >= batch;
+  }
   void publish() override { table_->publish(writer_, {checkpoint_, batch_}); }
   void abort() noexcept override { table_->abort(); }
   [[nodiscard]] SinkStats stats() const override { return {.rows = rows_}; }
