@@ -3,6 +3,8 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,6 +20,7 @@ namespace {
 struct RunOptions {
   std::string file;
   bool once = false;
+  std::vector<std::string> rebuild;
   ProgressStyle progress = ProgressStyle::automatic;
   int threads = 0;
 };
@@ -45,7 +48,7 @@ void run(const RunOptions& options, Context& context) {
   Display display(options.progress, spec->name);
   const auto summary = run_pipeline(
       pipeline, spec->trigger, signals.token(), [&](const auto& text) { display.opened(text); },
-      [&](const BatchProgress& progress) { display.batch(progress); });
+      [&](const BatchProgress& progress) { display.batch(progress); }, options.rebuild);
   display.ended(summary);
 }
 
@@ -58,6 +61,13 @@ void add_run_command(CLI::App& app, Context& context) {
   command->add_flag(
       "--once", options->once,
       "Process what is there now, in as many batches as its limits ask for, and exit");
+  command
+      ->add_option("--rebuild", options->rebuild,
+                   "Make the state of this dataset (and of those that depend on it) anew from the "
+                   "input so far, then go on: the way to change the query of a running pipeline; "
+                   "all: of every dataset; may be given several times")
+      ->option_text("DATASET")
+      ->allow_extra_args(false);
   const std::map<std::string, ProgressStyle> styles{{"auto", ProgressStyle::automatic},
                                                     {"line", ProgressStyle::line},
                                                     {"log", ProgressStyle::log},
@@ -76,7 +86,8 @@ void add_run_command(CLI::App& app, Context& context) {
       "one\n"
       "ends at once. Started again, the pipeline goes on where it stopped: no row is lost or\n"
       "written twice.\n\nExamples:\n  millrace run pipeline.yaml\n  millrace run pipeline.yaml "
-      "--once\n  millrace run pipeline.yaml --progress json | jq .processedRowsPerSecond");
+      "--once\n  millrace run pipeline.yaml --rebuild totals\n  millrace run pipeline.yaml "
+      "--progress json | jq .processedRowsPerSecond");
   command->callback([options, &context] { run(*options, context); });
 }
 

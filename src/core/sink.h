@@ -84,6 +84,12 @@ class Sink {
   virtual void open(const SinkStart& start) = 0;
   /// The batch must not outlive the sink.
   [[nodiscard]] virtual std::unique_ptr<SinkBatch> begin(std::int64_t batch) = 0;
+  /// Whether a batch that the checkpoint doesn't have as committed is there already, from an
+  /// earlier process, and would not be written again when it is repeated. After open().
+  [[nodiscard]] virtual bool has_published(std::int64_t batch) const {
+    (void)batch;
+    return false;
+  }
   /// A SELECT that reads what was written, for `millrace query`; empty if it can't be read back.
   [[nodiscard]] virtual std::string query() const { return {}; }
 };

@@ -76,6 +76,9 @@ struct SqlScan {
 };
 using SliceInput = std::variant<FileScan, std::unique_ptr<RowReader>, SqlScan>;
 
+/// Gives slices one after the other; nullopt at the end.
+using Slices = std::function<std::optional<Slice>()>;
+
 /// How DuckDB reads a source's files. Fixed for the life of a source.
 struct FileFormat {
   enum class Kind : std::uint8_t { csv, json, parquet };
@@ -118,6 +121,18 @@ class Source {
   virtual SliceInput read(const Json& offsets) = 0;
   /// The batch that holds these slices is committed: acknowledge, archive, clean up.
   virtual void committed(const Json& offsets) { (void)offsets; }
+
+  /// Why rows that were given can't be given again; nullopt: history() gives them.
+  [[nodiscard]] virtual std::optional<std::string> why_no_history() const {
+    return "its rows are gone once they were read";
+  }
+  /// Everything given so far, as of the last advance(), from the beginning and in the same order:
+  /// for state that is made anew. Slices for read(), none so large that a person who wants to stop
+  /// has to wait; they need not be those of the batches. Doesn't move; used up before the next
+  /// advance(). Throws Error if something is not as it was when it was read.
+  [[nodiscard]] virtual Slices history() {
+    return [] { return std::nullopt; };
+  }
 
   /// trigger `available_now` and `once`: what is there now is the end; plan() gives no more.
   virtual void stop_at_present() = 0;

@@ -68,17 +68,33 @@ BatchRun::BatchRun(Graph& graph, std::int64_t part_bytes)
           std::make_unique<EventClock>(*node.watermark, node.time_column, node.partition_column);
     }
   }
-  // Readers come after what they read, so one pass backwards finds all that some sink needs.
-  for (std::size_t i = graph.datasets.size(); i-- > 0;) {
-    const auto& node = graph.datasets[i];
+  std::set<std::size_t> written;
+  for (const auto& sink : graph.sinks) {
+    written.insert(static_cast<std::size_t>(sink.dataset));
+  }
+  only_for(written);
+}
+
+BatchRun::~BatchRun() = default;
+
+void BatchRun::only_for(const std::set<std::size_t>& datasets) {
+  // Readers come after what they read, so one pass backwards finds all that is needed.
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    const auto& readers = graph_.datasets[i].readers;
     nodes_[i]->needed =
-        !node.sinks.empty() || std::any_of(node.readers.begin(), node.readers.end(), [&](int r) {
+        datasets.contains(i) || std::any_of(readers.begin(), readers.end(), [&](int r) {
           return nodes_[static_cast<std::size_t>(r)]->needed;
         });
   }
 }
 
-BatchRun::~BatchRun() = default;
+void BatchRun::stop_clocks() {
+  for (auto& node : nodes_) {
+    node->clock.reset();
+  }
+}
+
+void BatchRun::touch_all(std::size_t dataset) { nodes_[dataset]->touch_all = true; }
 
 bool BatchRun::takes_parts(std::size_t producer) const {
   const auto& node = graph_.datasets[producer];
@@ -133,6 +149,9 @@ void BatchRun::begin_nodes(const BatchPlan& plan) {
     node.counts.stream_input = reads_stream(*dataset.plan);
     if (node.needed) {
       dataset.plan->begin_batch(plan.id, plan.time_us);
+      if (std::exchange(node.touch_all, false)) {
+        dataset.plan->touch_all();
+      }
     }
   }
 }
@@ -249,6 +268,10 @@ void BatchRun::run_table(std::size_t i) {
   if (complete) {
     Fanout fanout(*this, i, OutputMode::complete);
     node.counts.add(dataset.plan->run(sql::Run::complete, fanout));
+  }
+  if (!update && !complete) {  // nobody wants its rows: only its state is needed
+    Fanout fanout(*this, i, OutputMode::complete);
+    node.counts.add(dataset.plan->run(sql::Run::absorb, fanout));
   }
   dataset.plan->close_windows();
 }

@@ -50,6 +50,14 @@ class BatchRun {
   explicit BatchRun(Graph& graph, std::int64_t part_bytes = 16LL << 20);
   ~BatchRun();
 
+  // For state that is made anew from rows that were read before (engine/rebuild.h):
+  /// Runs these datasets and what they read, and nothing else.
+  void only_for(const std::set<std::size_t>& datasets);
+  /// No watermark is known, so that no window is closed.
+  void stop_clocks();
+  /// In the next batch every group of this dataset counts as changed.
+  void touch_all(std::size_t dataset);
+
   /// Throws on any failure; states are then half advanced.
   void run(const BatchPlan& plan, BatchOutputs& to);
 

@@ -1,39 +1,18 @@
 // The second half of a batch: what it gave out is staged, published and committed.
 #pragma once
 
-#include <chrono>
 #include <future>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "engine/batch_run.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/phases.h"
 #include "engine/progress.h"
 
 namespace millrace {
-
-/// Measures the phases of a batch one after the other.
-class Phases {
- public:
-  using Steady = std::chrono::steady_clock;
-  /// Microseconds since the last call, or since the start.
-  std::int64_t lap() {
-    const auto now = Steady::now();
-    return us_between(std::exchange(last_, now), now);
-  }
-  [[nodiscard]] std::int64_t total() const { return us_between(start_, Steady::now()); }
-  [[nodiscard]] Steady::time_point start() const { return start_; }
-  static std::int64_t us_between(Steady::time_point from, Steady::time_point to) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
-  }
-
- private:
-  Steady::time_point start_ = Steady::now();
-  Steady::time_point last_ = start_;
-};
 
 /// A batch that has run and is not committed.
 struct PendingBatch {

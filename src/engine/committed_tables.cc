@@ -72,7 +72,6 @@ std::vector<bool> needed_by_sinks(const Graph& graph) {
 class Reading {
  public:
   Reading(Graph graph, const std::vector<std::size_t>& datasets) : graph_(std::move(graph)) {
-    fingerprints_ = fingerprints(graph_);
     const auto run_by_pipeline = needed_by_sinks(graph_);
     replace_sinks(datasets);
     needed_ = needed_by_sinks(graph_);
@@ -140,7 +139,8 @@ class Reading {
                                            graph_.spec->name, path));
     }
     const auto description = checkpoint_files::read_description(path, graph_.spec->name);
-    check_fingerprints(description.value("fingerprints", Json()), fingerprints_, path);
+    check_fingerprints(description.json.value("fingerprints", Json()), fingerprints(graph_), graph_,
+                       path);
     const StateVisitor visitor{
         .begin =
             [&] {
@@ -183,7 +183,6 @@ class Reading {
   }
 
   Graph graph_;
-  Json fingerprints_;
   SinkSpec sink_spec_;
   std::vector<BatchSink*> gathered_;  ///< the graph's sinks, in order
   std::vector<bool> needed_;

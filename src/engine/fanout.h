@@ -37,6 +37,7 @@ struct BatchRun::Node {
   std::unique_ptr<EventClock> clock;     ///< of the watermark that is declared for its rows
   TimeBounds bounds;                     ///< what is known of the values to come, by column
   bool needed = false;                   ///< some sink depends on it
+  bool touch_all = false;                ///< in the next batch every group counts as changed
   DatasetCounts counts;
 };
 

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/crc32c.h"
 #include "base/log.h"
+#include "engine/rebuild.h"
 
 namespace millrace {
 namespace {
@@ -44,9 +47,33 @@ std::string normalised(const std::string& sql) {
   return out;
 }
 
+/// What is wrong with going on, and what would help.
+struct Findings {
+  std::vector<std::string> wrong;
+  std::set<std::size_t> to_rebuild;
+  bool rebuild_helps = true;
+};
+
+/// What a change of a dataset comes to: nothing, if all state that was built from it is made anew.
+bool is_rebuilt(const Graph& graph, const std::string& name, const std::set<std::size_t>& rebuilt,
+                Findings& findings) {
+  const auto producer = graph.find(name);
+  const auto dataset = static_cast<std::size_t>(producer->index);
+  const auto states = states_from(graph, dataset);
+  if (states.empty()) {
+    findings.rebuild_helps = false;
+    return false;
+  }
+  if (std::ranges::includes(rebuilt, states)) {
+    return true;
+  }
+  findings.to_rebuild.merge(nearest_states(graph, dataset));
+  return false;
+}
+
 /// What changed between two versions of one part, in words.
 void compare(const std::string& kind, const std::string& name, const Json& before, const Json& now,
-             std::vector<std::string>& wrong) {
+             const Graph& graph, const std::set<std::size_t>& rebuilt, Findings& findings) {
   const auto differs = [&](const char* what) {
     return before.value(what, Json()) != now.value(what, Json());
   };
@@ -57,8 +84,12 @@ void compare(const std::string& kind, const std::string& name, const Json& befor
     const bool matters =
         kind == "source" ? std::string_view(what) == "type"
                          : before.value("feeds_state", false) || now.value("feeds_state", false);
+    if (matters && kind == "dataset" && is_rebuilt(graph, name, rebuilt, findings)) {
+      return;
+    }
     if (matters) {
-      wrong.push_back(fmt::format("{} {}: {}", kind, name, text));
+      findings.wrong.push_back(fmt::format("{} {}: {}", kind, name, text));
+      findings.rebuild_helps = findings.rebuild_helps && kind == "dataset";
     } else {
       Log().warn("{} {} changed since the checkpoint: {}; it takes effect from the next batch on",
                  kind, name, text);
@@ -71,6 +102,49 @@ void compare(const std::string& kind, const std::string& name, const Json& befor
   change("state", "its aggregates or keys changed, so the state that was kept does not fit");
   change("mode", "its mode changed");
   change("from", "it writes another dataset");
+}
+
+// Parts that only one of checkpoint and pipeline has.
+
+void note_gone(const std::string& name, const Json& part) {
+  if (part.value("feeds_state", false) && !part.value("state", "").empty()) {
+    Log().warn("dataset {} is gone since the checkpoint; its state is dropped", name);
+  }
+}
+
+void note_new(const std::string& kind, const std::string& name, const Json& part,
+              const Graph& graph, const std::set<std::size_t>& rebuilt) {
+  const bool has_state = kind == "dataset" && !part.value("state", "").empty();
+  if (!has_state) {
+    Log().warn("{} {} is new since the checkpoint: it begins with the next batch", kind, name);
+  } else if (!rebuilt.contains(static_cast<std::size_t>(graph.find(name)->index))) {
+    Log().warn(
+        "dataset {} is new since the checkpoint: it begins with the next batch; with "
+        "`--rebuild {}` it would begin with the input so far",
+        name, name);
+  }
+}
+
+[[noreturn]] void refuse(const Findings& findings, const Graph& graph,
+                         const std::string& checkpoint) {
+  std::string way_out;
+  if (findings.rebuild_helps) {
+    if (const auto why = why_no_rebuild(graph, findings.to_rebuild)) {
+      way_out = fmt::format("(`--rebuild` can't help: {})\n", *why);
+    } else {
+      way_out = "run it with";
+      for (const auto dataset : findings.to_rebuild) {
+        way_out += fmt::format(" `--rebuild {}`", graph.datasets[dataset].name);
+      }
+      way_out += " to make this state anew from the input so far; or ";
+    }
+  }
+  throw Error(
+      Blame::user,
+      fmt::format("the pipeline changed since its checkpoint `{}`:\n  {}\n{}remove that folder "
+                  "and the outputs to start over, or give the changed pipeline another "
+                  "`checkpoint: path` or name",
+                  checkpoint, fmt::join(findings.wrong, "\n  "), way_out));
 }
 
 }  // namespace
@@ -87,7 +161,8 @@ Json fingerprints(const Graph& graph) {
           {"sql", fmt::format("{:08x}", crc32c(normalised(node.spec->sql.text)))},
           {"columns", node.plan->schema().text()},
           {"feeds_state", feeds_state(graph, node)},
-          {"state", node.plan->has_state() ? node.plan->state_schema() : std::string()}};
+          {"state", node.plan->has_state() ? node.plan->state_schema() : std::string()},
+          {"windows", node.plan->windows_text()}};
     }
   }
   for (const auto& node : graph.sinks) {
@@ -98,34 +173,30 @@ Json fingerprints(const Graph& graph) {
   return out;
 }
 
-void check_fingerprints(const Json& before, const Json& now, const std::string& checkpoint) {
+void check_fingerprints(const Json& before, const Json& now, const Graph& graph,
+                        const std::string& checkpoint, const std::set<std::size_t>& rebuilt) {
   if (before.is_null()) {
     return;
   }
-  std::vector<std::string> wrong;
+  Findings findings;
   for (const auto* kind : {"source", "dataset", "sink"}) {
     const auto& parts_now = now.at(kind);
     const auto parts_before = before.value(kind, Json::object());
     for (const auto& [name, part] : parts_before.items()) {
       if (parts_now.contains(name)) {
-        compare(kind, name, part, parts_now.at(name), wrong);
-      } else if (part.value("feeds_state", false) && !part.value("state", "").empty()) {
-        Log().warn("dataset {} is gone since the checkpoint; its state is dropped", name);
+        compare(kind, name, part, parts_now.at(name), graph, rebuilt, findings);
+      } else {
+        note_gone(name, part);
       }
     }
     for (const auto& [name, part] : parts_now.items()) {
       if (!parts_before.contains(name)) {
-        Log().warn("{} {} is new since the checkpoint: it begins with the next batch", kind, name);
+        note_new(kind, name, part, graph, rebuilt);
       }
     }
   }
-  if (!wrong.empty()) {
-    throw Error(
-        Blame::user,
-        fmt::format("the pipeline changed since its checkpoint `{}`:\n  {}\nremove that folder "
-                    "and the outputs to start over, or give the changed pipeline another "
-                    "`checkpoint: path` or name",
-                    checkpoint, fmt::join(wrong, "\n  ")));
+  if (!findings.wrong.empty()) {
+    refuse(findings, graph, checkpoint);
   }
 }
 

@@ -14,7 +14,9 @@
 #include "engine/commit.h"
 #include "engine/fingerprints.h"
 #include "engine/graph.h"
+#include "engine/phases.h"
 #include "engine/quarantine.h"
+#include "engine/rebuild.h"
 #include "sql/database.h"
 
 namespace millrace {
@@ -63,6 +65,12 @@ sql::Database::Options database_options(const PipelineSpec& spec) {
 }  // namespace
 
 struct Pipeline::Impl {
+  /// What recovery gives for sources.
+  struct Restored {
+    std::map<std::string, Json> positions;
+    std::map<std::string, std::vector<Json>> advanced;
+  };
+
   Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
        Diagnostics& diagnostics)
       : spec(of),
@@ -76,7 +84,12 @@ struct Pipeline::Impl {
     }
   }
 
-  void open();
+  bool open(const Start& start);
+  void open_sources(const Restored& restored);
+  void open_sinks(std::optional<std::int64_t> last_committed);
+  Recovered recover(Restored& restored, Rebuild* rebuild);
+  bool make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start);
+  void refresh_sinks();
   StepResult step(bool ahead);
   std::unique_ptr<PendingBatch> run_next();
   bool plan_batch(PendingBatch& batch);
@@ -87,6 +100,8 @@ struct Pipeline::Impl {
   std::string changed_states(std::int64_t batch) const;
   void finish_commit(std::vector<BatchProgress>& committed);
   void write_snapshot();
+  std::map<std::string, Json> positions() const;
+  void write_states(const Checkpoint::PutState& put) const;
 
   const PipelineSpec& spec;
   const Clock& clock;
@@ -106,6 +121,7 @@ struct Pipeline::Impl {
   };
   std::map<std::string, TableRead> tables;
   std::optional<Steady::time_point> previous_start;
+  bool refresh = false;  ///< sinks are to get what a rebuild has changed, even without new rows
   std::optional<Steady::time_point> previous_end;
   bool reads_itself = false;   ///< a table may be what a sink has just written
   std::exception_ptr failure;  ///< of a batch that ran while the one before was committed
@@ -119,7 +135,7 @@ Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, co
 Pipeline::~Pipeline() = default;
 
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }
-void Pipeline::open() { impl_->open(); }
+bool Pipeline::open(const Start& start) { return impl_->open(start); }
 const std::string& Pipeline::opening() const noexcept { return impl_->opening; }
 Pipeline::StepResult Pipeline::step(bool ahead) { return impl_->step(ahead); }
 
@@ -156,7 +172,11 @@ std::vector<BatchProgress> Pipeline::finish() {
 
 void Pipeline::close() { impl_->checkpoint.reset(); }
 
-void Pipeline::Impl::open() {
+bool Pipeline::Impl::open(const Start& start) {
+  std::optional<Rebuild> rebuild;
+  if (!start.rebuild.empty()) {
+    rebuild.emplace(*graph, start.rebuild);
+  }
   checkpoint = std::make_unique<Checkpoint>(
       Checkpoint::Options{.path = spec.checkpoint.path,
                           .sync = spec.checkpoint.sync,
@@ -164,43 +184,21 @@ void Pipeline::Impl::open() {
                           .snapshot_log_bytes = spec.checkpoint.snapshot_log_bytes},
       spec.name);
   const auto now = fingerprints(*graph);
-  check_fingerprints(checkpoint->fingerprints(), now, spec.checkpoint.path);
-  std::map<std::string, Json> positions;
-  std::map<std::string, std::vector<Json>> advanced;
-  RecoveryVisitor visitor;
-  visitor.positions = [&](const auto& of_snapshot) { positions = of_snapshot; };
-  visitor.state = [&](const std::string& dataset, const NextPiece& next) {
-    const auto producer = graph->find(dataset);
-    if (producer && producer->kind == Producer::Kind::dataset) {
-      graph->datasets[static_cast<std::size_t>(producer->index)].plan->apply(next);
-    }
-  };
-  visitor.committed = [&](const LoggedBatch& batch) {
-    for (const auto& [source, offsets] : batch.slices) {
-      advanced[source].push_back(offsets);
-    }
-  };
-  visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
-  const auto recovered = checkpoint->recover(visitor);
-  checkpoint->set_fingerprints(now);
+  check_fingerprints(checkpoint->fingerprints(), now, *graph, spec.checkpoint.path,
+                     rebuild ? rebuild->datasets() : std::set<std::size_t>());
+  Restored restored;
+  const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
   quarantine.open();
-  for (auto& node : graph->sources) {
-    const auto position = positions.find(node.spec->name);
-    node.source->open(position == positions.end() ? std::nullopt : std::optional(position->second));
-    for (const auto& offsets : advanced[node.spec->name]) {
-      node.source->advance(offsets);
-    }
+  if (!rebuild) {
+    checkpoint->set_fingerprints(now);
   }
-  for (auto& node : graph->sinks) {
-    node.sink->open(
-        {.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
-         .mode = node.mode,
-         .key = node.key,
-         .last_committed = recovered.last_committed,
-         .pipeline = spec.name,
-         .checkpoint = checkpoint->id()});
-  }
+  open_sources(restored);
+  open_sinks(recovered.last_committed);
   next_batch = recovered.last_committed.value_or(-1) + 1;
+  if (rebuild && !make_anew(*rebuild, recovered, start)) {
+    return false;
+  }
+  refresh_sinks();
   if (recovered.unfinished) {
     unfinished = BatchPlan{recovered.unfinished->batch,
                            recovered.unfinished->time_us,
@@ -212,6 +210,93 @@ void Pipeline::Impl::open() {
                 : fmt::format("going on after batch {}{}; checkpoint {}", next_batch - 1,
                               unfinished ? ", repeating one that was not committed" : "",
                               spec.checkpoint.path);
+  return true;
+}
+
+/// Reads the checkpoint back, except for states that a rebuild begins without.
+Recovered Pipeline::Impl::recover(Restored& restored, Rebuild* rebuild) {
+  const auto fingerprints_then = checkpoint->fingerprints();
+  RecoveryVisitor visitor;
+  visitor.positions = [&](const auto& of_snapshot) { restored.positions = of_snapshot; };
+  visitor.state = [&](const std::string& dataset, const NextPiece& next) {
+    const auto producer = graph->find(dataset);
+    if (!producer || producer->kind != Producer::Kind::dataset) {
+      return;
+    }
+    const auto i = static_cast<std::size_t>(producer->index);
+    if (rebuild != nullptr && rebuild->takes_part(i)) {
+      rebuild->note_state(i, next, fingerprints_then);
+    } else {
+      graph->datasets[i].plan->apply(next);
+    }
+  };
+  visitor.committed = [&](const LoggedBatch& batch) {
+    for (const auto& [source, offsets] : batch.slices) {
+      restored.advanced[source].push_back(offsets);
+    }
+  };
+  visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
+  return checkpoint->recover(visitor);
+}
+
+void Pipeline::Impl::open_sources(const Restored& restored) {
+  for (auto& node : graph->sources) {
+    const auto position = restored.positions.find(node.spec->name);
+    node.source->open(position == restored.positions.end() ? std::nullopt
+                                                           : std::optional(position->second));
+    if (const auto advanced = restored.advanced.find(node.spec->name);
+        advanced != restored.advanced.end()) {
+      for (const auto& offsets : advanced->second) {
+        node.source->advance(offsets);
+      }
+    }
+  }
+}
+
+void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
+  for (auto& node : graph->sinks) {
+    node.sink->open(
+        {.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
+         .mode = node.mode,
+         .key = node.key,
+         .last_committed = last_committed,
+         .pipeline = spec.name,
+         .checkpoint = checkpoint->id()});
+  }
+}
+
+/// Runs a rebuild and makes it durable in one step. False: a stop was requested.
+bool Pipeline::Impl::make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start) {
+  rebuild.check_sinks(recovered.unfinished);
+  if (!recovered.last_committed) {
+    start.say("nothing was committed yet, so there is nothing to rebuild");
+    checkpoint->set_fingerprints(fingerprints(*graph));
+    return true;
+  }
+  start.say("rebuilding " + rebuild.text() + " from the input so far");
+  const Rebuild::Until until{*recovered.last_committed, run->last_time_us(),
+                             run->save_event_time()};
+  if (!rebuild.run(until, start.stop, start.say)) {
+    start.say("stopped in the middle of the rebuild: the checkpoint is as it was");
+    return false;
+  }
+  rebuild.restore_others();
+  fault_point("rebuild.before_snapshot");
+  checkpoint->write_rebuilt(positions(), run->save_event_time(),
+                            [&](const auto& put) { write_states(put); },
+                            {rebuild.names(), fingerprints(*graph), recovered.unfinished});
+  return true;
+}
+
+/// After a rebuild the next batch runs even without new rows: any group may be another one.
+void Pipeline::Impl::refresh_sinks() {
+  for (const auto& name : checkpoint->just_rebuilt()) {
+    const auto producer = graph->find(name);
+    if (producer && producer->kind == Producer::Kind::dataset) {
+      run->touch_all(static_cast<std::size_t>(producer->index));
+      refresh = true;
+    }
+  }
 }
 
 /// Plans the next batch; false: there is nothing new.
@@ -224,7 +309,7 @@ bool Pipeline::Impl::plan_batch(PendingBatch& batch) {
   }
   plan.id = next_batch;
   plan.time_us = std::max(clock.now_us(), run->last_time_us() + 1);  // never the same twice
-  bool news = run->is_due(plan.time_us);
+  bool news = run->is_due(plan.time_us) || refresh;
   for (auto& node : graph->sources) {
     auto slice = node.spec->table ? plan_table(node, plan) : node.source->plan(plan.time_us);
     if (slice) {
@@ -308,6 +393,7 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
     }
   }
   next_batch = plan.id + 1;
+  refresh = false;
   batch->outputs = begin_outputs(*graph, plan.id);
   batch->outputs.quarantine = quarantine.begin(plan.id);
   run->run(plan, batch->outputs);
@@ -374,13 +460,13 @@ void Pipeline::Impl::finish_commit(std::vector<BatchProgress>& committed) {
   }
   const auto end = Steady::now();
   const auto begin = batch->phases.start();
-  progress.total_us = Phases::us_between(begin, end);
+  progress.total_us = us_between(begin, end);
   // While it was run beside the commit of the one before, the time belongs to both.
   const auto alone = previous_end ? std::max(*previous_end, begin) : begin;
   progress.processed_rows_per_second =
-      per_second(progress.input_rows, Phases::us_between(alone, end));
+      per_second(progress.input_rows, us_between(alone, end));
   progress.input_rows_per_second =
-      previous_start ? per_second(progress.input_rows, Phases::us_between(*previous_start, begin))
+      previous_start ? per_second(progress.input_rows, us_between(*previous_start, begin))
                      : progress.processed_rows_per_second;
   previous_start = begin;
   previous_end = end;
@@ -427,19 +513,25 @@ void Pipeline::Impl::describe(PendingBatch& batch) {
   progress.memory_bytes = database.memory_bytes();
 }
 
-void Pipeline::Impl::write_snapshot() {
+std::map<std::string, Json> Pipeline::Impl::positions() const {
   std::map<std::string, Json> positions;
   for (const auto& node : graph->sources) {
     positions[node.spec->name] = node.source->position();
   }
-  checkpoint->write_snapshot(
-      positions, run->save_event_time(), [&](const Checkpoint::PutState& put) {
-        for (const auto& node : graph->datasets) {
-          if (node.plan->has_state()) {
-            node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
-          }
-        }
-      });
+  return positions;
+}
+
+void Pipeline::Impl::write_states(const Checkpoint::PutState& put) const {
+  for (const auto& node : graph->datasets) {
+    if (node.plan->has_state()) {
+      node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
+    }
+  }
+}
+
+void Pipeline::Impl::write_snapshot() {
+  checkpoint->write_snapshot(positions(), run->save_event_time(),
+                             [&](const auto& put) { write_states(put); });
 }
 
 }  // namespace millrace

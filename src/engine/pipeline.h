@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -31,9 +32,16 @@ class Pipeline {
   /// False if a mistake was found: nothing else may then be called.
   [[nodiscard]] bool valid() const noexcept;
 
+  /// How to begin.
+  struct Start {
+    std::vector<std::string> rebuild;  ///< datasets whose state is made anew (engine/rebuild.h)
+    std::stop_token stop;              ///< ends a rebuild; the checkpoint is then as it was
+    std::function<void(const std::string&)> say = [](const auto&) {};  ///< how far a rebuild is
+  };
   /// Takes the checkpoint's lock, restores states and positions as of the last commit, opens
-  /// sources and sinks. Throws Error.
-  void open();
+  /// sources and sinks. False: a stop was requested; only close() may then be called. Throws Error.
+  bool open(const Start& start);
+  bool open() { return open(Start()); }
   /// One line for people on what open() found: a fresh start, or where it goes on.
   [[nodiscard]] const std::string& opening() const noexcept;
 

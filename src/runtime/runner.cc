@@ -37,11 +37,15 @@ class Schedule {
 
 RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
                         const std::function<void(const std::string&)>& on_open,
-                        const OnProgress& on_progress) {
+                        const OnProgress& on_progress, const std::vector<std::string>& rebuild) {
   using Kind = TriggerSpec::Kind;
   const auto start = Steady::now();
   RunSummary summary;
-  pipeline.open();
+  if (!pipeline.open({.rebuild = rebuild, .stop = stop, .say = on_open})) {
+    pipeline.close();
+    summary.stopped = true;
+    return summary;
+  }
   on_open(pipeline.opening());
   const bool to_the_end = trigger.kind == Kind::once || trigger.kind == Kind::available_now;
   if (to_the_end) {

@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 #include "engine/pipeline.h"
 
@@ -24,9 +26,11 @@ struct RunSummary {
 /// Opens the pipeline and runs batches: at once when something is new (`as_fast_as_possible`), at
 /// every multiple of the interval since the start (a batch that takes longer delays the next, they
 /// never pile up), one batch (`once`), or until what is there now is done (`available_now`). A stop
-/// request lets the running batch finish; the checkpoint is then closed cleanly. Throws Error.
+/// request lets the running batch finish; the checkpoint is then closed cleanly. `rebuild`:
+/// datasets whose state is made anew first. Throws Error.
 RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
                         const std::function<void(const std::string&)>& on_open,
-                        const OnProgress& on_progress);
+                        const OnProgress& on_progress,
+                        const std::vector<std::string>& rebuild = {});
 
 }  // namespace millrace

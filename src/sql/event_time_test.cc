@@ -136,6 +136,55 @@ TEST_P(EventTimeTest, LateRowsAreCountedAndLeaveNoTrace) {
   EXPECT_TRUE(again.rows().empty());
 }
 
+/// Whether windows that one query closed mean the same in another one.
+TEST_P(EventTimeTest, WindowsAreKnownByWhatClosesThem) {
+  const auto windows = [&](const std::string& sql) {
+    return database_.plan("p", sql)->windows_text();
+  };
+  const auto minutes =
+      windows("SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, sum(v) AS s FROM events GROUP BY 1");
+  EXPECT_EQ(minutes, windows("SELECT k, count(*) AS n, tumble(ts, INTERVAL 1 MINUTE) AS m FROM "
+                             "events WHERE v > 3 GROUP BY ALL"));
+  EXPECT_NE(minutes, windows("SELECT tumble(ts, INTERVAL 2 MINUTES) AS w, sum(v) AS s FROM events "
+                             "GROUP BY 1"));
+  EXPECT_NE(minutes, windows("SELECT w, sum(v) AS s FROM (SELECT v, tumble(ts, INTERVAL 2 MINUTES) "
+                             "AS w FROM events) GROUP BY w"));
+  EXPECT_NE(minutes, windows("SELECT DISTINCT ON (k) k, ts FROM events"));
+}
+
+/// State of one query tells another one what was closed, and no more.
+TEST_P(EventTimeTest, WhatWasClosedCanBeTakenOver) {
+  const auto sql = [](const char* more) {
+    return fmt::format("SELECT tumble(ts, INTERVAL 20 SECONDS) AS w, {} FROM events GROUP BY 1",
+                       more);
+  };
+  Collect ignored;
+  const auto before = database_.plan("p", sql("sum(v) AS s"));
+  (void)batch(*before, 0, ignored);
+  std::vector<std::string> pieces;
+  before->write_snapshot([&](std::string_view piece) { pieces.emplace_back(piece); });
+  ClosedWindows closed;
+  std::size_t next = 0;
+  read_closed(
+      [&](std::string& piece) {
+        if (next == pieces.size()) {
+          return false;
+        }
+        piece = pieces[next++];
+        return true;
+      },
+      closed);
+  ASSERT_EQ(closed.states.size(), 1U);
+
+  const auto after = database_.plan("p", sql("count(*) AS n"));
+  after->begin_batch(0, kStart);
+  after->give("events", batch_of(database_, events_, batch_sql(0)));
+  after->close_as(closed);
+  (void)after->run(Run::finish, ignored);  // nothing is known of the watermark
+  after->close_windows();
+  EXPECT_EQ(after->state_stats().windows, before->state_stats().windows);
+}
+
 TEST_P(EventTimeTest, StateShrinksWhenWindowsClose) {
   for (const std::string& sql : kQueries) {
     auto plan = database_.plan("p", sql);

@@ -300,6 +300,53 @@ void Plan::clear_state() {
   }
 }
 
+void Plan::touch_all() {
+  for (const auto& state : impl_->run.states) {
+    if (!state->spec().deduplicates) {
+      state->touch_all();
+    }
+  }
+}
+
+std::string Plan::windows_text() const {
+  std::string text;
+  for (const auto& state : impl_->run.states) {
+    text += fmt::format("{}: {}; ", state->spec().deduplicates ? "keys" : "groups",
+                        state->bound() == nullptr ? "kept" : state->bound()->text());
+  }
+  for (const auto& session : impl_->run.sessions) {
+    text += fmt::format("sessions of {}: {}; ", session->layout().gap_us, session->bound().text());
+  }
+  return text;
+}
+
+bool Plan::follows_clock() const {
+  return std::ranges::any_of(impl_->run.states,
+                             [](const auto& state) {
+                               return state->bound() != nullptr && state->bound()->follows_clock();
+                             }) ||
+         std::ranges::any_of(impl_->run.sessions,
+                             [](const auto& session) { return session->bound().follows_clock(); });
+}
+
+bool Plan::may_skip_closed() const {
+  const auto& states = impl_->run.states;
+  return impl_->run.sessions.empty() && states.size() == 1 && !states[0]->spec().deduplicates;
+}
+
+void Plan::close_as(const ClosedWindows& closed) {
+  for (const auto& [i, bound] : closed.states) {
+    if (i < impl_->run.states.size()) {
+      impl_->run.states[i]->set_closing(bound);
+    }
+  }
+  for (const auto& [i, watermark] : closed.sessions) {
+    if (i < impl_->run.sessions.size()) {
+      impl_->run.sessions[i]->advance(watermark);
+    }
+  }
+}
+
 StateStats Plan::state_stats() const {
   StateStats stats;
   for (const auto& state : impl_->run.states) {

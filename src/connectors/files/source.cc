@@ -6,7 +6,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <thread>
+#include <tuple>
 #include <utility>
+
+#include <sys/stat.h>
 
 #include "base/files.h"
 #include "base/strings.h"
@@ -14,6 +17,10 @@
 namespace millrace {
 
 namespace {
+
+/// Limits of a slice of what was given before; a file is never cut.
+constexpr std::size_t kHistoryFiles = 1000;
+constexpr std::int64_t kHistoryBytes = 256LL << 20;
 
 Discovery::Where where(std::string path, const FilesSourceOptions& options) {
   return {std::move(path), options.path_glob_filter, options.recursive_file_lookup,
@@ -192,6 +199,49 @@ SliceInput FilesSource::read(const Json& offsets) {
          file.at("size").get<std::int64_t>(), file.at("mtime_ns").get<std::int64_t>()});
   }
   return scan;
+}
+
+std::optional<std::string> FilesSource::why_no_history() const {
+  if (options_.clean_source != CleanSource::off) {
+    return "`clean_source` takes files away once they were read";
+  }
+  if (options_.max_file_age) {
+    return "`max_file_age` forgets which files were read";
+  }
+  return std::nullopt;
+}
+
+/// The files given so far, in order. Throws Error if one is not what it was.
+std::vector<FileScan::File> FilesSource::find_given() const {
+  std::vector<FileScan::File> files;
+  for (const auto& [path, mtime] : given_) {
+    const auto full = fmt::format("{}/{}", discovery_.base(), path);
+    struct stat status{};
+    const bool there = ::stat(full.c_str(), &status) == 0;
+    const auto now =
+        (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) + status.st_mtim.tv_nsec;
+    if (!there || now != mtime) {
+      throw Error(Blame::external,
+                  fmt::format("source {}: `{}` was read before and {}; put it back as it was",
+                              name_, full, there ? "has changed since" : "is gone"));
+    }
+    files.push_back({path, status.st_size, mtime});
+  }
+  std::ranges::sort(files, {}, [](const auto& f) { return std::tie(f.mtime_ns, f.path); });
+  return files;
+}
+
+Slices FilesSource::history() {
+  return [this, files = find_given(), next = std::size_t{0}]() mutable -> std::optional<Slice> {
+    std::vector<FileScan::File> some;
+    std::int64_t bytes = 0;
+    while (next < files.size() && some.size() < kHistoryFiles &&
+           (some.empty() || bytes + files[next].size <= kHistoryBytes)) {
+      bytes += files[next].size;
+      some.push_back(files[next++]);
+    }
+    return some.empty() ? std::nullopt : std::optional(slice_of(some));
+  };
 }
 
 void FilesSource::committed(const Json& offsets) {

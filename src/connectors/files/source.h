@@ -32,12 +32,15 @@ class FilesSource final : public Source {
   void advance(const Json& offsets) override;
   SliceInput read(const Json& offsets) override;
   void committed(const Json& offsets) override;
+  [[nodiscard]] std::optional<std::string> why_no_history() const override;
+  Slices history() override;
   void stop_at_present() override { at_present_ = true; }
   [[nodiscard]] bool finished() const override { return ended_; }
   void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override;
 
  private:
   std::vector<FileScan::File> find_new();
+  [[nodiscard]] std::vector<FileScan::File> find_given() const;
   void note_present(const std::vector<Discovery::Found>& found);
   void forget_old();
   [[nodiscard]] Slice slice_of(const std::vector<FileScan::File>& files) const;

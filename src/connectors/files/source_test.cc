@@ -114,6 +114,27 @@ TEST_F(FilesSourceTest, GoesOnAfterARestart) {
   EXPECT_EQ(after->plan(0), std::nullopt);
 }
 
+TEST_F(FilesSourceTest, GivesWhatItGaveOnceMore) {
+  write("b", 1'700'000'001);
+  write("a", 1'700'000'002);
+  const auto s = source();
+  s->open(std::nullopt);
+  s->advance(s->plan(0)->offsets);
+  write("c", 1'700'000'003);
+  EXPECT_EQ(s->why_no_history(), std::nullopt);
+  const auto next = s->history();
+  EXPECT_EQ(names(next()), (Names{"b", "a"}));
+  EXPECT_EQ(next(), std::nullopt);
+  EXPECT_EQ(names(s->plan(0)), Names{"c"});
+
+  write("a", 1'700'000'009);
+  EXPECT_THROW((void)s->history(), Error);
+  fs::remove(folder_ / "in" / "a");
+  EXPECT_THROW((void)s->history(), Error);
+  options_.clean_source = CleanSource::remove;
+  EXPECT_NE(source()->why_no_history(), std::nullopt);
+}
+
 TEST_F(FilesSourceTest, StopsAtThePresent) {
   write("a", 1'700'000'001);
   write("b", 1'700'000'002);

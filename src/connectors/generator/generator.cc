@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 #include "connectors/generator/transactions.h"
 
@@ -112,6 +113,18 @@ class GeneratorSource final : public Source {
   SliceInput read(const Json& offsets) override {
     const TransactionStream stream{static_cast<std::uint64_t>(options_.seed), options_.invalid};
     return std::make_unique<TransactionReader>(stream, offsets.at("from"), offsets.at("to"));
+  }
+  [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
+  Slices history() override {
+    return [this, from = std::int64_t{0}]() mutable -> std::optional<Slice> {
+      const auto to = from + std::min(options_.rows_per_trigger, next_ - from);
+      if (to <= from) {
+        return std::nullopt;
+      }
+      Slice slice;
+      slice.offsets = {{"from", std::exchange(from, to)}, {"to", to}, {"start_us", start_us_}};
+      return slice;
+    };
   }
   void stop_at_present() override { at_present_ = true; }
   [[nodiscard]] bool finished() const override { return options_.rows && next_ >= *options_.rows; }

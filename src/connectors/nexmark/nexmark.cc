@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 #include "base/strings.h"
 #include "connectors/nexmark/events.h"
@@ -242,6 +243,18 @@ class NexmarkSource final : public Source {
         break;
     }
     return std::make_unique<EventReader<nexmark::Bid>>(sequence, from, to);
+  }
+  [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
+  Slices history() override {
+    return [this, from = std::int64_t{0}]() mutable -> std::optional<Slice> {
+      const auto to = from + std::min(options_.max_events_per_trigger, next_ - from);
+      if (to <= from) {
+        return std::nullopt;
+      }
+      Slice slice;
+      slice.offsets = {{"from", std::exchange(from, to)}, {"to", to}};
+      return slice;
+    };
   }
   void stop_at_present() override {}  // all events are there from the start
   [[nodiscard]] bool finished() const override { return next_ >= options_.events; }

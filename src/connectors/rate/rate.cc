@@ -6,6 +6,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -32,6 +33,9 @@ struct RateOptions {
     return kTable;
   }
 };
+
+/// Rows in a slice of what was given before.
+constexpr std::int64_t kHistoryRows = 1'000'000;
 
 /// When rows come: at a rate that grows evenly from nothing during the ramp, then stays.
 class Pace {
@@ -137,6 +141,18 @@ class RateSource final : public Source {
   SliceInput read(const Json& offsets) override {
     return std::make_unique<RateReader>(offsets.at("from"), offsets.at("to"),
                                         offsets.at("start_us"), Pace(options_));
+  }
+  [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
+  Slices history() override {
+    return [this, from = std::int64_t{0}]() mutable -> std::optional<Slice> {
+      const auto to = from + std::min(kHistoryRows, next_ - from);
+      if (to <= from) {
+        return std::nullopt;
+      }
+      Slice slice;
+      slice.offsets = {{"from", std::exchange(from, to)}, {"to", to}, {"start_us", start_us_}};
+      return slice;
+    };
   }
   void stop_at_present() override { at_present_ = true; }
   [[nodiscard]] bool finished() const override { return options_.rows && next_ >= *options_.rows; }

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 #include "base/files.h"
 #include "connectors/store/options.h"
@@ -81,6 +82,19 @@ class StoreSource final : public Source {
     return SqlScan{
         table_->select_range_sql(*options_.incremental, from, offsets.at("to").get<std::string>())};
   }
+  [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
+  // One slice: what lies between two values is known only by asking, and the table may have
+  // changed.
+  Slices history() override {
+    return [this, given = !position_]() mutable -> std::optional<Slice> {
+      if (std::exchange(given, true)) {
+        return std::nullopt;
+      }
+      Slice slice;
+      slice.offsets = {{"from", Json()}, {"to", *position_}};
+      return slice;
+    };
+  }
   void stop_at_present() override { at_present_ = true; }
   void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override {
     const auto end = std::min(until, std::chrono::steady_clock::now() + kPoll);
@@ -155,6 +169,10 @@ class StoreSink final : public Sink {
   }
   std::unique_ptr<SinkBatch> begin(std::int64_t batch) override {
     return std::make_unique<StoreBatch>(target_, batch);
+  }
+  [[nodiscard]] bool has_published(std::int64_t batch) const override {
+    const auto there = target_.table->last_batch(target_.how.writer);
+    return there && there->checkpoint == target_.how.batch.checkpoint && there->batch >= batch;
   }
   [[nodiscard]] std::string query() const override {
     return exists(file_) ? sql::StoreTable(database_, file_, options_.table).select_sql()

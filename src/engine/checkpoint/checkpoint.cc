@@ -57,10 +57,14 @@ Checkpoint::Checkpoint(Options options, const std::string& pipeline)
 }
 
 void Checkpoint::read_description() {
-  const auto json = checkpoint_files::read_description(options_.path, pipeline_);
+  const auto [json, ahead] = checkpoint_files::read_description(options_.path, pipeline_);
   id_ = json.at("id");
   created_ = json.value("created", "");
   fingerprints_ = json.value("fingerprints", Json());
+  rebuilt_ = json.value("rebuilt", Json());
+  if (ahead) {
+    write_description();
+  }
 }
 
 void Checkpoint::write_description() const {
@@ -69,6 +73,9 @@ void Checkpoint::write_description() const {
                {"pipeline", pipeline_},
                {"created", created_},
                {"fingerprints", fingerprints_}};
+  if (!rebuilt_.is_null()) {
+    json["rebuilt"] = rebuilt_;
+  }
   json["crc32c"] = checkpoint_files::checksum_of(json);
   write_file_atomically(options_.path + "/checkpoint.json", json.dump(2) + "\n", options_.sync);
 }
@@ -80,8 +87,15 @@ void Checkpoint::set_fingerprints(const Json& fingerprints) {
   }
 }
 
+std::vector<std::string> Checkpoint::just_rebuilt() const {
+  const bool just = !rebuilt_.is_null() && rebuilt_.at("after") == last_committed_;
+  return just ? rebuilt_.at("datasets").get<std::vector<std::string>>()
+              : std::vector<std::string>();
+}
+
 Recovered Checkpoint::recover(const RecoveryVisitor& visitor) {
-  Recovery recovery(options_.path, id_, visitor);
+  const auto rebuilt_after = checkpoint_files::rebuilt_after({{"rebuilt", rebuilt_}});
+  Recovery recovery(options_.path, id_, visitor, rebuilt_after);
   auto result = recovery.run();
   if (!result.torn_end.empty()) {
     Log().info("{}, as a crash leaves it, is dropped", result.torn_end);
@@ -179,15 +193,48 @@ bool Checkpoint::snapshot_due(std::size_t more_bytes) const {
 void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,
                                 const Json& event_time,
                                 const std::function<void(const PutState& put)>& states) {
-  const auto path = snapshot_path(options_.path, last_committed_);
-  const auto aside = path + ".tmp";
+  const auto aside = write_aside({{"positions", positions}, {"event_time", event_time}}, states);
+  start_next_segment();
+  put_in_place(aside);
+  const auto snapshots = numbered(options_.path + "/snapshots", ".snapshot");
+  if (snapshots.size() > 1) {  // the last two are kept
+    remove_before(snapshots[snapshots.size() - 2]);
+  }
+}
+
+void Checkpoint::write_rebuilt(const std::map<std::string, Json>& positions, const Json& event_time,
+                               const std::function<void(const PutState& put)>& states,
+                               const Rebuilt& rebuilt) {
+  const auto count = rebuilt_.is_null() ? 0 : rebuilt_.at("count").get<std::int64_t>();
+  const Json note = {
+      {"count", count + 1}, {"after", last_committed_}, {"datasets", rebuilt.datasets}};
+  const auto aside = write_aside({{"positions", positions},
+                                  {"event_time", event_time},
+                                  {"rebuilt", note},
+                                  {"fingerprints", rebuilt.fingerprints}},
+                                 states);
+  start_next_segment();
+  if (rebuilt.unfinished) {  // the log that it is in may go
+    log_offsets(*rebuilt.unfinished);
+  }
+  put_in_place(aside);
+  rebuilt_ = note;
+  fingerprints_ = rebuilt.fingerprints;
+  write_description();
+  fault_point("checkpoint.rebuilt.after_description");
+  remove_before(last_committed_);
+}
+
+/// Writes a snapshot under another name; gives the name.
+std::string Checkpoint::write_aside(const Json& header,
+                                    const std::function<void(const PutState& put)>& states) {
+  auto aside = snapshot_path(options_.path, last_committed_) + ".tmp";
   remove_file(aside);
   AppendFile file(aside);
   std::string buffer;
   std::int64_t records = 1;
   append_record(buffer, Record::Kind::header, last_committed_,
-                checkpoint_files::header_payload(
-                    id_, {{"positions", positions}, {"event_time", event_time}}));
+                checkpoint_files::header_payload(id_, header));
   states([&](const std::string& dataset, std::string_view piece) {
     append_record(buffer, Record::Kind::state, last_committed_,
                   checkpoint_files::state_payload(dataset, piece));
@@ -203,38 +250,40 @@ void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,
     file.sync();
   }
   fault_point("checkpoint.snapshot.before_segment");
-  // The log file first: then a snapshot without one means that the log was lost.
+  return aside;
+}
+
+/// The log file that follows a snapshot is made first: then a snapshot without one means that the
+/// log was lost. It is there if nothing was committed since the last snapshot.
+void Checkpoint::start_next_segment() {
   const auto first = last_committed_ + 1;
   if (segment_.path() != log_path(options_.path, first)) {
     start_segment(first);
   }
+}
+
+void Checkpoint::put_in_place(const std::string& aside) {
   fault_point("checkpoint.snapshot.before_rename");
-  rename_file(aside, path);
+  rename_file(aside, snapshot_path(options_.path, last_committed_));
   if (options_.sync) {
     fsync_folder(options_.path + "/snapshots");
   }
   fault_point("checkpoint.snapshot.after_rename");
-  remove_old();
   base_snapshot_ = last_committed_;
   commits_ = 0;
   last_snapshot_ = std::chrono::steady_clock::now();
 }
 
-/// Keeps the last two snapshots and the log since the older of them.
-void Checkpoint::remove_old() const {
-  auto snapshots = numbered(options_.path + "/snapshots", ".snapshot");
-  if (snapshots.size() < 2) {
-    return;
-  }
-  const auto older = snapshots[snapshots.size() - 2];
-  for (const auto batch : snapshots) {
-    if (batch < older) {
+/// Removes older snapshots than this one, and the log before it.
+void Checkpoint::remove_before(std::int64_t snapshot) const {
+  for (const auto batch : numbered(options_.path + "/snapshots", ".snapshot")) {
+    if (batch < snapshot) {
       remove_file(snapshot_path(options_.path, batch));
       fault_point("checkpoint.remove_old");
     }
   }
   for (const auto first : numbered(options_.path + "/log", ".log")) {
-    if (first <= older) {
+    if (first <= snapshot) {
       remove_file(log_path(options_.path, first));
     }
   }

@@ -76,6 +76,10 @@ class Checkpoint {
   /// To be called when they were found to be compatible.
   void set_fingerprints(const Json& fingerprints);
 
+  /// Datasets whose state was made anew after the last committed batch, so that the next batch is
+  /// the first with it. After recover().
+  [[nodiscard]] std::vector<std::string> just_rebuilt() const;
+
   /// Reads everything back. Call once, first. Throws Error with file and offset for damage that is
   /// more than a torn end.
   Recovered recover(const RecoveryVisitor& visitor);
@@ -97,13 +101,29 @@ class Checkpoint {
   void write_snapshot(const std::map<std::string, Json>& positions, const Json& event_time,
                       const std::function<void(const PutState& put)>& states);
 
+  /// What comes with state that was made anew as of the last commit.
+  struct Rebuilt {
+    std::vector<std::string> datasets;
+    Json fingerprints;
+    std::optional<LoggedBatch> unfinished;  ///< as recovery gave it
+  };
+  /// Writes a snapshot with such state. It counts, with the fingerprints, when it is in its place
+  /// and not before; what was there goes.
+  void write_rebuilt(const std::map<std::string, Json>& positions, const Json& event_time,
+                     const std::function<void(const PutState& put)>& states,
+                     const Rebuilt& rebuilt);
+
  private:
+  std::string write_aside(const Json& header,
+                          const std::function<void(const PutState& put)>& states);
+  void start_next_segment();
+  void put_in_place(const std::string& aside);
+  void remove_before(std::int64_t snapshot) const;
   void read_description();
   void write_description() const;
   std::optional<std::int64_t> load_snapshot(const RecoveryVisitor& visitor);
   void remove_unusable_snapshots() const;
   void start_segment(std::int64_t first_batch);
-  void remove_old() const;
 
   Options options_;
   FileLock lock_;
@@ -111,6 +131,7 @@ class Checkpoint {
   std::string id_;
   std::string created_;
   Json fingerprints_;
+  Json rebuilt_;  ///< the last rebuild: count, after (a batch), datasets; null: there was none
   AppendFile segment_;
   std::int64_t last_committed_ = -1;
   std::int64_t base_snapshot_ = -1;  ///< the last one that was written or read; -1: none

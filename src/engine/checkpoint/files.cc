@@ -37,7 +37,42 @@ std::int64_t size_of(const std::string& path) {
   return ignored ? 0 : static_cast<std::int64_t>(size);
 }
 
-Json read_description(const std::string& checkpoint, const std::string& pipeline) {
+namespace {
+
+std::int64_t rebuilds(const Json& description) {
+  const auto rebuilt = description.value("rebuilt", Json());
+  return rebuilt.is_object() ? rebuilt.value("count", std::int64_t{0}) : 0;
+}
+
+/// Takes over what the newest snapshot says, if it is that of a rebuild that is not known yet.
+bool catch_up(const std::string& checkpoint, Json& description) {
+  const auto snapshots = numbered(checkpoint + "/snapshots", ".snapshot");
+  if (snapshots.empty()) {
+    return false;
+  }
+  RecordReader reader(snapshot_path(checkpoint, snapshots.back()));
+  Record record;
+  if (reader.next(record) != RecordReader::Result::record) {
+    return false;
+  }
+  const auto header = parse_header(record, description.at("id"), reader.path());
+  if (rebuilds(header) <= rebuilds(description)) {
+    return false;
+  }
+  description["rebuilt"] = header.at("rebuilt");
+  description["fingerprints"] = header.at("fingerprints");
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> rebuilt_after(const Json& description) {
+  return rebuilds(description) == 0
+             ? std::nullopt
+             : std::optional(description.at("rebuilt").at("after").get<std::int64_t>());
+}
+
+Description read_description(const std::string& checkpoint, const std::string& pipeline) {
   const auto path = checkpoint + "/checkpoint.json";
   auto json = Json::parse(read_file(path), nullptr, false);
   if (!json.is_object() || !json.contains("id") || !json.contains("version")) {
@@ -61,7 +96,8 @@ Json read_description(const std::string& checkpoint, const std::string& pipeline
                             "pipeline another `checkpoint: path`",
                             checkpoint, json.value("pipeline", "?"), pipeline));
   }
-  return json;
+  const bool ahead = catch_up(checkpoint, json);
+  return {std::move(json), ahead};
 }
 
 std::string checksum_of(const Json& description) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,18 @@ namespace millrace::checkpoint_files {
 [[nodiscard]] std::string snapshot_path(const std::string& checkpoint, std::int64_t batch);
 [[nodiscard]] std::int64_t size_of(const std::string& path);
 
-/// The checkpoint.json of a checkpoint folder. Throws Error if it is damaged, of another version or
-/// that of another pipeline.
-[[nodiscard]] Json read_description(const std::string& checkpoint, const std::string& pipeline);
+/// What is known of a checkpoint beside its logs and snapshots.
+struct Description {
+  Json json;           ///< that of checkpoint.json
+  bool ahead = false;  ///< of the file: the process died after the snapshot of a rebuild
+};
+/// Reads it. A rebuild counts from its snapshot on, so what that says goes before what is in the
+/// file. Throws Error if the file is damaged, of another version or that of another pipeline.
+[[nodiscard]] Description read_description(const std::string& checkpoint,
+                                           const std::string& pipeline);
+/// The last committed batch before the last rebuild: what is older is state of another query.
+/// nullopt: there was none.
+[[nodiscard]] std::optional<std::int64_t> rebuilt_after(const Json& description);
 /// Of the description without the checksum itself.
 [[nodiscard]] std::string checksum_of(const Json& description);
 

@@ -46,6 +46,7 @@ Recovered Recovery::run() {
 /// Takes the newest snapshot that is sound, if the log goes on from it.
 void Recovery::load_newest_snapshot(const std::vector<std::int64_t>& segments) {
   auto snapshots = numbered(path_ + "/snapshots", ".snapshot");
+  std::erase_if(snapshots, [&](std::int64_t batch) { return batch < rebuilt_after_; });
   std::string first_damage;
   while (!snapshots.empty()) {
     const auto batch = snapshots.back();
@@ -63,6 +64,13 @@ void Recovery::load_newest_snapshot(const std::vector<std::int64_t>& segments) {
         first_damage.empty() ? fmt::format("`{}`: {}", path, damage.value_or("")) : first_damage;
     Log().warn("snapshot {} can't be used: {}; trying an older one", path,
                damage.value_or("no log"));
+  }
+  if (rebuilt_after_) {
+    throw Error(Blame::external,
+                fmt::format("no snapshot since the last rebuild can be used{}{}, and what is older "
+                            "is of another query; restore the checkpoint folder from a copy, or "
+                            "remove it to start over",
+                            first_damage.empty() ? "" : ": ", first_damage));
   }
   if (!first_damage.empty() && (segments.empty() || segments.front() != 0)) {
     throw Error(Blame::external,

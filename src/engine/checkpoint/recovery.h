@@ -12,8 +12,13 @@ namespace millrace {
 /// One recovery of one checkpoint folder.
 class Recovery {
  public:
-  Recovery(std::string path, std::string id, const RecoveryVisitor& visitor)
-      : path_(std::move(path)), id_(std::move(id)), visitor_(visitor) {}
+  /// `rebuilt_after`: as of the description.
+  Recovery(std::string path, std::string id, const RecoveryVisitor& visitor,
+           std::optional<std::int64_t> rebuilt_after = std::nullopt)
+      : path_(std::move(path)),
+        id_(std::move(id)),
+        visitor_(visitor),
+        rebuilt_after_(rebuilt_after) {}
 
   Recovered run();
   /// The first batch of the last log file that was read; nullopt: none was.
@@ -33,6 +38,7 @@ class Recovery {
   std::string path_;
   std::string id_;
   const RecoveryVisitor& visitor_;
+  std::optional<std::int64_t> rebuilt_after_;
   Recovered result_;
   std::map<std::string, std::vector<std::string>> changes_;  ///< of the batch being read
   std::optional<std::int64_t> last_segment_;

@@ -95,7 +95,7 @@ LoggedBatch find_batch(const std::string& path, std::int64_t batch) {
                                            batch, path));
 }
 
-std::optional<LoggedBatch> try_read_states(const std::string& path, const std::string& id,
+std::optional<LoggedBatch> try_read_states(const std::string& path, const Json& description,
                                            const StateVisitor& visitor) {
   std::optional<LoggedBatch> last;
   visitor.begin();
@@ -104,7 +104,9 @@ std::optional<LoggedBatch> try_read_states(const std::string& path, const std::s
       .state = visitor.state,
       .committed = [&](const LoggedBatch& batch) { last = batch; },
   };
-  const auto recovered = Recovery(path, id, steps).run();
+  const auto recovered =
+      Recovery(path, description.at("id"), steps, checkpoint_files::rebuilt_after(description))
+          .run();
   return recovered.last_committed && !last ? find_batch(path, *recovered.last_committed) : last;
 }
 
@@ -118,7 +120,7 @@ std::optional<LoggedBatch> read_states(const std::string& path, const std::strin
                                        const StateVisitor& visitor) {
   return beside_a_pipeline([&] {
     const auto description = checkpoint_files::read_description(path, pipeline);
-    return try_read_states(path, description.at("id"), visitor);
+    return try_read_states(path, description.json, visitor);
   });
 }
 

@@ -209,6 +209,26 @@ std::int64_t TimeBound::delay_us() const {
   return delay;
 }
 
+std::string TimeBound::text() const {
+  if (input_ != nullptr) {
+    return input_->declared->name + "." + input_->declared->schema.columns[column_].name;
+  }
+  if (clock_ != nullptr) {
+    return "now()";
+  }
+  std::string text;
+  for (const TimeBound& each : of_) {
+    text += (text.empty() ? "" : ", ") + each.text();
+  }
+  if (expression_ != nullptr) {
+    return expression_->ToString() + " of " + text;
+  }
+  if (more_ != 0) {
+    return text + " + " + std::to_string(more_);
+  }
+  return (policy_ == WatermarkPolicy::min ? "least of (" : "greatest of (") + text + ")";
+}
+
 bool TimeBound::follows_clock() const {
   return clock_ != nullptr || std::ranges::any_of(of_, &TimeBound::follows_clock);
 }

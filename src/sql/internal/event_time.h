@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,8 @@ class TimeBound {
   [[nodiscard]] std::vector<std::int64_t> try_out(duckdb::ClientContext& context) const;
   /// How far behind the newest row a row may come, in microseconds.
   [[nodiscard]] std::int64_t delay_us() const;
+  /// The same for the same function of the same columns.
+  [[nodiscard]] std::string text() const;
   /// Whether it moves with the batches' times, whatever rows come.
   [[nodiscard]] bool follows_clock() const;
 

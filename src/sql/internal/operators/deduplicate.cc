@@ -254,6 +254,7 @@ duckdb::PhysicalOperator& LogicalDeduplicate::CreatePlan(ClientContext& context,
   }
   spec.partitions = GroupSpec::partitions_for(context);
   spec.windowed = layout.has_time;
+  spec.deduplicates = true;
   if (bound_ && !time_is_key) {
     const Window unit = expressions.back()->return_type.id() == duckdb::LogicalTypeId::DATE
                             ? duckdb::Interval::MICROS_PER_DAY

@@ -125,6 +125,21 @@ void read_session(SessionState& session, Piece kind, duckdb::MemoryStream& in) {
 
 }  // namespace
 
+void read_closed(const GetBytes& get, ClosedWindows& into) {
+  const auto take = [](auto& bounds, std::uint32_t state, std::int64_t bound) {
+    const auto [known, first] = bounds.try_emplace(state, bound);
+    known->second = first ? bound : std::max(known->second, bound);
+  };
+  for (std::string piece; get(piece);) {
+    duckdb::MemoryStream in(duckdb::data_ptr_cast(piece.data()), piece.size());
+    const auto kind = static_cast<Piece>(in.Read<std::uint8_t>());
+    if (kind == Piece::closed || kind == Piece::sessions_closed) {
+      const auto state = in.Read<std::uint32_t>();
+      take(kind == Piece::closed ? into.states : into.sessions, state, in.Read<std::int64_t>());
+    }
+  }
+}
+
 StateCodec::StateCodec(const States& states, const Sessions& sessions, std::string schema)
     : states_(states), sessions_(sessions), schema_(std::move(schema)) {}
 

@@ -47,6 +47,7 @@ struct GroupSpec {
   bool windowed = false;         // groups belong to windows, and are forgotten with them
   /// Windowed: the group column that tells the window; none: whoever makes a group says.
   std::optional<duckdb::idx_t> window_column;
+  bool deduplicates = false;  ///< groups are keys that were met: a touched one is a new one
   bool counts_late =
       true;  // late rows; of several grouping sets one does, as all see the same rows
 

@@ -19,6 +19,16 @@ void GroupState::begin_epoch(std::uint64_t epoch) {
   late_ = {};
 }
 
+void GroupState::touch_all() {
+  for (StateTable* table : tables()) {
+    if (std::ranges::find(active_, table) == active_.end()) {
+      table->begin(epoch_);
+      active_.push_back(table);
+    }
+    table->touch_all();
+  }
+}
+
 bool GroupState::is_full(const StateTable& table) {
   const auto forgotten = table.touch().forgotten();
   const auto rows = table.rows() + forgotten;

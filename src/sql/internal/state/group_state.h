@@ -38,6 +38,8 @@ class GroupState {
 
   /// A new epoch: no group is touched.
   void begin_epoch(std::uint64_t epoch);
+  /// Touches every group in this epoch.
+  void touch_all();
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
   /// Thread-safe.
   [[nodiscard]] Partition& partition(duckdb::idx_t i) noexcept { return *partitions_[i]; }
@@ -55,7 +57,7 @@ class GroupState {
   [[nodiscard]] Window closed_before() const noexcept { return closed_before_; }
   /// Windows before this are to be closed at the end of the batch; at least closed_before().
   [[nodiscard]] Window closing_before() const noexcept { return closing_before_; }
-  void set_closing(Window bound) noexcept { closing_before_ = std::max(closed_before_, bound); }
+  void set_closing(Window bound) noexcept { closing_before_ = std::max(closing_before_, bound); }
   /// Closes and forgets the windows before `bound`.
   void forget_before(Window bound);
   /// Counts those of some rows that are before closed_before(), by how much. `type`: of the column

@@ -58,6 +58,7 @@ class StateTable {
   void gather_hashes(const duckdb::data_ptr_t* rows, duckdb::idx_t count,
                      duckdb::Vector& out) const;
 
+  void touch_all() { touch_.touch_all(); }
   [[nodiscard]] const TouchList& touch() const noexcept { return touch_; }
   [[nodiscard]] duckdb::idx_t rows() const noexcept { return touch_.rows(); }
   [[nodiscard]] std::int64_t bytes() const;

@@ -47,6 +47,16 @@ void TouchList::begin(std::uint64_t epoch) {
   touched_ = 0;
 }
 
+void TouchList::touch_all() {
+  for (auto& [window, lists] : windows_) {
+    for (const duckdb::data_ptr_t row : lists.rows) {
+      stamp(row) = epoch_;
+    }
+    lists.touched = lists.rows;
+  }
+  touched_ = rows_;
+}
+
 TouchList::Lists& TouchList::find(Window window) {
   last_window_ = window;
   last_lists_ = &windows_[window];

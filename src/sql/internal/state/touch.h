@@ -51,6 +51,8 @@ class TouchList {
     lists.touched.push_back(row);
     ++touched_;
   }
+  /// Marks all rows.
+  void touch_all();
   /// The epoch in which a row was last marked; 0: never.
   [[nodiscard]] std::uint64_t marked(duckdb::data_ptr_t row) const { return stamp(row); }
   [[nodiscard]] bool is_forgotten(duckdb::data_ptr_t row) const { return stamp(row) == kForgotten; }
