@@ -88,6 +88,9 @@ void GroupState::forget_before(Partition& partition, Window bound) {
   for (auto& table : partition.tables) {
     table->forget_before(bound);
   }
+  // A window may have a home and no row there: it had duplicates of other windows' keys only.
+  std::erase_if(partition.homes,
+                [](const auto& home) { return home.second->touch().windows().empty(); });
   const auto is_empty = [this](const auto& table) {
     if (!table->touch().windows().empty()) {
       return false;
