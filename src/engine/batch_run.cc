@@ -59,13 +59,18 @@ BatchRun::BatchRun(Graph& graph, Quarantine* quarantine, std::int64_t part_bytes
           std::make_unique<EventClock>(*node.watermark, node.time_column, node.partition_column);
     }
   }
+  for (std::size_t i = 0; i < graph.datasets.size(); i++) {
+    if (!graph.datasets[i].late_sinks.empty()) {
+      nodes_[i]->late = std::make_unique<LateFanout>(*this, i);
+    }
+  }
   // Readers come after what they read, so one pass backwards finds all that some sink needs.
   for (std::size_t i = graph.datasets.size(); i-- > 0;) {
     const auto& node = graph.datasets[i];
-    nodes_[i]->needed =
-        !node.sinks.empty() || std::any_of(node.readers.begin(), node.readers.end(), [&](int r) {
-          return nodes_[static_cast<std::size_t>(r)]->needed;
-        });
+    nodes_[i]->needed = !node.sinks.empty() || !node.late_sinks.empty() ||
+                        std::any_of(node.readers.begin(), node.readers.end(), [&](int r) {
+                          return nodes_[static_cast<std::size_t>(r)]->needed;
+                        });
   }
 }
 
@@ -123,6 +128,8 @@ void BatchRun::begin_nodes(const BatchPlan& plan) {
     node.counts.stream_input = reads_stream(*dataset.plan);
     if (node.needed) {
       dataset.plan->begin_batch(plan.id, plan.time_us);
+      dataset.plan->take_late(node.late.get());
+      node.counts.late_given = node.late ? 0 : -1;
     }
   }
 }
@@ -174,6 +181,11 @@ void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
   }
 }
 
+bool BatchRun::wants(const DatasetNode& dataset, OutputMode mode) const {
+  return std::any_of(dataset.sinks.begin(), dataset.sinks.end(),
+                     [&](int s) { return graph_.sinks[static_cast<std::size_t>(s)].mode == mode; });
+}
+
 void BatchRun::run_stream(std::size_t i) {
   auto& node = *nodes_[i];
   auto& dataset = graph_.datasets[i];
@@ -183,16 +195,18 @@ void BatchRun::run_stream(std::size_t i) {
     node.counts.add(plan.run(sql::Run::rows, fanout));
     return;
   }
-  const bool update = std::any_of(dataset.sinks.begin(), dataset.sinks.end(), [&](int s) {
-    return graph_.sinks[static_cast<std::size_t>(s)].mode == OutputMode::update;
-  });
-  if (update) {
+  if (wants(dataset, OutputMode::update)) {
     Fanout fanout(*this, i, OutputMode::update);
     node.counts.add(plan.run(sql::Run::update, fanout));
   }
   Fanout fanout(*this, i, OutputMode::append);
   node.counts.add(plan.run(sql::Run::finish, fanout));
   plan.close_windows();
+  // What a stream of windows holds is wanted only to be looked at (read_committed_tables()).
+  if (wants(dataset, OutputMode::complete)) {
+    Fanout held(*this, i, OutputMode::complete);
+    (void)plan.run(sql::Run::held, held);
+  }
 }
 
 /// All that a dataset reads has run, so what is known now of values to come holds for the next
@@ -224,15 +238,11 @@ void BatchRun::run_table(std::size_t i) {
   const auto& dataset = graph_.datasets[i];
   // A table gives its rows once for each mode that somebody wants; the input goes in with the
   // first.
-  bool update = false;
-  bool complete = std::any_of(dataset.readers.begin(), dataset.readers.end(),
-                              [&](int r) { return nodes_[static_cast<std::size_t>(r)]->needed; });
-  for (int s : dataset.sinks) {
-    const auto mode = graph_.sinks[static_cast<std::size_t>(s)].mode;
-    update = update || mode == OutputMode::update;
-    complete = complete || mode == OutputMode::complete;
-  }
-  if (update) {
+  const bool complete = wants(dataset, OutputMode::complete) ||
+                        std::any_of(dataset.readers.begin(), dataset.readers.end(), [&](int r) {
+                          return nodes_[static_cast<std::size_t>(r)]->needed;
+                        });
+  if (wants(dataset, OutputMode::update)) {
     Fanout fanout(*this, i, OutputMode::update);
     node.counts.add(dataset.plan->run(sql::Run::update, fanout));
   }
@@ -322,6 +332,7 @@ std::vector<DatasetCounts> BatchRun::dataset_counts() const {
     out.back().state_changed = state.changed;
     out.back().state_bytes = state.bytes;
     out.back().windows = state.windows;
+    out.back().oldest = state.oldest;
   }
   return out;
 }

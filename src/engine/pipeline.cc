@@ -181,13 +181,12 @@ void Pipeline::Impl::open() {
     }
   }
   for (auto& node : graph->sinks) {
-    node.sink->open(
-        {.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
-         .mode = node.mode,
-         .key = node.key,
-         .last_committed = recovered.last_committed,
-         .pipeline = spec.name,
-         .checkpoint = checkpoint->id()});
+    node.sink->open({.schema = graph->schema_of(node),
+                     .mode = node.mode,
+                     .key = node.key,
+                     .last_committed = recovered.last_committed,
+                     .pipeline = spec.name,
+                     .checkpoint = checkpoint->id()});
   }
   next_batch = recovered.last_committed.value_or(-1) + 1;
   if (recovered.unfinished) {
@@ -327,6 +326,10 @@ void Pipeline::Impl::execute(const BatchPlan& plan, BatchProgress& progress, Pha
                                    {"quarantined", d.malformed},
                                    {"state_rows", d.state_rows},
                                    {"state_bytes", d.state_bytes}};
+    if (!d.oldest.empty()) {
+      summary["datasets"][d.name]["windows"] = d.windows;
+      summary["datasets"][d.name]["oldest"] = d.oldest;
+    }
   }
   summary["event_time"] = run->save_event_time();
   for (const auto& s : progress.sinks) {
