@@ -147,6 +147,31 @@ TEST_P(EventTimeTest, LateRowsAreGivenOutAsTheyCame) {
   }
 }
 
+// A duplicate gives the time that its key would be remembered until a place, and no row there.
+TEST_P(EventTimeTest, KeysAreForgottenBesideDuplicatesOfLaterTimes) {
+  auto plan = database_.plan("p", "SELECT DISTINCT ON (k) ts, k FROM events");
+  const auto run = [&](int seconds, const std::string& key, int watermark) {
+    plan->begin_batch(0, kStart);
+    plan->give(
+        "events",
+        batch_of(database_, events_,
+                 fmt::format("SELECT TIMESTAMP '2024-01-01' + INTERVAL {} SECONDS, '{}', 1, 1",
+                             seconds, key)));
+    plan->give_bounds("events", {{0, kStart + watermark * kSecond}});
+    Collect out;
+    expect_rows_add_up(plan->run(Run::finish, out));
+    plan->close_windows();
+    return out.rows().size();
+  };
+  EXPECT_EQ(run(0, "a", 0), 1U);
+  EXPECT_EQ(run(30, "a", 20), 0U);  // a duplicate; then the key is forgotten
+  EXPECT_EQ(run(30, "b", 20), 1U);
+  EXPECT_EQ(run(31, "a", 21), 1U);
+  EXPECT_EQ(plan->state_stats().rows, 2);
+  EXPECT_EQ(plan->state_stats().windows, 0);
+  EXPECT_TRUE(plan->state_stats().oldest.starts_with("2024-01-01 00:00:30"));
+}
+
 TEST_P(EventTimeTest, WhatIsNeverLateIsSaid) {
   const auto refusal = [&](const std::string& sql, Database::Windows windows) {
     return database_.plan("p", sql, windows, Database::Late::give)->refuses_late().value_or("");
