@@ -45,7 +45,7 @@ void print_csv(const sql::TextTable& table) {
   }
 }
 
-/// The schema in which datasets that are tables can be read whatever the sinks are called.
+/// The schema in which what datasets hold can be read, whatever the sinks are called.
 constexpr std::string_view kState = "state";
 
 using Reads = std::vector<sql::TableRead>;
@@ -89,15 +89,28 @@ std::set<std::string> create_views(const Graph& graph, sql::Database& database,
   return views;
 }
 
-/// The datasets that can be read as tables.
+/// The datasets whose state can be read.
 std::vector<std::string> table_names(const Graph& graph) {
   std::vector<std::string> names;
   for (const auto& node : graph.datasets) {
-    if (node.spec != nullptr && node.plan->shape() == sql::Shape::table) {
+    if (node.spec != nullptr &&
+        (node.plan->shape() == sql::Shape::table || node.plan->holds_windows())) {
       names.push_back(node.name);
     }
   }
   return names;
+}
+
+/// Why a stream can't be read.
+Error is_stream(const std::string& name, const sql::Plan* plan) {
+  std::string reason = "whose rows are not kept";
+  std::string way_out = "query a sink that writes it, or see `millrace preview`";
+  if (plan != nullptr && plan->holds_windows()) {
+    way_out = fmt::format("query a sink that writes it; its open windows are state.{}", name);
+  } else if (plan != nullptr && plan->has_state()) {
+    reason = "of which DISTINCT keeps the keys it has seen, and no rows";
+  }
+  return {Blame::user, fmt::format("{} is a stream, {}: {}", name, reason, way_out)};
 }
 
 /// The dataset that a name in the SQL means; nullopt: something else. Throws Error if the dataset
@@ -115,12 +128,11 @@ std::optional<std::size_t> dataset_read(const Graph& graph, const sql::TableRead
   }
   const auto index = static_cast<std::size_t>(producer->index);
   const bool is_dataset = producer->kind == Producer::Kind::dataset;
-  const bool stream = is_dataset ? graph.datasets[index].plan->shape() == sql::Shape::stream
-                                 : !graph.sources[index].spec->table;
-  if (stream) {
-    throw Error(Blame::user, fmt::format("{} is a stream, whose rows are not kept: query a sink "
-                                         "that writes it, or see `millrace preview`",
-                                         read.name));
+  const sql::Plan* plan = is_dataset ? graph.datasets[index].plan.get() : nullptr;
+  const bool stream =
+      is_dataset ? plan->shape() == sql::Shape::stream : !graph.sources[index].spec->table;
+  if (stream && !(of_state && is_dataset && plan->holds_windows())) {
+    throw is_stream(read.name, plan);
   }
   return is_dataset && graph.datasets[index].spec != nullptr ? std::optional(index) : std::nullopt;
 }
@@ -139,17 +151,30 @@ void create_tables(Graph graph, sql::Database& database, const Reads& reads,
   }
   const std::vector<std::size_t> datasets(wanted.begin(), wanted.end());
   std::vector<std::pair<std::string, Schema>> tables;
+  std::vector<std::string> more;  // SQL to run on them
   for (const auto dataset : datasets) {
     const auto& node = graph.datasets[dataset];
-    tables.emplace_back(node.name, node.plan->schema());
+    const auto& schema = tables.emplace_back(node.name, node.plan->schema()).second;
+    const auto quoted = sql::quote_name(node.name);
+    for (std::size_t c = 0; c < schema.size() && node.trimmed; c++) {
+      if (!node.kept[c]) {  // nothing reads it, so it is not computed
+        fmt::print(stderr, "note: {} has no {}, as nothing reads it\n", node.name,
+                   schema.columns[c].name);
+        more.push_back(fmt::format("ALTER TABLE {}.{} DROP COLUMN {}", kState, quoted,
+                                   sql::quote_name(schema.columns[c].name)));
+      }
+    }
+    if (node.plan->shape() == sql::Shape::table && !views.contains(to_lower(node.name))) {
+      more.push_back(fmt::format("CREATE VIEW {1} AS FROM {0}.{1}", kState, quoted));
+    }
   }
   const auto rows = read_committed_tables(std::move(graph), datasets, SystemClock());
   for (std::size_t i = 0; i < tables.size(); i++) {
     const auto& [name, schema] = tables[i];
     database.create_table(kState, name, schema, rows[i]);
-    if (!views.contains(to_lower(name))) {
-      database.query(fmt::format("CREATE VIEW {0} AS FROM {1}.{0}", sql::quote_name(name), kState));
-    }
+  }
+  for (const auto& sql : more) {
+    database.query(sql);
   }
 }
 
@@ -211,8 +236,11 @@ void add_query_command(CLI::App& app, Context& context) {
       "  a sink: what it has written, if that can be read back;\n"
       "  a dataset that is a table (it aggregates, or reads only tables): its rows as of the last\n"
       "  committed batch, from the checkpoint, whether or not a sink writes it.\n"
-      "Where a sink is called as a dataset, state.NAME is the dataset. A running pipeline is not\n"
-      "disturbed. Sources `as: table` are read as they are now.\n\n"
+      "Where a sink is called as a dataset, state.NAME is the dataset. Of a dataset that is a "
+      "stream\n"
+      "of windows, state.NAME has what would come out if all open windows were closed now: their\n"
+      "groups as they stand, or the rows of open sessions. A running pipeline is not disturbed.\n"
+      "Sources `as: table` are read as they are now.\n\n"
       "Examples:\n  millrace query pipeline.yaml 'SELECT count(*) FROM events'\n"
       "  millrace query pipeline.yaml 'FROM totals ORDER BY revenue DESC LIMIT 5' --format json\n"
       "  millrace query pipeline.yaml 'FROM state.totals' --format csv");

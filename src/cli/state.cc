@@ -70,6 +70,18 @@ std::int64_t total(const std::vector<CheckpointView::File>& files) {
   return bytes;
 }
 
+/// How old the state of a dataset is, if its rows have an event time.
+std::string oldest_text(const Json& dataset) {
+  const auto oldest = dataset.value("oldest", "");
+  if (oldest.empty()) {
+    return "";
+  }
+  const auto windows = dataset.value("windows", std::int64_t{0});
+  return windows > 0
+             ? fmt::format("; {}, the first from {}", human_count(windows, "open window"), oldest)
+             : fmt::format("; the oldest key is of {}", oldest);
+}
+
 void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size_t batches) {
   fmt::print("checkpoint of pipeline {}: {}\n  id {}, made {}\n", spec.name, spec.checkpoint.path,
              view.description.value("id", "?"), view.description.value("created", "?"));
@@ -88,9 +100,9 @@ void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size
     const auto datasets = view.commits.rbegin()->second.value("datasets", Json::object());
     for (const auto& [name, d] : datasets.items()) {
       if (d.value("state_bytes", std::int64_t{0}) > 0) {
-        fmt::print("  {}: {}, {} in memory\n", name,
-                   human_count(d.value("state_rows", std::int64_t{0}), "group"),
-                   human_bytes(d.value("state_bytes", std::int64_t{0})));
+        fmt::print("  {}: {}, {} in memory{}\n", name,
+                   human_count(d.value("state_rows", std::int64_t{0}), "row"),
+                   human_bytes(d.value("state_bytes", std::int64_t{0})), oldest_text(d));
       }
     }
   }
@@ -167,7 +179,8 @@ void add_state_command(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand(
       "state", "Show what a pipeline's checkpoint holds: batches, offsets, state, sizes");
   command->add_option("FILE", options->file, "The pipeline file")->required();
-  command->add_option("TABLE", options->table, "Show what this table holds: a dataset with state");
+  command->add_option("TABLE", options->table,
+                      "Show what this dataset holds: its rows, or those of its open windows");
   command->add_option("FILTER", options->filter, "SQL: which of its rows");
   command->add_option("--limit", options->limit, "At most this many rows of the table")
       ->capture_default_str();
@@ -175,7 +188,13 @@ void add_state_command(CLI::App& app, Context& context) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "For machines: everything, as JSON");
   command->footer(
-      "Works while the pipeline runs, and changes nothing.\n\n"
+      "Works while the pipeline runs, and changes nothing. Of each state table it shows the rows\n"
+      "(groups, rows of open sessions, or keys that DISTINCT remembers), the memory they take, "
+      "and\n"
+      "how many windows or sessions are open and when the first of them began; of DISTINCT, the\n"
+      "event time of the keys that will be forgotten first. A table without a window of event "
+      "time\n"
+      "shows nothing of the kind: its groups have no time, and stay for ever.\n\n"
       "Examples:\n  millrace state pipeline.yaml\n"
       "  millrace state pipeline.yaml totals \"kind = 'book' AND n > 10\"\n"
       "  millrace state pipeline.yaml --json | jq '.batches[-1]'");

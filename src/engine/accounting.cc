@@ -18,6 +18,7 @@ void DatasetCounts::add(const sql::RunCounts& run) {
   out += run.out;
   duplicates += run.duplicates;
   late.add(run.late);
+  late_whole += run.late_whole;
   malformed += run.malformed;
 }
 
@@ -43,6 +44,11 @@ void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datase
                       "duplicates + {} late",
                       d.name, d.in, d.emitted, d.expanded, d.out, d.absorbed, d.filtered, d.cut,
                       d.duplicates, d.late.rows));
+    }
+    if (d.late_given >= 0 && d.late_given != d.late_whole) {
+      fail(
+          fmt::format("dataset {} found {} rows late and gave {} of them to its sinks of late rows",
+                      d.name, d.late_whole, d.late_given));
     }
   }
   for (const auto& s : sinks) {

@@ -13,7 +13,8 @@ namespace millrace {
 ///
 /// For each dataset: in + emitted + expanded = out + absorbed + filtered + cut + duplicates + late.
 /// What goes into state is absorbed, and what comes out of it emitted; only tables have `cut`. Rows
-/// of files that can't be decoded never become rows: they are `malformed`.
+/// of files that can't be decoded never become rows: they are `malformed`. A sink of late rows gets
+/// all of them.
 struct DatasetCounts {
   std::string name;
   bool stream = true;        ///< false: a table
@@ -28,11 +29,14 @@ struct DatasetCounts {
   std::int64_t out = 0;
   std::int64_t duplicates = 0;
   sql::LateRows late;
+  std::int64_t late_whole = 0;   ///< of these, rows of the stream itself: due to sinks of late rows
+  std::int64_t late_given = -1;  ///< late rows that these sinks were given; -1: there are none
   std::int64_t malformed = 0;
   std::int64_t state_rows = 0;
   std::int64_t state_changed = 0;
   std::int64_t state_bytes = 0;
   std::int64_t windows = 0;  ///< open ones
+  std::string oldest;        ///< the first of them, as sql::StateStats has it
 
   void add(const sql::RunCounts& run);
 };

@@ -73,6 +73,11 @@ BatchRun::BatchRun(Graph& graph, std::int64_t part_bytes)
     written.insert(static_cast<std::size_t>(sink.dataset));
   }
   only_for(written);
+  for (std::size_t i = 0; i < graph.datasets.size(); i++) {
+    if (!graph.datasets[i].late_sinks.empty()) {
+      nodes_[i]->late = std::make_unique<LateFanout>(*this, i);
+    }
+  }
 }
 
 BatchRun::~BatchRun() = default;
@@ -152,6 +157,8 @@ void BatchRun::begin_nodes(const BatchPlan& plan) {
       if (std::exchange(node.touch_all, false)) {
         dataset.plan->touch_all();
       }
+      dataset.plan->take_late(node.late.get());
+      node.counts.late_given = node.late ? 0 : -1;
     }
   }
 }
@@ -203,6 +210,11 @@ void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
   }
 }
 
+bool BatchRun::wants(const DatasetNode& dataset, OutputMode mode) const {
+  return std::any_of(dataset.sinks.begin(), dataset.sinks.end(),
+                     [&](int s) { return graph_.sinks[static_cast<std::size_t>(s)].mode == mode; });
+}
+
 void BatchRun::run_stream(std::size_t i) {
   auto& node = *nodes_[i];
   auto& dataset = graph_.datasets[i];
@@ -212,16 +224,18 @@ void BatchRun::run_stream(std::size_t i) {
     node.counts.add(plan.run(sql::Run::rows, fanout));
     return;
   }
-  const bool update = std::any_of(dataset.sinks.begin(), dataset.sinks.end(), [&](int s) {
-    return graph_.sinks[static_cast<std::size_t>(s)].mode == OutputMode::update;
-  });
-  if (update) {
+  if (wants(dataset, OutputMode::update)) {
     Fanout fanout(*this, i, OutputMode::update);
     node.counts.add(plan.run(sql::Run::update, fanout));
   }
   Fanout fanout(*this, i, OutputMode::append);
   node.counts.add(plan.run(sql::Run::finish, fanout));
   plan.close_windows();
+  // What a stream of windows holds is wanted only to be looked at (read_committed_tables()).
+  if (wants(dataset, OutputMode::complete)) {
+    Fanout held(*this, i, OutputMode::complete);
+    (void)plan.run(sql::Run::held, held);
+  }
 }
 
 /// All that a dataset reads has run, so what is known now of values to come holds for the next
@@ -253,15 +267,11 @@ void BatchRun::run_table(std::size_t i) {
   const auto& dataset = graph_.datasets[i];
   // A table gives its rows once for each mode that somebody wants; the input goes in with the
   // first.
-  bool update = false;
-  bool complete = std::any_of(dataset.readers.begin(), dataset.readers.end(),
-                              [&](int r) { return nodes_[static_cast<std::size_t>(r)]->needed; });
-  for (int s : dataset.sinks) {
-    const auto mode = graph_.sinks[static_cast<std::size_t>(s)].mode;
-    update = update || mode == OutputMode::update;
-    complete = complete || mode == OutputMode::complete;
-  }
-  if (update) {
+  const bool complete = wants(dataset, OutputMode::complete) ||
+                        std::any_of(dataset.readers.begin(), dataset.readers.end(), [&](int r) {
+                          return nodes_[static_cast<std::size_t>(r)]->needed;
+                        });
+  if (wants(dataset, OutputMode::update)) {
     Fanout fanout(*this, i, OutputMode::update);
     node.counts.add(dataset.plan->run(sql::Run::update, fanout));
   }
@@ -355,6 +365,7 @@ std::vector<DatasetCounts> BatchRun::dataset_counts() const {
     out.back().state_changed = state.changed;
     out.back().state_bytes = state.bytes;
     out.back().windows = state.windows;
+    out.back().oldest = state.oldest;
   }
   return out;
 }

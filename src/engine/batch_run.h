@@ -86,11 +86,13 @@ class BatchRun {
  private:
   friend class Fanout;
   friend class FanoutWriter;
+  friend class LateFanoutWriter;
   struct Node;
 
   void begin_nodes(const BatchPlan& plan);
   void open_feeds();
   void run_node(std::size_t i, const BatchPlan& plan);
+  [[nodiscard]] bool wants(const DatasetNode& dataset, OutputMode mode) const;
   void run_stream(std::size_t i);
   void run_table(std::size_t i);
   void give_bounds(std::size_t i);

@@ -25,6 +25,10 @@ Json summary_of(const PendingBatch& batch, std::int64_t now_us) {
                                    {"quarantined", d.malformed},
                                    {"state_rows", d.state_rows},
                                    {"state_bytes", d.state_bytes}};
+    if (!d.oldest.empty()) {
+      summary["datasets"][d.name]["windows"] = d.windows;
+      summary["datasets"][d.name]["oldest"] = d.oldest;
+    }
   }
   for (const auto& s : batch.progress.sinks) {
     summary["sinks"][s.name] = {{"rows", s.written}, {"bytes", s.bytes}, {"files", s.files}};

@@ -61,7 +61,7 @@ std::vector<bool> needed_by_sinks(const Graph& graph) {
   std::vector<bool> needed(graph.datasets.size(), false);
   for (std::size_t i = graph.datasets.size(); i-- > 0;) {  // readers come after what they read
     const auto& node = graph.datasets[i];
-    needed[i] = !node.sinks.empty() ||
+    needed[i] = !node.sinks.empty() || !node.late_sinks.empty() ||
                 std::any_of(node.readers.begin(), node.readers.end(),
                             [&](int r) { return needed[static_cast<std::size_t>(r)]; });
   }
@@ -106,6 +106,7 @@ class Reading {
     graph_.sinks.clear();
     for (auto& node : graph_.datasets) {
       node.sinks.clear();
+      node.late_sinks.clear();
     }
     for (const auto dataset : datasets) {
       auto& node = graph_.datasets[dataset];

@@ -11,7 +11,8 @@
 namespace millrace {
 
 /// The rows of datasets that are tables (indices into graph.datasets), as of the last batch that
-/// the checkpoint has committed. A running pipeline is not disturbed.
+/// the checkpoint has committed; of streams of windows, what would come out if all that are open
+/// were closed then. A running pipeline is not disturbed.
 ///
 /// State is read back as at a start of the pipeline; then the datasets run once over a batch
 /// without news. Only what these datasets need is read and run. Sources `as: table` are read as

@@ -18,12 +18,15 @@ std::string inputs_text(const Graph& graph, const DatasetNode& node) {
 
 std::string takers_text(const Graph& graph, const DatasetNode& node) {
   std::vector<std::string> names;
-  names.reserve(node.readers.size() + node.sinks.size());
+  names.reserve(node.readers.size() + node.sinks.size() + node.late_sinks.size());
   for (int i : node.readers) {
     names.push_back(graph.datasets[static_cast<std::size_t>(i)].name);
   }
   for (int i : node.sinks) {
     names.push_back("sink " + graph.sinks[static_cast<std::size_t>(i)].spec->name);
+  }
+  for (int i : node.late_sinks) {
+    names.push_back("sink " + graph.sinks[static_cast<std::size_t>(i)].spec->name + " (late rows)");
   }
   return names.empty() ? "nobody" : fmt::format("{}", fmt::join(names, ", "));
 }
@@ -73,8 +76,12 @@ std::string explain(const Graph& graph, bool plans) {
   for (const auto& node : graph.sinks) {
     std::vector<std::string> state;
     collect_state(graph, node.dataset, state);
-    out += fmt::format("\nsink {} ({})\n  writes:    {}\n  mode:      {}\n", node.spec->name,
-                       node.spec->connector, node.spec->from, name_of(node.mode));
+    out += fmt::format(
+        "\nsink {} ({})\n  writes:    {}\n  mode:      {}\n", node.spec->name, node.spec->connector,
+        (node.late() ? "rows too late for " : "") + node.spec->from, name_of(node.mode));
+    if (node.late()) {
+      out += fmt::format("  columns:   {}\n", graph.schema_of(node).text());
+    }
     if (node.mode == OutputMode::update) {
       out += fmt::format("  key:       {}\n", node.key.empty()
                                                   ? "none: one row"

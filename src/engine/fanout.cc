@@ -133,4 +133,46 @@ Fanout::Fanout(BatchRun& run, std::size_t dataset, OutputMode mode) : run_(run),
 
 std::unique_ptr<SinkWriter> Fanout::writer() { return std::make_unique<FanoutWriter>(*this); }
 
+/// One thread's end of a LateFanout.
+class LateFanoutWriter final : public SinkWriter {
+ public:
+  explicit LateFanoutWriter(LateFanout& fanout) : fanout_(fanout) {
+    for (const int sink : sinks()) {
+      writers_.push_back(fanout.run_.to_->sinks[static_cast<std::size_t>(sink)]->writer());
+    }
+  }
+
+  void write(const Chunk& chunk) override {
+    rows_ += static_cast<std::int64_t>(chunk.rows);
+    for (const auto& writer : writers_) {
+      writer->write(chunk);
+    }
+  }
+
+  void finish() override {
+    for (const auto& writer : writers_) {
+      writer->finish();
+    }
+    auto& run = fanout_.run_;
+    const std::lock_guard guard(run.given_mutex_);
+    run.nodes_[fanout_.dataset_]->counts.late_given += rows_;
+    for (const int sink : sinks()) {
+      run.given_to_sink_[static_cast<std::size_t>(sink)] += rows_;
+    }
+  }
+
+ private:
+  [[nodiscard]] const std::vector<int>& sinks() const {
+    return fanout_.run_.graph_.datasets[fanout_.dataset_].late_sinks;
+  }
+
+  LateFanout& fanout_;
+  std::vector<std::unique_ptr<SinkWriter>> writers_;
+  std::int64_t rows_ = 0;
+};
+
+std::unique_ptr<SinkWriter> LateFanout::writer() {
+  return std::make_unique<LateFanoutWriter>(*this);
+}
+
 }  // namespace millrace

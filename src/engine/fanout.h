@@ -26,6 +26,18 @@ class Fanout final : public sql::Receiver {
   bool parts_ = false;            ///< these can take what was gathered in parts
 };
 
+/// Hands the late rows of a dataset to the sinks that take them.
+class LateFanout final : public sql::Receiver {
+ public:
+  LateFanout(BatchRun& run, std::size_t dataset) : run_(run), dataset_(dataset) {}
+  std::unique_ptr<SinkWriter> writer() override;
+
+ private:
+  friend class LateFanoutWriter;
+  BatchRun& run_;
+  std::size_t dataset_;
+};
+
 /// A dataset during a batch.
 struct BatchRun::Node {
   std::mutex handing_on;  ///< held by the thread that runs the readers over its part
@@ -34,6 +46,7 @@ struct BatchRun::Node {
   std::shared_ptr<sql::Batch> gathered;  ///< rows for readers that were not handed on in parts
   std::unique_ptr<Fanout> fed_to;        ///< where the rows go that come out of a fed dataset
   std::unique_ptr<sql::Feed> feed;       ///< open while the datasets before it run
+  std::unique_ptr<LateFanout> late;      ///< where its late rows go, if sinks take them
   std::unique_ptr<EventClock> clock;     ///< of the watermark that is declared for its rows
   TimeBounds bounds;                     ///< what is known of the values to come, by column
   bool needed = false;                   ///< some sink depends on it

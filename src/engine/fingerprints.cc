@@ -167,7 +167,7 @@ Json fingerprints(const Graph& graph) {
   }
   for (const auto& node : graph.sinks) {
     out["sink"][node.spec->name] = {{"type", node.spec->connector},
-                                    {"from", node.spec->from},
+                                    {"from", (node.late() ? "late " : "") + node.spec->from},
                                     {"mode", std::string(name_of(node.mode))}};
   }
   return out;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "engine/watermarks.h"
 #include "sql/names.h"
 
 namespace millrace {
@@ -132,7 +133,7 @@ class GraphBuilder {
     node.name = spec.name;
     node.plan = database_.plan(node.name, "SELECT * FROM " + sql::quote_name(declared));
     if (spec.watermark) {
-      set_watermark(node, *spec.watermark, "source " + spec.name);
+      set_watermark(node, *spec.watermark, "source " + spec.name, diagnostics_);
     }
     node.inputs.push_back({Producer::Kind::source, static_cast<int>(source)});
     graph_.sources[source].scanned_by = static_cast<int>(graph_.datasets.size());
@@ -180,9 +181,9 @@ class GraphBuilder {
     node.name = dataset.name;
     node.spec = &dataset;
     try {
-      node.plan = database_.plan(dataset.name, dataset.sql.text, windows_of(dataset.name));
+      node.plan = plan(dataset.name, dataset.sql.text);
       if (read_sources_once(*node.plan)) {
-        node.plan = database_.plan(dataset.name, dataset.sql.text, windows_of(dataset.name));
+        node.plan = plan(dataset.name, dataset.sql.text);
       }
     } catch (const sql::SqlError& error) {
       report(dataset, error);
@@ -196,56 +197,29 @@ class GraphBuilder {
       diagnostics_.warning(dataset.sql.at, fmt::format("dataset {}: {}", dataset.name, warning));
     }
     if (dataset.watermark) {
-      set_watermark(node, *dataset.watermark, "dataset " + dataset.name);
+      set_watermark(node, *dataset.watermark, "dataset " + dataset.name, diagnostics_);
     }
     database_.declare(dataset.name, node.plan->schema(), node.plan->shape(), std::nullopt,
                       event_times_of(node));
     graph_.datasets.push_back(std::move(node));
   }
 
-  /// A sink in mode complete wants the whole table, so all windows are kept.
-  sql::Database::Windows windows_of(const std::string& dataset) const {
-    const bool complete = std::any_of(spec_.sinks.begin(), spec_.sinks.end(), [&](const auto& s) {
-      return equal_ignoring_case(s.from, dataset) && s.mode == OutputMode::complete;
-    });
-    return complete ? sql::Database::Windows::keep : sql::Database::Windows::close;
-  }
-
-  void set_watermark(DatasetNode& node, const WatermarkSpec& watermark, const std::string& what) {
-    const auto& schema = node.plan->schema();
-    const int time = schema.find(watermark.column);
-    const int partition = schema.find(watermark.partition);
-    const auto fail = [&](const std::string& text, const std::string& hint) {
-      diagnostics_.error(watermark.at, fmt::format("watermark of {}: {}", what, text), hint);
-    };
-    const auto is_time = [](const std::string& type) {
-      return type == "TIMESTAMP" || type == "TIMESTAMP WITH TIME ZONE";
-    };
-    if (node.plan->shape() != sql::Shape::stream) {
-      fail("it is a table, whose rows change; only streams have a watermark", "remove it");
-    } else if (time < 0) {
-      fail(fmt::format("there is no column {}", watermark.column), "there is: " + schema.text());
-    } else if (const auto& type = schema.columns[static_cast<std::size_t>(time)].type;
-               !is_time(type)) {
-      fail(fmt::format("{} is {}, and an event time is TIMESTAMP", watermark.column, type),
-           "compute the TIMESTAMP in a dataset, and give that one the watermark");
-    } else if (!watermark.partition.empty() && partition < 0) {
-      fail(fmt::format("there is no column {}", watermark.partition), "there is: " + schema.text());
-    } else if (partition >= 0 &&
-               !can_tell_partition(schema.columns[static_cast<std::size_t>(partition)].physical)) {
-      fail(fmt::format("{} can't tell partitions: it is neither a text nor a whole number",
-                       watermark.partition),
-           "use another column");
-    } else {
-      node.watermark = &watermark;
-      node.time_column = static_cast<std::size_t>(time);
-      node.partition_column = watermark.partition.empty() ? -1 : partition;
+  /// A sink in mode complete wants the whole table, so all windows are kept. A sink of late rows
+  /// wants the rows of the stream as they came.
+  std::unique_ptr<sql::Plan> plan(const std::string& dataset, const std::string& sql) {
+    auto windows = sql::Database::Windows::close;
+    auto late = sql::Database::Late::drop;
+    for (const auto& sink : spec_.sinks) {
+      if (!equal_ignoring_case(sink.from, dataset)) {
+        continue;
+      }
+      if (sink.late) {
+        late = sql::Database::Late::give;
+      } else if (sink.mode == OutputMode::complete) {
+        windows = sql::Database::Windows::keep;
+      }
     }
-  }
-
-  static bool can_tell_partition(Physical physical) {
-    return physical == Physical::string || physical == Physical::i16 || physical == Physical::i32 ||
-           physical == Physical::i64;
+    return database_.plan(dataset, sql, windows, late);
   }
 
   static EventTimes event_times_of(const DatasetNode& node) {
@@ -316,7 +290,11 @@ class GraphBuilder {
       node.dataset = producer->kind == Producer::Kind::dataset
                          ? producer->index
                          : graph_.sources[static_cast<std::size_t>(producer->index)].scanned_by;
-      choose_mode(node);
+      if (spec.late) {
+        check_late(node);
+      } else {
+        choose_mode(node);
+      }
       graph_.sinks.push_back(std::move(node));
     }
   }
@@ -355,9 +333,27 @@ class GraphBuilder {
     }
   }
 
+  void check_late(const SinkNode& node) {
+    const auto& spec = *node.spec;
+    const auto& plan = *graph_.datasets[static_cast<std::size_t>(node.dataset)].plan;
+    if (const auto& reason = plan.refuses_late()) {
+      const bool kept = std::any_of(spec_.sinks.begin(), spec_.sinks.end(), [&](const auto& s) {
+        return equal_ignoring_case(s.from, spec.from) && s.mode == OutputMode::complete;
+      });
+      diagnostics_.error(
+          spec.from_at,
+          fmt::format("sink {}: there are no late rows of {}: {}", spec.name, plan.name(), *reason),
+          kept ? "a sink writes it in mode complete, so that all windows are kept open; choose "
+                 "another mode"
+               : "");
+    } else {
+      check_mode(node, plan, node.sink->traits());
+    }
+  }
+
   void check_mode(const SinkNode& node, const sql::Plan& plan, const SinkTraits& traits) {
     const auto at = node.spec->mode ? node.spec->mode_at : node.spec->at;
-    if (const auto reason = plan.refuses(node.mode)) {
+    if (const auto reason = plan.refuses(node.mode); reason && !node.late()) {
       diagnostics_.error(at,
                          fmt::format("sink {}: {} can't be written in mode {}: {}", node.spec->name,
                                      plan.name(), name_of(node.mode), *reason));
@@ -399,8 +395,8 @@ class GraphBuilder {
   /// end, because a dataset needs what its readers need.
   void connect_readers() {
     for (std::size_t i = 0; i < graph_.sinks.size(); i++) {
-      graph_.datasets[static_cast<std::size_t>(graph_.sinks[i].dataset)].sinks.push_back(
-          static_cast<int>(i));
+      auto& dataset = graph_.datasets[static_cast<std::size_t>(graph_.sinks[i].dataset)];
+      (graph_.sinks[i].late() ? dataset.late_sinks : dataset.sinks).push_back(static_cast<int>(i));
     }
     for (std::size_t i = graph_.datasets.size(); i-- > 0;) {
       auto& node = graph_.datasets[i];
@@ -441,6 +437,7 @@ class GraphBuilder {
         node.plan->shape() != sql::Shape::stream) {
       return;
     }
+    node.trimmed = true;
     const auto& columns = node.plan->schema().columns;
     std::vector<std::string> select;
     for (std::size_t c = 0; c < columns.size(); c++) {
@@ -451,9 +448,8 @@ class GraphBuilder {
     const auto sql = node.spec == nullptr
                          ? "SELECT * FROM " + sql::quote_name(node.plan->inputs()[0].name)
                          : node.spec->sql.text;
-    node.plan = database_.plan(
-        node.name, fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql),
-        windows_of(node.name));
+    node.plan =
+        plan(node.name, fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql));
   }
 
   const PipelineSpec& spec_;
@@ -466,6 +462,11 @@ class GraphBuilder {
 };
 
 }  // namespace
+
+const Schema& Graph::schema_of(const SinkNode& sink) const {
+  const auto& plan = *datasets[static_cast<std::size_t>(sink.dataset)].plan;
+  return sink.late() ? plan.late_schema() : plan.schema();
+}
 
 std::optional<Producer> Graph::find(std::string_view name) const {
   // Datasets first: a dataset that the graph made to read a source once goes by the source's name.

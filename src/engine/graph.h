@@ -38,7 +38,9 @@ struct DatasetNode {
   std::vector<Producer> inputs;  ///< one for each of plan->inputs()
   std::vector<int> readers;      ///< datasets that read this one
   std::vector<int> sinks;        ///< sinks that write this one
+  std::vector<int> late_sinks;   ///< sinks of the rows that come too late for it
   std::vector<bool> kept;        ///< columns that readers use: only these are held in memory
+  bool trimmed = false;          ///< its plan computes no others, and gives NULLs for them
   /// The watermark declared for its rows (or those of the source that it reads), and the places of
   /// its columns; partition -1: none.
   const WatermarkSpec* watermark = nullptr;
@@ -53,6 +55,7 @@ struct SinkNode {
   int dataset = -1;
   OutputMode mode = OutputMode::append;
   std::vector<std::string> key;  ///< update mode: what identifies a row
+  [[nodiscard]] bool late() const noexcept { return spec->late; }
 };
 
 /// Datasets stand in an order in which each comes after all that it reads.
@@ -63,6 +66,8 @@ struct Graph {
   std::vector<SinkNode> sinks;
 
   [[nodiscard]] std::optional<Producer> find(std::string_view name) const;
+  /// The columns that a sink gets.
+  [[nodiscard]] const Schema& schema_of(const SinkNode& sink) const;
 };
 
 /// Plans every dataset and checks every sink, and reports all mistakes at their places. Opens no

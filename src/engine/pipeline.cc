@@ -255,13 +255,12 @@ void Pipeline::Impl::open_sources(const Restored& restored) {
 
 void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
   for (auto& node : graph->sinks) {
-    node.sink->open(
-        {.schema = graph->datasets[static_cast<std::size_t>(node.dataset)].plan->schema(),
-         .mode = node.mode,
-         .key = node.key,
-         .last_committed = last_committed,
-         .pipeline = spec.name,
-         .checkpoint = checkpoint->id()});
+    node.sink->open({.schema = graph->schema_of(node),
+                     .mode = node.mode,
+                     .key = node.key,
+                     .last_committed = last_committed,
+                     .pipeline = spec.name,
+                     .checkpoint = checkpoint->id()});
   }
 }
 

@@ -20,7 +20,7 @@ Json dataset_json(const DatasetCounts& d) {
               {"filtered", d.filtered},
               {"expanded", d.expanded},
               {"quarantined", d.malformed}};
-  if (!d.stream || d.absorbed + d.emitted + d.state_rows > 0) {
+  if (!d.stream || d.absorbed + d.emitted + d.duplicates + d.late.rows + d.state_rows > 0) {
     out["absorbed"] = d.absorbed;
     out["emitted"] = d.emitted;
     out["duplicates"] = d.duplicates;

@@ -61,11 +61,13 @@ class WithoutSinks {
   explicit WithoutSinks(Graph& graph) : graph_(graph) {
     for (auto& node : graph.datasets) {
       sinks_.push_back(std::exchange(node.sinks, {}));
+      late_sinks_.push_back(std::exchange(node.late_sinks, {}));
     }
   }
   ~WithoutSinks() {
     for (std::size_t i = 0; i < sinks_.size(); i++) {
       graph_.datasets[i].sinks = std::move(sinks_[i]);
+      graph_.datasets[i].late_sinks = std::move(late_sinks_[i]);
     }
   }
   WithoutSinks(const WithoutSinks&) = delete;
@@ -74,11 +76,13 @@ class WithoutSinks {
  private:
   Graph& graph_;
   std::vector<std::vector<int>> sinks_;
+  std::vector<std::vector<int>> late_sinks_;
 };
 
 bool runs(const Graph& graph, std::size_t dataset) {
   const auto& node = graph.datasets[dataset];
-  return !node.sinks.empty() || std::ranges::any_of(node.readers, [&](int reader) {
+  return !node.sinks.empty() || !node.late_sinks.empty() ||
+         std::ranges::any_of(node.readers, [&](int reader) {
     return runs(graph, static_cast<std::size_t>(reader));
   });
 }

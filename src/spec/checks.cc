@@ -84,6 +84,17 @@ void check_names(const PipelineSpec& spec, const std::vector<std::string>& decla
   const auto relations = relations_of(spec);
   check_unique(relations, diagnostics);
   for (const SinkSpec& sink : spec.sinks) {
+    const bool source = std::ranges::any_of(spec.sources, [&](const SourceSpec& each) {
+      return equal_ignoring_case(each.name, sink.from);
+    });
+    if (sink.late && source) {
+      diagnostics.error(sink.from_at,
+                        fmt::format("sink `{}` asks for the late rows of `{}`, which is a source; "
+                                    "rows come too late for a dataset",
+                                    sink.name, sink.from),
+                        "name the dataset that groups them by a window");
+      continue;
+    }
     const bool known = std::ranges::any_of(
         declared, [&](const std::string& name) { return equal_ignoring_case(name, sink.from); });
     if (!known) {

@@ -191,6 +191,8 @@ Json definitions(const ConnectorList& connectors) {
   dataset["properties"]["watermark"]["$ref"] = "#/$defs/watermark";
   Json source = endpoint_schema(connectors, source_table(), "from", &Connector::source_options);
   source["properties"]["watermark"]["$ref"] = "#/$defs/watermark";
+  Json sink = endpoint_schema(connectors, sink_table(), "to", &Connector::sink_options);
+  sink["oneOf"] = Json::array({{{"required", {"from"}}}, {{"required", {"late"}}}});
   return {
       {"text", {{"type", {"string", "number", "boolean"}}}},
       {"reference", pattern_schema(R"(\$\{env:)", "A variable of the environment: ${env:NAME}.")},
@@ -208,7 +210,7 @@ Json definitions(const ConnectorList& connectors) {
       {"watermark", std::move(watermark)},
       {"source", std::move(source)},
       {"dataset", {{"anyOf", Json::array({{{"type", "string"}}, std::move(dataset)})}}},
-      {"sink", endpoint_schema(connectors, sink_table(), "to", &Connector::sink_options)},
+      {"sink", std::move(sink)},
   };
 }
 

@@ -367,7 +367,7 @@ class Loader {
     SinkSpec sink;
     sink.name = entry.key;
     sink.at = entry.at;
-    sink.from = options.from;
+    const Node* from = subject(parts.own, what);
     const Node* to = parts.own.find("to");
     const auto endpoint =
         to != nullptr ? named_.resolve(*to, "to", what) : std::optional<Endpoint>();
@@ -387,9 +387,47 @@ class Loader {
     }
     sink.options = std::move(parts.rest);
     sink.key = std::move(options.key);
-    if (!sink.from.empty()) {
-      sink.from_at = parts.own.find("from")->at;
+    sink.late = !options.late.empty();
+    sink.from = sink.late ? options.late : options.from;
+    if (from != nullptr && !sink.from.empty()) {
+      sink.from_at = from->at;
+      check_late(parts.own, sink, what);
       spec_.sinks.push_back(std::move(sink));
+    }
+  }
+
+  /// What a sink says that it writes: the value of `from` or of `late`, of which it has one.
+  const Node* subject(const Node& own, const std::string& what) {
+    const Node* from = own.find("from");
+    const Node* late = own.find("late");
+    if (from != nullptr && late != nullptr) {
+      diagnostics_.error(late->at, fmt::format("{} has both `from` and `late`", what),
+                         "a sink gets the rows of a dataset, or those that came too late for it: "
+                         "give the late rows a sink of their own");
+      return nullptr;
+    }
+    const Node* one = from != nullptr ? from : late;
+    if (one == nullptr) {
+      diagnostics_.error(own.at, fmt::format("{} needs the option `from`", what),
+                         "for example `from: orders`, or `late: hourly` for rows that came too "
+                         "late for a dataset");
+    }
+    return one;
+  }
+
+  /// Late rows are rows of a stream: they do not change.
+  void check_late(const Node& own, const SinkSpec& sink, const std::string& what) {
+    if (!sink.late) {
+      return;
+    }
+    if (sink.mode && *sink.mode != OutputMode::append) {
+      diagnostics_.error(
+          sink.mode_at, fmt::format("{} gets late rows, which are final; its mode is append", what),
+          "remove `mode`");
+    }
+    if (const Node* key = own.find("key")) {
+      diagnostics_.error(key->at, fmt::format("{} gets late rows, which have no `key`", what),
+                         "remove it");
     }
   }
 

@@ -52,11 +52,12 @@ struct DatasetSpec {
 struct SinkSpec {
   std::string name;
   Location at;
-  std::string from;  ///< a dataset or source
-  Location from_at;
+  std::string from;   ///< a dataset or source
+  bool late = false;  ///< it gets the rows that came too late for `from`, a dataset
+  Location from_at;   ///< of `from`, or `late`
   std::string connector;
   Node connection;  ///< a mapping without `type`, perhaps empty
-  Node options;     ///< a mapping without `from`, `to`, `mode` and `key`
+  Node options;     ///< a mapping without `from`, `late`, `to`, `mode` and `key`
   std::optional<OutputMode> mode;
   Location mode_at;
   std::vector<std::string> key;

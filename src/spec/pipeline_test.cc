@@ -41,6 +41,25 @@ std::string with_sink(const std::string& sink) {
       .messages;
 }
 
+TEST(Pipeline, ASinkGetsRowsOrLateRows) {
+  EXPECT_EQ(
+      with_sink("{ to: console }"),
+      "p.yaml:5:9: error: sink `show` needs the option `from`; for example `from: orders`, or "
+      "`late: hourly` for rows that came too late for a dataset\n");
+  EXPECT_EQ(
+      with_sink("{ from: ticks, late: ticks, to: console }"),
+      "p.yaml:5:30: error: sink `show` has both `from` and `late`; a sink gets the rows of a "
+      "dataset, or those that came too late for it: give the late rows a sink of their own\n");
+  EXPECT_EQ(with_sink("{ late: ticks, to: console }"),
+            "p.yaml:5:17: error: sink `show` asks for the late rows of `ticks`, which is a source; "
+            "rows come too late for a dataset; name the dataset that groups them by a window\n");
+  EXPECT_EQ(
+      load("pipeline: p\nsources: { ticks: { from: rate } }\ndatasets: { d: SELECT * FROM ticks "
+           "}\nsinks: { show: { late: d, mode: append, to: console } }\n")
+          .messages,
+      "");
+}
+
 TEST(Pipeline, EverythingItCanHold) {
   ::setenv("MILLRACE_TEST_PASSWORD", "secret", 1);
   const TempFolder folder;

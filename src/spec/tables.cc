@@ -141,8 +141,13 @@ OptionTable<SinkOptions> sink_table() {
   using O = SinkOptions;
   return {
       Option<O>{&O::from, "from", "The dataset, or source, whose rows are written."}
-          .required()
+          .default_text("none: this or `late` is required")
           .example("orders"),
+      Option<O>{&O::late, "late",
+                "In place of `from`: the dataset whose late rows are written. They are the rows of "
+                "the stream that it reads, with all columns, which came when their window was "
+                "closed already; as they are final, the mode is `append`."}
+          .example("hourly"),
       Option<O>{
           &O::to, "to",
           "Where to write: the name of a connection, a connection written here (`{ type: ..., "

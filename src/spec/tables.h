@@ -80,6 +80,7 @@ struct DatasetOptions {
 /// What every sink has, whatever it writes to.
 struct SinkOptions {
   std::string from;
+  std::string late;
   Node to;
   std::optional<OutputMode> mode;
   std::vector<std::string> key;

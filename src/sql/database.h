@@ -71,10 +71,16 @@ class Database {
     close,  ///< a stream of windows, each final when event time has passed it, then forgotten
     keep,   ///< a table of all windows, which grows
   };
+  /// What becomes of the rows that come too late for the state of a plan.
+  enum class Late : std::uint8_t {
+    drop,  ///< they are counted
+    give,  ///< and given out, whole: see Plan::take_late()
+  };
   /// Binds, optimizes and rewrites a SELECT over declared names. Throws SqlError, also for what
   /// cannot be done incrementally (with the reason and the way out).
   [[nodiscard]] std::unique_ptr<Plan> plan(std::string_view name, std::string_view sql,
-                                           Windows windows = Windows::close);
+                                           Windows windows = Windows::close,
+                                           Late late = Late::drop);
 
   /// Runs any SQL at once, on a connection of its own, and gives at most `limit` rows.
   TextTable query(std::string_view sql, std::size_t limit = SIZE_MAX);

@@ -108,6 +108,113 @@ TEST_P(EventTimeTest, StateReadBackGoesOnAsIfNothingHadHappened) {
   }
 }
 
+TEST_P(EventTimeTest, LateRowsAreGivenOutAsTheyCame) {
+  for (const std::string& sql : kQueries) {
+    auto plan = database_.plan("p", sql, Database::Windows::close, Database::Late::give);
+    auto without = database_.plan("p", sql);
+    ASSERT_EQ(plan->refuses_late(), std::nullopt) << sql;
+    EXPECT_EQ(plan->late_schema(), events_) << sql;
+    EXPECT_EQ(plan->state_schema(), without->state_schema()) << sql;
+    Collect late;
+    Collect out;
+    Collect expected;
+    plan->take_late(&late);
+    std::int64_t found = 0;
+    for (int b = 0; b < kBatches; ++b) {
+      plan->begin_batch(b, kStart + b);
+      const auto part = [&](const std::string& rows) {  // a batch may come in parts
+        plan->give("events",
+                   batch_of(database_, events_,
+                            fmt::format("SELECT * FROM ({}) WHERE id % 3 {}", batch_sql(b), rows)));
+      };
+      part("= 0");
+      RunCounts counts = plan->run(Run::rows, out);
+      part("IS NULL OR id % 3 > 0");
+      plan->give_bounds("events", {{0, watermark(b)}});
+      const RunCounts rest = plan->run(Run::finish, out);
+      plan->close_windows();
+      counts.late.add(rest.late);
+      counts.late_whole += rest.late_whole;
+      EXPECT_EQ(counts.late_whole, counts.late.rows) << sql;
+      EXPECT_EQ(counts.late.rows, batch(*without, b, expected).late.rows) << sql;
+      found += counts.late.rows;
+      ASSERT_EQ(late.rows().size(), static_cast<std::size_t>(found)) << sql;
+    }
+    EXPECT_EQ(late.writers, late.finished);
+    if (!sql.contains("DISTINCT ON")) {  // of equal times any row may be the first
+      EXPECT_EQ(out.sorted(), expected.sorted()) << sql;
+    }
+    for (const std::string& row : late.rows()) {
+      ASSERT_EQ(std::ranges::count(row, '|'), 3) << sql << ": " << row;
+    }
+  }
+}
+
+// A duplicate gives the time that its key would be remembered until a place, and no row there.
+TEST_P(EventTimeTest, KeysAreForgottenBesideDuplicatesOfLaterTimes) {
+  auto plan = database_.plan("p", "SELECT DISTINCT ON (k) ts, k FROM events");
+  const auto run = [&](int seconds, const std::string& key, int watermark) {
+    plan->begin_batch(0, kStart);
+    plan->give(
+        "events",
+        batch_of(database_, events_,
+                 fmt::format("SELECT TIMESTAMP '2024-01-01' + INTERVAL {} SECONDS, '{}', 1, 1",
+                             seconds, key)));
+    plan->give_bounds("events", {{0, kStart + watermark * kSecond}});
+    Collect out;
+    expect_rows_add_up(plan->run(Run::finish, out));
+    plan->close_windows();
+    return out.rows().size();
+  };
+  EXPECT_EQ(run(0, "a", 0), 1U);
+  EXPECT_EQ(run(30, "a", 20), 0U);  // a duplicate; then the key is forgotten
+  EXPECT_EQ(run(30, "b", 20), 1U);
+  EXPECT_EQ(run(31, "a", 21), 1U);
+  EXPECT_EQ(plan->state_stats().rows, 2);
+  EXPECT_EQ(plan->state_stats().windows, 0);
+  EXPECT_TRUE(plan->state_stats().oldest.starts_with("2024-01-01 00:00:30"));
+}
+
+TEST_P(EventTimeTest, WhatIsNeverLateIsSaid) {
+  const auto refusal = [&](const std::string& sql, Database::Windows windows) {
+    return database_.plan("p", sql, windows, Database::Late::give)->refuses_late().value_or("");
+  };
+  constexpr auto kClose = Database::Windows::close;
+  EXPECT_TRUE(refusal("SELECT k, count(*) AS n FROM events GROUP BY k", kClose)
+                  .starts_with("none of its rows is ever late"));
+  EXPECT_TRUE(refusal("SELECT * FROM events", kClose).starts_with("none of its rows is ever late"));
+  EXPECT_TRUE(
+      refusal(kQueries[0], Database::Windows::keep).starts_with("none of its rows is ever late"));
+  EXPECT_TRUE(refusal("SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, count(*) AS n FROM (SELECT ts "
+                      "FROM events UNION ALL SELECT ts FROM events) GROUP BY ALL",
+                      kClose)
+                  .contains("put that into a dataset of its own"));
+}
+
+TEST_P(EventTimeTest, WhatIsHeldIsWhatWouldComeOut) {
+  for (const std::string& sql : kQueries) {
+    auto plan = database_.plan("p", sql);
+    Collect out;
+    for (int b = 0; b < 2; ++b) {
+      (void)batch(*plan, b, out);
+    }
+    EXPECT_EQ(plan->holds_windows(), !sql.contains("DISTINCT ON")) << sql;
+    Pieces pieces;
+    plan->write_snapshot(pieces.put());
+    auto again = database_.plan("p", sql);
+    again->apply(pieces.get());
+    again->begin_batch(2, kStart + 2);
+    Collect held;
+    (void)again->run(Run::held, held);
+    plan->begin_batch(2, kStart + 2);  // everything is closed
+    plan->give_bounds("events", {{0, kStart + 100'000 * kSecond}});
+    Collect rest;
+    (void)plan->run(Run::finish, rest);
+    EXPECT_EQ(held.sorted(), rest.sorted()) << sql;
+    EXPECT_EQ(held.sorted().empty(), sql.contains("DISTINCT ON")) << sql;
+  }
+}
+
 TEST_P(EventTimeTest, ClosedWindowsEqualOneQuery) {
   std::string all;
   for (int b = 0; b < kBatches; ++b) {

@@ -115,11 +115,16 @@ RunCounts Plan::Impl::counts() const {
   counts.absorbed = run.absorbed;
   counts.emitted = run.emitted;
   counts.duplicates = run.duplicates;
+  const auto add_late = [&counts](auto& state, bool gives_late) {
+    const LateRows late = state.take_late();
+    counts.late.add(late);
+    counts.late_whole += gives_late ? late.rows : 0;
+  };
   for (const auto& state : run.states) {
-    counts.late.add(state->take_late());
+    add_late(*state, state->spec().gives_late);
   }
   for (const auto& session : run.sessions) {
-    counts.late.add(session->take_late());
+    add_late(*session, session->layout().gives_late);
   }
   counts.out = run.out;
   if (shape == Shape::table && run.mode != Run::absorb) {
@@ -142,6 +147,15 @@ const std::optional<std::vector<std::string>>& Plan::key() const noexcept { retu
 const std::vector<Plan::Input>& Plan::inputs() const noexcept { return impl_->inputs; }
 std::string Plan::explain() const { return impl_->explained; }
 const EventTimes& Plan::event_times() const noexcept { return impl_->event_times; }
+bool Plan::holds_windows() const noexcept {
+  return shape() == Shape::stream &&
+         (impl_->run.states.size() > impl_->run.new_rows.size() || !impl_->run.sessions.empty());
+}
+const Schema& Plan::late_schema() const noexcept { return impl_->late_schema; }
+const std::optional<std::string>& Plan::refuses_late() const noexcept {
+  return impl_->late_refusal;
+}
+void Plan::take_late(Receiver* to) noexcept { impl_->run.late.receiver = to; }
 const std::vector<std::string>& Plan::warnings() const noexcept { return impl_->warnings; }
 std::string Plan::state_text() const { return impl_->state_text; }
 std::string Plan::state_schema() const { return impl_->state_schema; }
@@ -248,7 +262,7 @@ void Plan::close_windows() {
 RunCounts Plan::run(Run what, Receiver& to) {
   RunContext& run = impl_->run;
   const AtEnd forget([this] { impl_->forget_input(); });
-  const bool for_streams = what == Run::rows || what == Run::finish;
+  const bool for_streams = what == Run::rows || what == Run::finish || what == Run::held;
   if (what != Run::update && for_streams != (shape() == Shape::stream)) {
     throw Error(Blame::internal, fmt::format("dataset `{}` is a {}, and can't run so", impl_->name,
                                              shape() == Shape::stream ? "stream" : "table"));
@@ -349,17 +363,24 @@ void Plan::close_as(const ClosedWindows& closed) {
 
 StateStats Plan::state_stats() const {
   StateStats stats;
+  const auto note_oldest = [&stats](const std::string& text) {
+    if (!text.empty() && (stats.oldest.empty() || text < stats.oldest)) {
+      stats.oldest = text;
+    }
+  };
   for (const auto& state : impl_->run.states) {
     stats.rows += state->rows();
     stats.bytes += state->bytes();
     stats.changed += state->touched();
     stats.windows += state->windows();
+    note_oldest(state->oldest_text());
   }
   for (const auto& session : impl_->run.sessions) {
     stats.rows += session->rows();
     stats.bytes += session->bytes();
     stats.changed += session->touched();
     stats.windows += session->sessions();
+    note_oldest(session->oldest_text());
   }
   return stats;
 }

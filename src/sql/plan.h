@@ -47,6 +47,8 @@ enum class Run : std::uint8_t {
   absorb,    ///< tables: takes the input into the state, gives nothing out
   update,    ///< absorb, then give out the groups touched since begin_batch()
   complete,  ///< absorb, then give out all groups
+  held,      ///< streams of windows: gives out what would come if all open windows were closed now.
+             ///< For a look at the state; it must not be gone on with
 };
 
 /// Rows that came when what they belong to was closed already, or without an event time.
@@ -91,6 +93,7 @@ struct RunCounts {
   std::int64_t duplicates = 0;  ///< rows that SELECT DISTINCT took out
   std::int64_t malformed = 0;   ///< rows of files that could not be decoded (not in `scanned`)
   LateRows late;                ///< rows that came too late for the state
+  std::int64_t late_whole = 0;  ///< of these, those that were due to whoever takes late rows
 };
 
 /// Size of a plan's state.
@@ -99,6 +102,8 @@ struct StateStats {
   std::int64_t bytes = 0;    ///< memory
   std::int64_t windows = 0;  ///< open ones, of states that have windows
   std::int64_t changed = 0;  ///< groups touched since begin_batch()
+  std::string oldest;        ///< the first open window, or session, as SQL writes its start; or, of
+                             ///< keys that are remembered, the time of the first to be forgotten
 };
 
 /// Takes the bytes of state in pieces (each at most some megabytes); gives them back in order.
@@ -130,6 +135,17 @@ class Plan {
   [[nodiscard]] const std::optional<std::vector<std::string>>& key() const noexcept;
   /// Why the result can't be given out in a mode; nullopt if it can.
   [[nodiscard]] std::optional<std::string> refuses(OutputMode mode) const;
+
+  /// Whether run(Run::held) has something to give: rows or groups of windows that are open. (Keys
+  /// that DISTINCT remembers are no rows.)
+  [[nodiscard]] bool holds_windows() const noexcept;
+
+  /// Of a plan that gives late rows out: the columns of its stream, whose rows come as they were.
+  [[nodiscard]] const Schema& late_schema() const noexcept;
+  /// Why it can't give late rows out, though it was asked to.
+  [[nodiscard]] const std::optional<std::string>& refuses_late() const noexcept;
+  /// Where late rows go in the runs to come; nullptr: nowhere.
+  void take_late(Receiver* to) noexcept;
 
   /// A declared name that the SQL reads.
   struct Input {

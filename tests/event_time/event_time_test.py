@@ -4,6 +4,7 @@ idle ones; which rows are late, how they are counted; windows of processing time
 refreshed; mistakes in pipeline files."""
 import json
 import pathlib
+import random
 import re
 import signal
 import sys
@@ -217,6 +218,179 @@ datasets:"""))
     assert read == [1, 0, 2, 2], read  # rows of the table that each batch read
 
 
+SIZE, SLIDE, GAP, DELAY = 60, 20, 2, 10  # seconds
+LATE = {
+    "tumbled": "SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, k, count(*) AS n FROM a GROUP BY ALL",
+    "hopped": "SELECT window_start, k, max(v) AS m FROM hop(a, ts, INTERVAL 1 MINUTE, INTERVAL 20 SECONDS) "
+              "WHERE v % 3 <> 0 GROUP BY ALL",
+    "sessions": "SELECT k, window_start, window_end, count(*) AS n FROM session(a, ts, INTERVAL 2 SECONDS, "
+                "k) GROUP BY ALL",
+    "firsts": "SELECT DISTINCT ON (k, v % 100) ts, k FROM a",
+    "even": "WITH e AS (SELECT *, tumble(ts, INTERVAL 1 MINUTE) AS w FROM a WHERE v % 2 = 0) SELECT w, "
+            "list_sort(list(v)) AS vs FROM e GROUP BY w",
+    "tops": "SELECT w, k, v FROM (SELECT *, row_number() OVER (PARTITION BY w, k ORDER BY v DESC) AS n "
+            "FROM (SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, * FROM a)) WHERE n <= 2",
+    "named": "SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, title, count(*) AS n FROM a JOIN titles USING (k) "
+             "GROUP BY ALL"}
+
+
+def lateness_of(name, seconds, v, watermark):
+    """For how many windows of a dataset a row is late. Times in seconds; None: NULL, or no watermark."""
+    if name == "hopped":
+        if seconds is None or v % 3 == 0 or watermark is None:
+            return 0
+        last, open_from = seconds // SLIDE * SLIDE, watermark // SLIDE * SLIDE - SIZE + SLIDE
+        return sum(start < open_from for start in range(int(last), int(last) - SIZE, -SLIDE))
+    if name == "even" and v % 2 != 0:
+        return 0
+    if seconds is None:
+        return int(name != "sessions")  # which leave rows without a time out
+    if watermark is None:
+        return 0
+    if name == "sessions":
+        return int(seconds + GAP <= watermark)
+    return int(seconds < watermark if name == "firsts" else seconds // SIZE < watermark // SIZE)
+
+
+class LateHome(Home):
+    """Rows up to some minutes late in several batches, and what the sinks of late rows should have."""
+
+    def __init__(self, folder, late=True):
+        sinks = {name: sink(name) for name in LATE}
+        self.late_sinks = {f"{n}_late": sink(f"{n}_late").replace("from:", "late:").replace(
+            f"late: {n}_late", f"late: {n}") for n in LATE}
+        super().__init__(folder, LATE, {**sinks, **(self.late_sinks if late else {})})
+        path = self.path / "pipeline.yaml"
+        (self.path / "titles").mkdir()
+        m.write_csv(self.path / "titles" / "1.csv", ["k", "title"], [[f"k{i}", f"T{i}"] for i in range(7)])
+        path.write_text(path.read_text().replace("datasets:", """  titles:
+    from: { type: files, path: titles }
+    as: table
+    format: csv
+    schema: k VARCHAR, title VARCHAR
+datasets:"""))
+        self.newest, self.expected, self.number = None, {name: [] for name in LATE}, random.Random(5)
+
+    def add_sinks(self):
+        path = self.path / "pipeline.yaml"
+        path.write_text(path.read_text() + "".join(f"  {n}: {s}\n" for n, s in self.late_sinks.items()))
+
+    def add_batch(self, expect=True):
+        watermark = None if self.newest is None else self.newest - DELAY
+        rows, newest = [], self.newest
+        for i in range(1500):
+            seconds = self.files * 100 + i // 15 + 600 - self.number.choice([0, 0, 0, 3, 20, 150, 400])
+            none, v = i % 300 == 7, self.files * 10000 + i
+            ts = "" if none else f"2024-01-01 10:{seconds // 60:02}:{seconds % 60:02}"
+            row = (ts, f"k{i % 7}", v)
+            rows.append(row)
+            newest = newest if none else max(seconds, newest or 0)
+            for name in LATE if expect else []:
+                self.expected[name] += [(ts or None, *row[1:])] * lateness_of(
+                    name, None if none else seconds, v, watermark)
+        self.newest = newest
+        self.add(rows)
+
+    def check(self):
+        for name, expected in self.expected.items():
+            got = self.rows(f"{name}_late")
+            wanted = sorted(expected, key=lambda r: (r[0] is None, *(x or "" for x in r[:2]), r[2]))
+            assert len(expected) > 100, (name, len(expected))
+            assert got == wanted, (f"{name}: {len(got)} rows, not {len(wanted)}", got[:3], wanted[:3])
+
+    def on_time(self):
+        return {name: self.rows(name) for name in LATE if name != "firsts"}
+
+
+def late_sinks(folder, threads):
+    """Each gets the rows of the stream that were late for its dataset, whole; the rest is as without."""
+    home = LateHome(folder)
+    for _ in range(5):
+        home.add_batch()
+    batches = home.run("--threads", threads)
+    home.check()
+    for name in LATE:
+        late = sum(next(d for d in b["datasets"] if d["name"] == name).get("late", 0) for b in batches)
+        written = sum(next(s for s in b["sinks"] if s["name"] == f"{name}_late")["numOutputRows"]
+                      for b in batches)
+        assert written == len(home.expected[name]) == late, (name, written, late)
+    with tempfile.TemporaryDirectory() as other:
+        plain = LateHome(other, late=False)
+        for _ in range(5):
+            plain.add_batch()
+        plain.run()
+        assert plain.on_time() == home.on_time()
+
+
+def late_sinks_killed(folder):
+    """Killed at some places and started again, with snapshots: each late row is there once."""
+    home = LateHome(folder)
+    path = home.path / "pipeline.yaml"
+    path.write_text(path.read_text() + "checkpoint: { snapshot_interval: 100ms, snapshot_log_size: 1 }\n")
+    for _ in range(5):
+        home.add_batch()
+    for fault in ("batch.after_run:2", "batch.after_stage:9", "batch.after_publish:12",
+                  "checkpoint.commit.after_sync:2"):
+        done = m.run("run", "pipeline.yaml", "--once", cwd=home.path, check=False,
+                     env={"MILLRACE_FAULT": fault})
+        assert done.returncode == -9, (fault, done)
+    home.run()
+    home.check()
+
+
+def late_sink_added(folder):
+    """A pipeline that has state gets its sinks of late rows later: the state still fits."""
+    home = LateHome(folder, late=False)
+    home.add_batch(expect=False)
+    home.add_batch(expect=False)
+    home.run()
+    home.add_sinks()
+    for _ in range(3):
+        home.add_batch()
+    home.run()
+    home.check()
+
+
+def late_sinks_explained(folder):
+    home = LateHome(folder)
+    text = m.run("explain", "pipeline.yaml", "--no-plans", cwd=home.path).stdout
+    part = text[text.index("sink tumbled_late"):]
+    assert "writes:    rows too late for tumbled" in part, part
+    assert "columns:   ts TIMESTAMP, k VARCHAR, v INTEGER" in part, part
+    assert "sink tumbled_late (late rows)" in text, text
+
+
+def late_refusals():
+    to = "to: { type: files, path: x }, format: csv"
+    counted = {"w": MINUTES, "t": "SELECT k, count(*) AS n FROM a GROUP BY k", "s": "SELECT * FROM a",
+               "u": "SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, count(*) AS n FROM (FROM a UNION ALL FROM a) "
+                    "GROUP BY ALL"}
+    for line, place, words in [
+            (f"{{ {to} }}", "{", "needs the option `from`"),
+            (f"{{ from: w, late: w, {to} }}", "w, to", "both `from` and `late`"),
+            (f"{{ late: nope, {to} }}", "nope", "neither a dataset nor a source"),
+            (f"{{ late: a, {to} }}", "a", "is a source"),
+            (f"{{ late: s, {to} }}", "s", "none of its rows is ever late"),
+            (f"{{ late: t, {to} }}", "t", "none of its rows is ever late"),
+            (f"{{ late: u, {to} }}", "u", "a dataset of its own"),
+            (f"{{ late: w, mode: update, {to} }}", "update", "remove `mode`"),
+            (f"{{ late: w, key: [k], {to} }}", "[k]", "no `key`"),
+            (f"{{ late: w, to: {{ type: store, path: x.duckdb }}, table: x, mode: complete }}", "complete",
+             "mode is append")]:
+        with tempfile.TemporaryDirectory() as folder:
+            home = Home(folder, counted, {**{n: sink(n, "complete" if n == "t" else "append")
+                                             for n in counted}, "x": line})
+            done = m.run("validate", "pipeline.yaml", cwd=home.path, check=False)
+            assert done.returncode == 2 and words in done.stderr, f"{line}: {done.stderr}"
+            at = re.search(r"pipeline\.yaml:(\d+):(\d+): error: ", done.stderr)
+            text = (home.path / "pipeline.yaml").read_text().splitlines()[int(at[1]) - 1]
+            assert text[int(at[2]) - 1:].startswith(place), (line, done.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(folder, {"w": MINUTES}, {"w": sink("w", "complete"), "x": f"{{ late: w, {to} }}"})
+        done = m.run("validate", "pipeline.yaml", cwd=home.path, check=False)
+        assert done.returncode == 2 and "a sink writes it in mode complete" in done.stderr, done.stderr
+
+
 def refusals():
     for watermark, sql, words in [
             ("{ column: nope, delay: 10s }", "SELECT 1 AS x FROM a", "there is no column nope"),
@@ -248,6 +422,12 @@ def warnings(folder):
 def main():
     report = m.Report("event_time")
     report.case("late rows, batch by batch", in_folder(late_rows))
+    report.case("sinks of late rows", in_folder(lambda f: late_sinks(f, 1)))
+    report.case("sinks of late rows, two threads", in_folder(lambda f: late_sinks(f, 2)))
+    report.case("sinks of late rows, killed", in_folder(late_sinks_killed))
+    report.case("sinks of late rows, added later", in_folder(late_sink_added))
+    report.case("sinks of late rows, explained", in_folder(late_sinks_explained))
+    report.case("sinks of late rows, refused", late_refusals)
     report.case("the slowest source counts", in_folder(lambda f: slowest_source(
         f, "min", "2024-01-01T10:05:20.000Z", ["2024-01-01 10:00:00"])))
     report.case("the fastest source counts on request", in_folder(lambda f: slowest_source(

@@ -268,13 +268,98 @@ def running_store(folder):
     assert m.canonical(home.query("FROM kinds")) == home.oracle("kinds")
 
 
+WINDOWS = """pipeline: windows
+sources:
+  a:
+    from: { type: files, path: in }
+    format: csv
+    schema: ts TIMESTAMP, k VARCHAR, v INTEGER
+    max_files_per_trigger: 1
+    watermark: { column: ts, delay: 10s }
+datasets:
+  tumbled: SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, k, count(*) AS n, sum(v) AS s FROM a GROUP BY ALL
+  large: SELECT * FROM (SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, sum(v) AS s FROM a GROUP BY ALL) WHERE s > 300
+  totals: SELECT tumble(w, INTERVAL 5 MINUTES) AS m, sum(n) AS n FROM tumbled GROUP BY ALL
+  rows: SELECT k, v, window_start, window_end FROM session(a, ts, INTERVAL 5 SECONDS, k)
+  sessions: SELECT k, window_end, count(*) AS n FROM session(a, ts, INTERVAL 5 SECONDS, k) GROUP BY ALL
+  firsts: SELECT DISTINCT ON (k) ts, k FROM a
+  counts: SELECT k, count(*) AS n FROM a GROUP BY k
+  quiet: SELECT tumble(ts, INTERVAL 1 MINUTE) AS w, k, count(*) AS n, max(v) AS unread FROM a GROUP BY ALL
+  above: SELECT w, sum(n) AS n FROM quiet GROUP BY w
+sinks:
+  tumbled: { from: tumbled, to: { type: files, path: out/tumbled }, format: csv }
+  large: { from: large, to: blackhole }
+  totals: { from: totals, to: blackhole }
+  changes: { from: rows, to: blackhole }
+  sessions: { from: sessions, to: blackhole }
+  firsts: { from: firsts, to: blackhole }
+  counts: { from: counts, to: blackhole }
+  above: { from: above, to: blackhole }
+"""
+OPEN_WINDOWS = {
+    "tumbled": "SELECT w, k, count(*) AS n, sum(v) AS s FROM {rows} WHERE w >= {open} GROUP BY ALL",
+    "large": "SELECT w, sum(v) AS s FROM {rows} WHERE w >= {open} GROUP BY ALL HAVING sum(v) > 300",
+    "totals": "SELECT time_bucket(INTERVAL 5 MINUTES, w) AS m, count(*) AS n FROM {rows} WHERE w < {open} "
+              "GROUP BY ALL",
+    "rows": "SELECT k, v, min(ts) OVER (PARTITION BY k, s) AS window_start, max(ts) OVER (PARTITION BY k, s) "
+            "+ INTERVAL 5 SECONDS AS window_end FROM {sessions} QUALIFY window_end > {watermark}",
+    "sessions": "SELECT k, max(ts) + INTERVAL 5 SECONDS AS window_end, count(*) AS n FROM {sessions} "
+                "GROUP BY k, s HAVING window_end > {watermark}",
+    "quiet": "SELECT w, count(*) AS n FROM {rows} WHERE w >= {open} GROUP BY w, k"}
+
+
+def open_windows(folder):
+    """What state.X has of a stream of windows is what would come out now; DuckDB over the input knows."""
+    home = Home(folder, WINDOWS, files=0)
+    for batch in range(3):
+        rows = [[f"2024-01-01 10:0{batch + (i >= 30)}:{(i * 2) % 60:02}", f"k{i * i % 5}", i] for i in range(2, 40)]
+        m.write_csv(home.path / "in" / f"w{batch}.csv", ["ts", "k", "v"], rows)
+        home.run()
+        names = {"watermark": f"TIMESTAMP '2024-01-01 10:0{batch + 1}:08'",
+                 "open": f"TIMESTAMP '2024-01-01 10:0{batch + 1}:00'"}
+        scan = f"read_csv('{home.path}/in/w*.csv')"
+        names["rows"] = f"(SELECT *, date_trunc('minute', ts) AS w FROM {scan})"
+        names["sessions"] = (f"(SELECT *, sum(b) OVER (PARTITION BY k ORDER BY ts) AS s FROM (SELECT *, "
+                             f"coalesce(ts >= lag(ts) OVER (PARTITION BY k ORDER BY ts) + INTERVAL 5 SECONDS, "
+                             f"true)::INT AS b FROM {scan}))")
+        for name, oracle in OPEN_WINDOWS.items():
+            want = m.canonical(home.query(oracle.format(**names)))
+            for _ in range(2):  # looking changes nothing
+                got = m.canonical(home.query(f"FROM state.{name}"))
+                assert want and got == want, (batch, name, got, want)
+        got = [json.loads(line) for line in m.run("state", "pipeline.yaml", "tumbled", "k = 'k1'", "--json",
+                                                  cwd=home.path).stdout.splitlines()]
+        assert got == [r for r in home.query("FROM state.tumbled") if r["k"] == "k1"], got
+    says(home.refused("FROM state.firsts"), "DISTINCT keeps the keys")
+    says(home.refused("FROM state.a"), "a is a stream")
+    says(home.refused("FROM quiet"), "its open windows are state.quiet")
+    assert home.query("SELECT count(*) AS n FROM tumbled") != home.query("SELECT count(*) AS n FROM state.tumbled")
+
+
+def state_tells_its_age(folder):
+    home = Home(folder, WINDOWS, files=0)
+    m.write_csv(home.path / "in" / "w.csv", ["ts", "k", "v"],
+                [["2024-01-01 10:00:50", "a", 1], ["2024-01-01 10:01:05", "b", 1], ["2024-01-01 10:01:07", "b", 1]])
+    home.run()
+    lines = {line.split(":")[0].strip(): line for line in
+             m.run("state", "pipeline.yaml", cwd=home.path).stdout.splitlines() if " in memory" in line}
+    says(lines["tumbled"], "2 rows", "2 open windows, the first from 2024-01-01 10:00:00")
+    says(lines["rows"], "2 rows", "1 open window, the first from 2024-01-01 10:01:05")
+    says(lines["firsts"], "2 rows", "the oldest key is of 2024-01-01 10:0")
+    assert lines["counts"].endswith(" in memory"), lines
+    m.run("run", "pipeline.yaml", "--once", cwd=home.path)  # nothing new
+    state = json.loads(m.run("state", "pipeline.yaml", "--json", cwd=home.path).stdout)
+    dataset = state["batches"][-1]["commit"]["datasets"]["tumbled"]
+    assert dataset["windows"] == 2 and dataset["oldest"] == "2024-01-01 10:00:00", dataset
+
+
 def main():
     report = m.Report("query")
     with tempfile.TemporaryDirectory(prefix="millrace-query-") as folder:
         for case in (tables_without_a_sink, state_looks_into_a_table, names_of_sinks_come_first, time_is_that_of_the_last_batch,
                      outputs_need_no_checkpoint, before_the_first_batch,
                      what_keeps_no_rows_is_explained, changed_query, removed_dataset, killed_pipeline,
-                     running_pipeline, running_store):
+                     running_pipeline, running_store, open_windows, state_tells_its_age):
             if not sys.argv[1:] or case.__name__ in sys.argv[1:]:
                 report.case(case.__name__.replace("_", " "), lambda: case(folder))
     return report.close()

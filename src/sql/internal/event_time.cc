@@ -61,19 +61,6 @@ bool can_be_bound(const LogicalType& type) {
   return is_time(type) || type.id() == LogicalTypeId::BIGINT;
 }
 
-Value value_of(std::int64_t bound, const LogicalType& type) {
-  switch (type.id()) {
-    case LogicalTypeId::DATE:
-      return Value::DATE(duckdb::date_t(static_cast<std::int32_t>(bound)));
-    case LogicalTypeId::TIMESTAMP:
-      return Value::TIMESTAMP(duckdb::timestamp_t(bound));
-    case LogicalTypeId::TIMESTAMP_TZ:
-      return Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(bound));
-    default:
-      return Value::BIGINT(bound);
-  }
-}
-
 std::int64_t bound_of(const Value& value) {
   if (value.IsNull()) {
     return kNoBound;
@@ -131,6 +118,19 @@ bool cast_keeps_order(const LogicalType& from, const LogicalType& to) {
 
 }  // namespace
 
+Value time_value(std::int64_t time, const LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::DATE:
+      return Value::DATE(duckdb::date_t(static_cast<std::int32_t>(time)));
+    case LogicalTypeId::TIMESTAMP:
+      return Value::TIMESTAMP(duckdb::timestamp_t(time));
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(time));
+    default:
+      return Value::BIGINT(time);
+  }
+}
+
 std::vector<std::int64_t> TimeBound::try_out(duckdb::ClientContext& context) const {
   std::vector<std::int64_t> bounds;
   bounds.reserve(trial_times().size());
@@ -176,7 +176,7 @@ std::int64_t TimeBound::evaluate(duckdb::ClientContext& context,
     auto call = expression_->Copy();
     duckdb::ExpressionIterator::EnumerateExpression(call, [&](duckdb::unique_ptr<Expression>& e) {
       if (e->GetExpressionClass() == ExpressionClass::BOUND_REF) {
-        e = duckdb::make_uniq<duckdb::BoundConstantExpression>(value_of(time, e->return_type));
+        e = duckdb::make_uniq<duckdb::BoundConstantExpression>(time_value(time, e->return_type));
       }
     });
     return bound_of(duckdb::ExpressionExecutor::EvaluateScalar(context, *call));

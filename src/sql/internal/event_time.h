@@ -56,6 +56,9 @@ class TimeBound {
   WatermarkPolicy policy_ = WatermarkPolicy::min;
 };
 
+/// A bound, or a time that a state is kept by, as a value of its column's type.
+[[nodiscard]] duckdb::Value time_value(std::int64_t time, const duckdb::LogicalType& type);
+
 /// Finds the bounds of columns of a plan, before or after the optimizer and the rewrite.
 class EventTimeFinder {
  public:

@@ -41,6 +41,8 @@ struct Plan::Impl {
   std::vector<Plan::Input> inputs;
   EventTimes event_times;
   std::map<std::size_t, TimeBound> output_bounds;
+  Schema late_schema;
+  std::optional<std::string> late_refusal;
   std::vector<std::string> warnings;
   std::string explained;
   std::string state_text;

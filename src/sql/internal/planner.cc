@@ -11,6 +11,7 @@
 #include "sql/internal/error.h"
 #include "sql/internal/event_time.h"
 #include "sql/internal/functions.h"
+#include "sql/internal/late_rows.h"
 #include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/plan.h"
@@ -176,8 +177,22 @@ duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
   return prepared;
 }
 
+/// Decides whether rows that come too late can be given out, and has them carried to where they are
+/// found to be late.
+void prepare_late_rows(duckdb::Planner& planner, duckdb::ClientContext& context,
+                       EventTimeFinder finder, Plan::Impl& plan) {
+  // A CTE that is read once is part of the way: DuckDB would inline it anyway.
+  duckdb::Optimizer optimizer(*planner.binder, context);
+  planner.plan = duckdb::CTEInlining(optimizer).Optimize(std::move(planner.plan));
+  plan.late_refusal =
+      carry_whole_rows(planner.plan, *planner.binder, context, std::move(finder), plan.run.late);
+  if (plan.run.late.stream != nullptr) {
+    plan.late_schema = plan.run.late.stream->declared->schema;
+  }
+}
+
 void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Windows windows,
-           Plan::Impl& plan) {
+           Database::Late late, Plan::Impl& plan) {
   const auto make_finder = [&] {
     return EventTimeFinder(context, plan.run.inputs, plan.run.time_us, policy, windows);
   };
@@ -191,6 +206,9 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Win
   const Nature nature = check_plan(*planner.plan, make_finder());
   plan.shape = nature.rows == Rows::stream ? Shape::stream : Shape::table;
   plan.schema = schema_of(planner.names, planner.types);
+  if (late == Database::Late::give) {
+    prepare_late_rows(planner, context, make_finder(), plan);
+  }
 
   duckdb::Optimizer optimizer(*planner.binder, context);
   auto root = optimizer.Optimize(std::move(planner.plan));
@@ -240,7 +258,7 @@ SqlError unknown_name(const duckdb::ErrorData& error, const Registry& registry) 
 }  // namespace
 
 std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name, std::string sql,
-                                      Database::Windows windows) {
+                                      Database::Windows windows, Database::Late late) {
   auto plan = std::make_unique<Plan::Impl>(*database.duck);
   plan->name = std::move(name);
   plan->sql = std::move(sql);
@@ -249,7 +267,7 @@ std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name
     context.registered_state->Insert(PlanInputs::kKey,
                                      duckdb::make_shared_ptr<PlanInputs>(plan->run));
     context.RunFunctionInTransaction(
-        [&] { build(context, database.watermark_policy, windows, *plan); });
+        [&] { build(context, database.watermark_policy, windows, late, *plan); });
     use_collector(context, plan->run);
   } catch (const Error&) {
     throw;

@@ -178,7 +178,7 @@ std::optional<std::vector<std::string>> find_key(LogicalOperator& plan,
   }
   // With several grouping sets the columns are NULL where they are not grouped by: no key.
   const bool whole = aggregate != nullptr && aggregate->aggregate().grouping_sets.size() <= 1 &&
-                     found.size() == aggregate->aggregate().groups.size();
+                     found.size() == aggregate->group_count();
   return whole ? std::optional(std::move(key)) : std::nullopt;
 }
 

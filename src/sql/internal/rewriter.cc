@@ -97,7 +97,7 @@ class Rewriter {
     auto& distinct = slot->Cast<duckdb::LogicalDistinct>();
     duckdb::unique_ptr<duckdb::Expression> time;
     std::optional<TimeBound> bound;
-    if (distinct.order_by != nullptr) {  // by prepare_distinct()
+    if (distinct.order_by != nullptr) {  // by prepare_distinct(); perhaps with the whole row
       time = std::move(distinct.order_by->orders[0].expression);
       bound = event_times_.find(*time, *slot->children[0]);
     }

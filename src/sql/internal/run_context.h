@@ -10,6 +10,7 @@
 
 #include "sql/internal/error.h"
 #include "sql/internal/input.h"
+#include "sql/internal/late_rows.h"
 #include "sql/internal/state/group_state.h"
 #include "sql/internal/state/new_rows.h"
 #include "sql/internal/state/session_state.h"
@@ -34,6 +35,7 @@ struct CountedStep {
 struct RunContext {
   Run mode = Run::rows;
   Receiver* receiver = nullptr;
+  LateRowsOut late;
   std::int64_t time_us = 0;  // what now() gives
   Carrier carrier;           // our exceptions on their way through DuckDB
   const duckdb::PhysicalPlan* physical_plan = nullptr;

@@ -269,6 +269,10 @@ class TopN {
     const idx_t results = binder_.GenerateTableIndex();
     auto aggregate =
         duckdb::make_uniq<duckdb::LogicalAggregate>(tables.groups, results, std::move(aggregates));
+    for (idx_t g = 0; g < groups.size(); ++g) {  // as DuckDB writes a GROUP BY
+      aggregate->grouping_sets.resize(1);
+      aggregate->grouping_sets[0].insert(g);
+    }
     aggregate->groups = std::move(groups);
     const LogicalType result_type = aggregate->expressions[0]->return_type;
     aggregate->children.push_back(std::move(projection));

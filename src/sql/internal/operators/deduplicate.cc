@@ -32,14 +32,17 @@ constexpr Window kGrains = 64;
 /// One thread's way in.
 class DeduplicateLocalSink final : public duckdb::LocalSinkState {
  public:
-  DeduplicateLocalSink(const Layout& layout, const duckdb::vector<LogicalType>& row_types)
-      : layout_(layout),
+  DeduplicateLocalSink(RunContext& run, const Layout& layout,
+                       const duckdb::vector<LogicalType>& row_types)
+      : late(run),
+        layout_(layout),
         row_types_(row_types),
         router_(*layout.state, /*preaggregate=*/false),
         part_(std::make_unique<NewRows::Part>(row_types)),
         hashes_(LogicalType::HASH),
         row_hashes_(LogicalType::HASH),
         timely_(STANDARD_VECTOR_SIZE),
+        late_(STANDARD_VECTOR_SIZE),
         new_(STANDARD_VECTOR_SIZE) {
     keys_.InitializeEmpty(layout.state->spec().group_types);
     some_keys_.InitializeEmpty(layout.state->spec().group_types);
@@ -64,6 +67,7 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
     return std::exchange(part_, std::make_unique<NewRows::Part>(row_types_));
   }
 
+  LateWriter late;
   std::int64_t duplicates = 0;
 
  private:
@@ -103,12 +107,17 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
     read_windows(times, chunk.size(), times_);
     const Window open = std::max(layout_.state->closed_before(), kBeforeAll + 1);
     idx_t n = 0;
+    idx_t others = 0;
     for (idx_t i = 0; i < chunk.size(); ++i) {
       timely_.set_index(n, i);
-      n += times_[i] >= open ? 1 : 0;
+      late_.set_index(others, i);
+      (times_[i] >= open ? n : others)++;
     }
     if (n == chunk.size()) {
       return false;
+    }
+    if (layout_.gives_late) {
+      late.write(chunk.data.back(), late_, others);
     }
     layout_.state->count_late(times_.data(), chunk.size(), times.GetType());
     for (idx_t i = 0; i < n; ++i) {
@@ -170,6 +179,7 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
   Vector hashes_;
   Vector row_hashes_;
   SelectionVector timely_;
+  SelectionVector late_;
   SelectionVector new_;
   idx_t found_ = 0;  // rows in new_
   std::array<Window, STANDARD_VECTOR_SIZE> times_{};
@@ -202,6 +212,10 @@ duckdb::unique_ptr<Expression> reference(const LogicalType& type, idx_t column) 
   return duckdb::make_uniq<duckdb::BoundReferenceExpression>(type, column);
 }
 
+duckdb::unique_ptr<Expression> constant_null(const LogicalType& type) {
+  return duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value(type));
+}
+
 }  // namespace
 
 LogicalDeduplicate::LogicalDeduplicate(duckdb::unique_ptr<duckdb::LogicalOperator> distinct,
@@ -212,6 +226,10 @@ LogicalDeduplicate::LogicalDeduplicate(duckdb::unique_ptr<duckdb::LogicalOperato
   expressions = std::move(replaced.distinct_targets);
   if (bound_) {
     expressions.push_back(std::move(time));
+  }
+  if (auto row = take_whole_row(replaced); row != nullptr) {
+    whole_row_ = place_of(row.get(), *distinct->children[0]);
+    expressions.push_back(std::move(row));
   }
   children = std::move(distinct->children);
   SetEstimatedCardinality(distinct->estimated_cardinality);
@@ -230,7 +248,8 @@ std::string LogicalDeduplicate::state_text() const {
 
 std::string LogicalDeduplicate::state_schema() const {
   std::string text = "distinct on";
-  for (const auto& expression : expressions) {
+  for (std::size_t i = 0; i < key_count() + has_time(); ++i) {
+    const auto& expression = expressions[i];
     text += fmt::format(" {} {},", expression->ToString(), expression->return_type.ToString());
   }
   return text + (bound_ ? fmt::format(" within {} us", bound_->delay_us()) : "");
@@ -242,6 +261,11 @@ duckdb::PhysicalOperator& LogicalDeduplicate::CreatePlan(ClientContext& context,
   Layout layout;
   layout.keys = key_count();
   layout.has_time = bound_.has_value();
+  layout.gives_late = whole_row_.has_value();
+  const auto hidden = std::exchange(whole_row_, std::nullopt);
+  if (hidden) {
+    expressions.pop_back();
+  }
   GroupSpec spec;
   duckdb::vector<LogicalType> projected;
   bool time_is_key = false;
@@ -261,11 +285,20 @@ duckdb::PhysicalOperator& LogicalDeduplicate::CreatePlan(ClientContext& context,
                             : 1;
     layout.remembered_for = (bound_->delay_us() + unit - 1) / unit;
     layout.grain = std::max<Window>(1, layout.remembered_for / kGrains);
+    spec.remembered_for = layout.remembered_for;
   }
+  if (bound_) {
+    spec.expires_at = expressions.back()->return_type;
+  }
+  spec.gives_late = layout.gives_late;
   auto columns = std::move(expressions);
   for (idx_t c = 0; c < types.size(); ++c) {
     projected.push_back(types[c]);
-    columns.push_back(reference(types[c], c));
+    columns.push_back(c == hidden ? constant_null(types[c]) : reference(types[c], c));
+  }
+  if (hidden) {
+    projected.push_back(types[*hidden]);
+    columns.push_back(reference(types[*hidden], *hidden));
   }
   auto& projection = planner.Make<duckdb::PhysicalProjection>(projected, std::move(columns),
                                                               estimated_cardinality);
@@ -297,7 +330,7 @@ duckdb::unique_ptr<duckdb::GlobalSinkState> PhysicalDeduplicate::GetGlobalSinkSt
 
 duckdb::unique_ptr<duckdb::LocalSinkState> PhysicalDeduplicate::GetLocalSinkState(
     ExecutionContext& /*context*/) const {
-  return duckdb::make_uniq<DeduplicateLocalSink>(layout_, types);
+  return duckdb::make_uniq<DeduplicateLocalSink>(run_, layout_, types);
 }
 
 duckdb::SinkResultType PhysicalDeduplicate::Sink(ExecutionContext& /*context*/, DataChunk& chunk,
@@ -310,6 +343,7 @@ duckdb::SinkCombineResultType PhysicalDeduplicate::Combine(
     ExecutionContext& /*context*/, duckdb::OperatorSinkCombineInput& input) const {
   auto& local = input.local_state.Cast<DeduplicateLocalSink>();
   auto part = local.take();
+  local.late.finish();
   run_.absorbed += static_cast<std::int64_t>(part->about.size());
   run_.duplicates += std::exchange(local.duplicates, 0);
   if (!part->about.empty()) {

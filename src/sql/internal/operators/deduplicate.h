@@ -42,15 +42,19 @@ class LogicalDeduplicate final : public LogicalStateful {
   void ResolveTypes() override { types = children[0]->types; }
 
  private:
-  [[nodiscard]] std::size_t key_count() const noexcept { return expressions.size() - has_time(); }
+  [[nodiscard]] std::size_t key_count() const noexcept {
+    return expressions.size() - has_time() - (whole_row_ ? 1 : 0);
+  }
   [[nodiscard]] std::size_t has_time() const noexcept { return bound_ ? 1 : 0; }
 
-  // `expressions`: the key, then the event time.
+  // `expressions`: the key, then the event time, then the whole row.
   std::optional<TimeBound> bound_;
+  std::optional<duckdb::idx_t> whole_row_;  // the child's column
   RunContext& run_;
 };
 
-/// The operator. Its input has the key first, then the event time (if there is one), then the rows.
+/// The operator. Its input has the key first, then the event time (if there is one), then the rows,
+/// then the whole rows of the stream (if late ones are given out).
 class PhysicalDeduplicate final : public duckdb::PhysicalOperator {
  public:
   struct Layout {
@@ -58,6 +62,7 @@ class PhysicalDeduplicate final : public duckdb::PhysicalOperator {
     NewRows* pending = nullptr;   // rows with a new key in this batch
     duckdb::idx_t keys = 0;
     bool has_time = false;
+    bool gives_late = false;
     Window remembered_for = 0;  // in the unit of the time column
     Window grain = 1;           // times to expire at are rounded up to this
   };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "sql/internal/late_rows.h"
 #include "sql/internal/state/session_state.h"
 #include "sql/internal/windows.h"
 
@@ -20,12 +21,16 @@ using duckdb::idx_t;
 using duckdb::LogicalType;
 
 struct SessionLocalSink final : duckdb::LocalSinkState {
+  explicit SessionLocalSink(RunContext& run) : late(run) {}
+  LateWriter late;
+  duckdb::SelectionVector late_rows{STANDARD_VECTOR_SIZE};
   std::int64_t absorbed = 0;
 };
 
-/// Rows of closed sessions, block by block.
+/// Rows of sessions that are closed, or of all, block by block.
 struct SessionSource final : duckdb::GlobalSourceState {
-  std::vector<SessionState::ClosedRow> rows;
+  std::vector<SessionState::SessionRow> rows;
+  bool closed = true;
   std::size_t next = 0;
 };
 
@@ -33,12 +38,14 @@ struct SessionSource final : duckdb::GlobalSourceState {
 class PhysicalSession final : public duckdb::PhysicalOperator {
  public:
   PhysicalSession(duckdb::PhysicalPlan& plan, duckdb::vector<LogicalType> types, idx_t cardinality,
-                  RunContext& run, SessionState& state, std::vector<bool> ends)
+                  RunContext& run, SessionState& state, std::vector<bool> ends,
+                  std::optional<idx_t> hidden)
       : PhysicalOperator(plan, duckdb::PhysicalOperatorType::EXTENSION, std::move(types),
                          cardinality),
         run_(run),
         state_(state),
-        ends_(std::move(ends)) {}
+        ends_(std::move(ends)),
+        hidden_(hidden) {}
 
   std::string GetName() const override { return "SESSION"; }
 
@@ -46,17 +53,23 @@ class PhysicalSession final : public duckdb::PhysicalOperator {
   bool ParallelSink() const override { return true; }
   duckdb::unique_ptr<duckdb::LocalSinkState> GetLocalSinkState(
       ExecutionContext& /*context*/) const override {
-    return duckdb::make_uniq<SessionLocalSink>();
+    return duckdb::make_uniq<SessionLocalSink>(run_);
   }
   duckdb::SinkResultType Sink(ExecutionContext& /*context*/, DataChunk& chunk,
                               duckdb::OperatorSinkInput& input) const override {
-    input.local_state.Cast<SessionLocalSink>().absorbed +=
-        static_cast<std::int64_t>(state_.add(chunk));
+    auto& local = input.local_state.Cast<SessionLocalSink>();
+    const idx_t timely = state_.add(chunk, local.late_rows);
+    local.absorbed += static_cast<std::int64_t>(timely);
+    if (state_.layout().gives_late) {
+      local.late.write(chunk.data.back(), local.late_rows, chunk.size() - timely);
+    }
     return duckdb::SinkResultType::NEED_MORE_INPUT;
   }
   duckdb::SinkCombineResultType Combine(ExecutionContext& /*context*/,
                                         duckdb::OperatorSinkCombineInput& input) const override {
-    run_.absorbed += std::exchange(input.local_state.Cast<SessionLocalSink>().absorbed, 0);
+    auto& local = input.local_state.Cast<SessionLocalSink>();
+    local.late.finish();
+    run_.absorbed += std::exchange(local.absorbed, 0);
     return duckdb::SinkCombineResultType::FINISHED;
   }
 
@@ -67,7 +80,10 @@ class PhysicalSession final : public duckdb::PhysicalOperator {
   duckdb::unique_ptr<duckdb::GlobalSourceState> GetGlobalSourceState(
       ClientContext& context) const override {
     auto source = duckdb::make_uniq<SessionSource>();
-    if (completes_input(run_.mode)) {
+    if (run_.mode == Run::held) {
+      source->rows = state_.open_rows();
+      source->closed = false;
+    } else if (completes_input(run_.mode)) {
       const std::int64_t bound = state_.bound().evaluate(context);
       if (bound != kIdle) {
         state_.advance(bound);
@@ -82,7 +98,9 @@ class PhysicalSession final : public duckdb::PhysicalOperator {
                                            duckdb::OperatorSourceInput& input) const override {
     auto& source = input.global_state.Cast<SessionSource>();
     if (source.next == source.rows.size()) {
-      state_.forget(source.rows);
+      if (source.closed) {
+        state_.forget(source.rows);
+      }
       source.rows.clear();
       source.next = 0;
       return duckdb::SourceResultType::FINISHED;
@@ -101,9 +119,13 @@ class PhysicalSession final : public duckdb::PhysicalOperator {
       }
     }
     const auto& block = state_.block(number);
-    for (idx_t c = 0; c < columns; ++c) {  // a copy: the block does not outlive the run
-      duckdb::VectorOperations::Copy(block.data[state_.layout().keys + 1 + c], chunk.data[c],
-                                     selected, n, 0, 0);
+    idx_t kept = state_.layout().keys + 1;
+    for (idx_t c = 0; c < columns; ++c) {
+      if (c == hidden_) {
+        chunk.data[c].Reference(duckdb::Value(chunk.data[c].GetType()));
+      } else {  // a copy: the block does not outlive the run
+        duckdb::VectorOperations::Copy(block.data[kept++], chunk.data[c], selected, n, 0, 0);
+      }
     }
     chunk.SetCardinality(n);
     run_.emitted.fetch_add(static_cast<std::int64_t>(n), std::memory_order_relaxed);
@@ -115,6 +137,7 @@ class PhysicalSession final : public duckdb::PhysicalOperator {
   RunContext& run_;
   SessionState& state_;
   std::vector<bool> ends_;
+  std::optional<idx_t> hidden_;  // a column that is not kept: the whole row
 };
 
 const duckdb::BoundWindowExpression* session_call(const duckdb::Expression& expression) {
@@ -154,6 +177,7 @@ LogicalSession::LogicalSession(duckdb::unique_ptr<duckdb::LogicalOperator> windo
   expressions = std::move(call.partitions);
   expressions.push_back(std::move(call.children[0]));
   children = std::move(window->children);
+  whole_row_ = place_of(take_whole_row(call).get(), *children[0]);
   SetEstimatedCardinality(window->estimated_cardinality);
 }
 
@@ -171,8 +195,8 @@ std::string LogicalSession::state_schema() const {
   for (const auto& expression : expressions) {
     text += fmt::format(", {} {}", expression->ToString(), expression->return_type.ToString());
   }
-  for (const auto& type : children[0]->types) {
-    text += ", " + type.ToString();
+  for (idx_t c = 0; c < children[0]->types.size(); ++c) {
+    text += c == whole_row_ ? "" : ", " + children[0]->types[c].ToString();
   }
   return text;
 }
@@ -200,17 +224,29 @@ duckdb::PhysicalOperator& LogicalSession::CreatePlan(ClientContext& /*context*/,
   for (const auto& column : columns) {
     layout.types.push_back(column->return_type);
   }
-  for (idx_t c = 0; c + ends_.size() < types.size(); ++c) {
-    layout.types.push_back(types[c]);
+  const auto add = [&](idx_t c) {
     columns.push_back(duckdb::make_uniq<duckdb::BoundReferenceExpression>(types[c], c));
+  };
+  for (idx_t c = 0; c + ends_.size() < types.size(); ++c) {
+    if (c != whole_row_) {
+      layout.types.push_back(types[c]);
+      add(c);
+    }
   }
-  auto& projection = planner.Make<duckdb::PhysicalProjection>(layout.types, std::move(columns),
-                                                              estimated_cardinality);
+  auto projected = layout.types;
+  if (whole_row_) {
+    layout.gives_late = true;
+    projected.push_back(types[*whole_row_]);
+    add(*whole_row_);
+  }
+  auto& projection = planner.Make<duckdb::PhysicalProjection>(
+      std::move(projected), std::move(columns), estimated_cardinality);
   projection.children.push_back(child.get());
   run_.sessions.push_back(std::make_unique<SessionState>(std::move(layout)));
   SessionState& state = *run_.sessions.back();
   state.close_by(bound_);
-  auto& result = planner.Make<PhysicalSession>(types, estimated_cardinality, run_, state, ends_);
+  auto& result =
+      planner.Make<PhysicalSession>(types, estimated_cardinality, run_, state, ends_, whole_row_);
   result.children.push_back(projection);
   return result;
 }

@@ -42,6 +42,7 @@ class LogicalSession final : public LogicalStateful {
   std::int64_t gap_us_ = 0;
   TimeBound bound_;
   RunContext& run_;
+  std::optional<duckdb::idx_t> whole_row_;  // the child's column; none: late rows are not given out
 };
 
 /// Whether a window operator stands for sessions.

@@ -27,7 +27,7 @@ class LogicalStateful : public duckdb::LogicalExtensionOperator {
 
 /// Whether a run gives out what state holds back until a batch's input is complete.
 [[nodiscard]] inline bool completes_input(Run mode) {
-  return mode == Run::finish || mode == Run::update || mode == Run::complete;
+  return mode == Run::finish || mode == Run::update || mode == Run::complete || mode == Run::held;
 }
 
 }  // namespace millrace::sql

@@ -27,8 +27,11 @@ struct AggregateLocalSink final : duckdb::LocalSinkState {
     GroupWriter writer;
     DataChunk groups;
   };
+  explicit AggregateLocalSink(RunContext& run) : late(run) {}
+
   std::vector<std::unique_ptr<PerSet>> sets;
   DataChunk payload;
+  LateWriter late;
   std::int64_t absorbed = 0;
 };
 
@@ -104,7 +107,7 @@ duckdb::unique_ptr<duckdb::GlobalSinkState> PhysicalStatefulAggregate::GetGlobal
 
 duckdb::unique_ptr<duckdb::LocalSinkState> PhysicalStatefulAggregate::GetLocalSinkState(
     ExecutionContext& context) const {
-  auto local = duckdb::make_uniq<AggregateLocalSink>();
+  auto local = duckdb::make_uniq<AggregateLocalSink>(run_);
   const bool parallel = duckdb::TaskScheduler::GetScheduler(context.client).NumberOfThreads() > 1;
   for (const Set& set : layout_.sets) {
     local->sets.push_back(std::make_unique<AggregateLocalSink::PerSet>(*set.state, parallel));
@@ -134,7 +137,14 @@ duckdb::SinkResultType PhysicalStatefulAggregate::Sink(ExecutionContext& /*conte
     }
     groups.SetCardinality(chunk.size());
     const idx_t timely = local.sets[s]->writer.add(groups, local.payload);
-    local.absorbed += s == 0 ? static_cast<std::int64_t>(timely) : 0;
+    if (s > 0) {
+      continue;
+    }
+    local.absorbed += static_cast<std::int64_t>(timely);
+    if (layout_.whole_row && timely < chunk.size()) {
+      local.late.write(chunk.data[*layout_.whole_row], local.sets[s]->writer.late(),
+                       chunk.size() - timely);
+    }
   }
   return duckdb::SinkResultType::NEED_MORE_INPUT;
 }
@@ -145,6 +155,7 @@ duckdb::SinkCombineResultType PhysicalStatefulAggregate::Combine(
   for (const auto& set : local.sets) {
     set->writer.flush();
   }
+  local.late.finish();
   run_.absorbed += local.absorbed;
   return duckdb::SinkCombineResultType::FINISHED;
 }
@@ -152,15 +163,16 @@ duckdb::SinkCombineResultType PhysicalStatefulAggregate::Combine(
 duckdb::unique_ptr<duckdb::GlobalSourceState> PhysicalStatefulAggregate::GetGlobalSourceState(
     ClientContext& /*context*/) const {
   auto global = duckdb::make_uniq<AggregateGlobalSource>();
-  const Run mode = layout_.below && completes_input(run_.mode) ? Run::finish : run_.mode;
+  const bool final_only = layout_.below && completes_input(run_.mode) && run_.mode != Run::held;
+  const Run mode = final_only ? Run::finish : run_.mode;
   for (const Set& set : layout_.sets) {
     if (mode == Run::update) {
       for (const StateTable* table : set.state->active()) {
         global->add_windows(set, *table, /*all=*/false, std::nullopt);
       }
-    } else if (mode == Run::complete || mode == Run::finish) {
+    } else if (completes_input(mode)) {
       const auto end =
-          mode == Run::complete ? std::nullopt : std::optional(set.state->closing_before());
+          mode == Run::finish ? std::optional(set.state->closing_before()) : std::nullopt;
       for (const StateTable* table : set.state->tables()) {
         global->add_windows(set, *table, /*all=*/true, end);
       }

@@ -32,6 +32,10 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   [[nodiscard]] std::optional<duckdb::idx_t> window() const {
     return windows_ ? std::optional(windows_->column) : std::nullopt;
   }
+  /// How many groups there are but for the one that only carries whole rows.
+  [[nodiscard]] std::size_t group_count() const {
+    return aggregate_->groups.size() - (whole_row_ ? 1 : 0);
+  }
   [[nodiscard]] bool has_time(duckdb::idx_t group) const {
     return windows_ && std::ranges::find(windows_->times, group) != windows_->times.end();
   }
@@ -55,6 +59,7 @@ class LogicalStatefulAggregate final : public LogicalStateful {
 
  private:
   duckdb::unique_ptr<duckdb::LogicalAggregate> aggregate_;
+  std::optional<duckdb::idx_t> whole_row_;  // a group column; none: late rows are not given out
   RunContext& run_;
   std::optional<Windows> windows_;
   bool below_ = false;
@@ -74,6 +79,7 @@ class PhysicalStatefulAggregate final : public duckdb::PhysicalOperator {
     duckdb::idx_t group_columns = 0;
     duckdb::vector<duckdb::LogicalType> payload_types;
     std::vector<Set> sets;
+    std::optional<duckdb::idx_t> whole_row;  // the group column to give late rows out by
     bool below = false;  // gives out closed windows only, whatever the run is for
     /// The calls that the specs of all sets point at.
     duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> calls;

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
+#include "sql/internal/late_rows.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 
 namespace millrace::sql {
@@ -28,7 +30,7 @@ struct Split {
   std::vector<AggregateSpec> aggregates;
 };
 
-std::string joined(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& expressions,
+std::string joined(std::span<const duckdb::unique_ptr<duckdb::Expression>> expressions,
                    bool with_types) {
   std::string text;
   for (const auto& expression : expressions) {
@@ -144,7 +146,8 @@ std::vector<std::int64_t> grouping_values(const LogicalAggregate& aggregate,
 PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunContext& run,
                                         const Split& split, const LogicalAggregate& aggregate,
                                         const duckdb::GroupingSet& grouped,
-                                        const std::optional<Windows>& windows, bool first) {
+                                        const std::optional<Windows>& windows,
+                                        const Layout& layout) {
   PhysicalStatefulAggregate::Set set;
   GroupSpec spec;
   for (const auto column : grouped) {
@@ -160,7 +163,8 @@ PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunConte
     spec.group_types.push_back(global_group().type());
     spec.partitions = 1;
   }
-  spec.counts_late = first;
+  spec.counts_late = layout.sets.empty();  // the first of the sets
+  spec.gives_late = spec.counts_late && layout.whole_row.has_value();
   spec.payload_types = split.payload_types;
   spec.aggregates = split.aggregates;
   set.grouping_values = grouping_values(aggregate, grouped);
@@ -181,13 +185,15 @@ LogicalStatefulAggregate::LogicalStatefulAggregate(
           duckdb::unique_ptr_cast<duckdb::LogicalOperator, LogicalAggregate>(std::move(aggregate))),
       run_(run),
       windows_(std::move(windows)) {
+  whole_row_ = whole_row_of(*aggregate_);
   children = std::move(aggregate_->children);
   aggregate_->children.clear();
   SetEstimatedCardinality(aggregate_->estimated_cardinality);
 }
 
 std::string LogicalStatefulAggregate::state_text() const {
-  const std::string groups = joined(aggregate_->groups, /*with_types=*/false);
+  const std::string groups =
+      joined(std::span(aggregate_->groups).first(group_count()), /*with_types=*/false);
   const std::size_t calls = aggregate_->expressions.size();
   return fmt::format("{}{}: {} aggregate{}{}",
                      groups.empty() ? "aggregation of all rows" : "grouped aggregation by ", groups,
@@ -197,7 +203,8 @@ std::string LogicalStatefulAggregate::state_text() const {
 
 std::string LogicalStatefulAggregate::state_schema() const {
   std::string text =
-      fmt::format("group by [{}] {}", joined(aggregate_->groups, /*with_types=*/true),
+      fmt::format("group by [{}] {}",
+                  joined(std::span(aggregate_->groups).first(group_count()), /*with_types=*/true),
                   grouping_sets_text(*aggregate_));
   if (windows_) {
     text += fmt::format(" closed by {}", windows_->column);
@@ -248,6 +255,8 @@ void LogicalStatefulAggregate::ResolveTypes() {
 duckdb::PhysicalOperator& LogicalStatefulAggregate::CreatePlan(
     duckdb::ClientContext& context, duckdb::PhysicalPlanGenerator& planner) {
   std::reference_wrapper<duckdb::PhysicalOperator> child = planner.CreatePlan(*children[0]);
+  Layout layout;
+  layout.whole_row = whole_row_;
   Split split = split_up(context, *aggregate_);
   if (!split.projection.empty()) {
     auto projected = split.group_types;
@@ -265,14 +274,12 @@ duckdb::PhysicalOperator& LogicalStatefulAggregate::CreatePlan(
     }
     sets.push_back(std::move(all));
   }
-  Layout layout;
   layout.below = below_;
   layout.group_columns = split.group_types.size();
   layout.payload_types = split.payload_types;
   layout.calls = std::move(aggregate_->expressions);
   for (const auto& grouped : sets) {
-    layout.sets.push_back(
-        make_set(context, run_, split, *aggregate_, grouped, windows_, layout.sets.empty()));
+    layout.sets.push_back(make_set(context, run_, split, *aggregate_, grouped, windows_, layout));
   }
   auto& result = planner.Make<PhysicalStatefulAggregate>(types, estimated_cardinality, run_,
                                                          std::move(layout));

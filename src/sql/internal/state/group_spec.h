@@ -53,10 +53,19 @@ struct GroupSpec {
 
   static constexpr duckdb::idx_t kMaxPartitions = 16;
 
+  bool gives_late = false;  // and they are given out
+  /// Without a window column: what windows are, and how much later than a row's time.
+  duckdb::LogicalType expires_at = duckdb::LogicalType::TIMESTAMP;
+  std::int64_t remembered_for = 0;
+
   [[nodiscard]] duckdb::vector<duckdb::LogicalType> argument_types(duckdb::idx_t a) const {
     const auto first =
         payload_types.begin() + static_cast<std::ptrdiff_t>(aggregates[a].first_argument);
     return {first, first + static_cast<std::ptrdiff_t>(aggregates[a].arguments)};
+  }
+
+  [[nodiscard]] const duckdb::LogicalType& window_type() const {
+    return window_column ? group_types[*window_column] : expires_at;
   }
 
   /// Few partitions: each that a small batch touches costs an output chunk of its own.

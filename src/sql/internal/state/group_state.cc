@@ -98,6 +98,9 @@ void GroupState::forget_before(Partition& partition, Window bound) {
   for (auto& table : partition.tables) {
     table->forget_before(bound);
   }
+  // A window may have a home and no row there: it had duplicates of other windows' keys only.
+  std::erase_if(partition.homes,
+                [](const auto& home) { return home.second->touch().windows().empty(); });
   const auto is_empty = [this](const auto& table) {
     if (!table->touch().windows().empty()) {
       return false;
@@ -171,9 +174,17 @@ Window GroupState::first_window() const {
   return first;
 }
 
+std::string GroupState::oldest_text() const {
+  const Window first = first_window();
+  if (!spec_.windowed || first == kAfterAll) {
+    return {};
+  }
+  return time_value(first - spec_.remembered_for, spec_.window_type()).ToString();
+}
+
 std::int64_t GroupState::windows() const {
-  if (!spec_.windowed) {
-    return 0;
+  if (!spec_.window_column) {
+    return 0;  // of a deduplication they are times to expire at, and no windows
   }
   std::set<Window> open;
   for (const auto& partition : partitions_) {

@@ -77,6 +77,9 @@ class GroupState {
   [[nodiscard]] std::int64_t windows() const;
   /// The first open window; kAfterAll: there is none.
   [[nodiscard]] Window first_window() const;
+  /// The same as SQL writes it; of a deduplication, the time of the rows whose keys are the first
+  /// to be forgotten. Empty: there are no windows.
+  [[nodiscard]] std::string oldest_text() const;
 
   /// Pre-aggregating did not pay: leave it alone for some epochs. Thread-safe.
   void skip_preaggregation() noexcept { skip_until_ = epoch_ + kSkippedEpochs; }

@@ -39,6 +39,7 @@ GroupWriter::GroupWriter(GroupState& state, bool preaggregate)
       preaggregate_(preaggregate && spec_.can_preaggregate() && state.may_preaggregate()),
       hashes_(duckdb::LogicalType::HASH),
       timely_(STANDARD_VECTOR_SIZE),
+      late_(STANDARD_VECTOR_SIZE),
       at_home_(STANDARD_VECTOR_SIZE) {
   for (DataChunk* groups : {&part_groups_, &timely_groups_}) {
     groups->InitializeEmpty(spec_.group_types);
@@ -64,6 +65,13 @@ idx_t GroupWriter::find_timely(DataChunk& groups) {
   }
   if (n < count && spec_.counts_late) {
     state_.count_late(windows_.data(), count, groups.data[*spec_.window_column].GetType());
+  }
+  if (n < count && spec_.gives_late) {
+    idx_t late = 0;
+    for (idx_t i = 0; i < count; ++i) {
+      late_.set_index(late, i);
+      late += windows_[i] < open ? 1 : 0;
+    }
   }
   return n;
 }

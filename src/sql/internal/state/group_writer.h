@@ -19,6 +19,8 @@ class GroupWriter {
 
   /// Gives the number of rows that were not late.
   duckdb::idx_t add(duckdb::DataChunk& groups, duckdb::DataChunk& payload);
+  /// The others, if the state gives them out.
+  [[nodiscard]] const duckdb::SelectionVector& late() const noexcept { return late_; }
   /// No more input: what was aggregated locally goes into the state.
   void flush();
 
@@ -58,6 +60,7 @@ class GroupWriter {
   std::array<Window, STANDARD_VECTOR_SIZE> part_windows_{};  // of those that go to one table
   std::vector<StateTable*> homes_;                           // of the rows of a part
   duckdb::SelectionVector timely_;
+  duckdb::SelectionVector late_;
   duckdb::SelectionVector at_home_;
   duckdb::DataChunk timely_groups_;
   duckdb::DataChunk timely_payload_;

@@ -18,13 +18,14 @@ void SessionState::begin_epoch() {
   late_ = {};
 }
 
-idx_t SessionState::add(DataChunk& rows) {
+idx_t SessionState::add(DataChunk& rows, SelectionVector& late) {
   std::array<Window, STANDARD_VECTOR_SIZE> times;
   read_windows(rows.data[layout_.keys], rows.size(), times);
   SelectionVector timely(STANDARD_VECTOR_SIZE);
   const std::lock_guard guard(lock_);
   idx_t n = 0;
   for (idx_t i = 0; i < rows.size(); ++i) {
+    late.set_index(i - n, i);  // the next one that is not timely
     if (times[i] == kBeforeAll) {
       late_.count_without_time();
     } else if (watermark_ != kNoBound && times[i] + layout_.gap_us <= watermark_) {
@@ -68,7 +69,9 @@ SessionState::Place SessionState::append(DataChunk& rows, idx_t row) {
     Block& block = blocks_[next_block_++];
     block.rows = std::make_unique<DataChunk>();
     block.rows->Initialize(duckdb::Allocator::DefaultAllocator(), layout_.types);
+    block.rows->SetCardinality(STANDARD_VECTOR_SIZE);  // what it has room for
     block.bytes = static_cast<std::int64_t>(block.rows->GetAllocationSize());
+    block.rows->SetCardinality(0);
     bytes_ += block.bytes;
   }
   auto& [number, block] = *blocks_.rbegin();
@@ -116,8 +119,8 @@ void SessionState::insert(Key& key, std::int64_t time, Place place) {
   by_first_end_.emplace(sessions.front().last, &key);
 }
 
-std::vector<SessionState::ClosedRow> SessionState::close(std::int64_t watermark) {
-  std::vector<ClosedRow> closed;
+std::vector<SessionState::SessionRow> SessionState::close(std::int64_t watermark) {
+  std::vector<SessionRow> closed;
   const auto is_over = [&](std::int64_t last) {
     return watermark != kNoBound && last + layout_.gap_us <= watermark;
   };
@@ -139,12 +142,33 @@ std::vector<SessionState::ClosedRow> SessionState::close(std::int64_t watermark)
       by_first_end_.emplace(sessions.front().last, key);
     }
   }
-  std::ranges::sort(closed, {}, &ClosedRow::place);
+  std::ranges::sort(closed, {}, &SessionRow::place);
   return closed;
 }
 
-void SessionState::forget(const std::vector<ClosedRow>& rows) {
-  for (const ClosedRow& row : rows) {
+std::vector<SessionState::SessionRow> SessionState::open_rows() const {
+  std::vector<SessionRow> rows;
+  for (const auto& [key, sessions] : keys_) {
+    for (const Session& session : sessions) {
+      for (const Place place : session.rows) {
+        rows.push_back({place, session.first, session.last});
+      }
+    }
+  }
+  std::ranges::sort(rows, {}, &SessionRow::place);
+  return rows;
+}
+
+std::string SessionState::oldest_text() const {
+  if (by_first_end_.empty()) {
+    return {};
+  }
+  const Session& first = by_first_end_.begin()->second->second.front();
+  return time_value(first.first, layout_.types[layout_.keys]).ToString();
+}
+
+void SessionState::forget(const std::vector<SessionRow>& rows) {
+  for (const SessionRow& row : rows) {
     Block& block = blocks_.at(row.place.block);
     block.kept[row.place.row] = false;
     --block.alive;

@@ -29,6 +29,7 @@ class SessionState {
     duckdb::vector<duckdb::LogicalType> types;  // of all columns
     duckdb::idx_t keys = 0;                     // the time follows them
     std::int64_t gap_us = 0;
+    bool gives_late = false;  // late rows: their whole rows follow these columns
   };
   explicit SessionState(Layout layout) : layout_(std::move(layout)) {}
 
@@ -38,21 +39,23 @@ class SessionState {
     std::uint32_t row;
     auto operator<=>(const Place&) const = default;
   };
-  /// A row whose session is closed.
-  struct ClosedRow {
+  /// A row with its session.
+  struct SessionRow {
     Place place;
     std::int64_t first;  // time of the session's first row
     std::int64_t last;
   };
 
   void begin_epoch();
-  /// Takes rows that are not late; gives their number. Thread-safe.
-  duckdb::idx_t add(duckdb::DataChunk& rows);
+  /// Takes rows that are not late; gives their number, and which the others are. Thread-safe.
+  duckdb::idx_t add(duckdb::DataChunk& rows, duckdb::SelectionVector& late);
   /// Takes the rows of the sessions that end up to the watermark out of them. They stay where they
   /// are until forget().
-  [[nodiscard]] std::vector<ClosedRow> close(std::int64_t watermark);
+  [[nodiscard]] std::vector<SessionRow> close(std::int64_t watermark);
   /// Frees the rows that close() gave.
-  void forget(const std::vector<ClosedRow>& rows);
+  void forget(const std::vector<SessionRow>& rows);
+  /// The rows of all sessions, which stay open.
+  [[nodiscard]] std::vector<SessionRow> open_rows() const;
   [[nodiscard]] const duckdb::DataChunk& block(std::uint64_t number) const {
     return *blocks_.at(number).rows;
   }
@@ -76,6 +79,8 @@ class SessionState {
   }
   [[nodiscard]] std::int64_t sessions() const noexcept { return sessions_; }
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
+  /// When the session began that will be the first to end, as SQL writes it; empty: there is none.
+  [[nodiscard]] std::string oldest_text() const;
 
  private:
   struct Block {

@@ -1,0 +1,15 @@
+// The watermark that a pipeline file declares for a source or dataset.
+#pragma once
+
+#include <string>
+
+#include "engine/graph.h"
+
+namespace millrace {
+
+/// Gives a dataset of the graph its watermark, or reports what is wrong with it. `what`: "source
+/// clicks".
+void set_watermark(DatasetNode& node, const WatermarkSpec& watermark, const std::string& what,
+                   Diagnostics& diagnostics);
+
+}  // namespace millrace
