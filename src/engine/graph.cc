@@ -180,9 +180,9 @@ class GraphBuilder {
     node.name = dataset.name;
     node.spec = &dataset;
     try {
-      node.plan = database_.plan(dataset.name, dataset.sql.text, windows_of(dataset.name));
+      node.plan = plan_sql(dataset.name, &dataset, dataset.sql.text);
       if (read_sources_once(*node.plan)) {
-        node.plan = database_.plan(dataset.name, dataset.sql.text, windows_of(dataset.name));
+        node.plan = plan_sql(dataset.name, &dataset, dataset.sql.text);
       }
     } catch (const sql::SqlError& error) {
       report(dataset, error);
@@ -201,6 +201,14 @@ class GraphBuilder {
     database_.declare(dataset.name, node.plan->schema(), node.plan->shape(), std::nullopt,
                       event_times_of(node));
     graph_.datasets.push_back(std::move(node));
+  }
+
+  std::unique_ptr<sql::Plan> plan_sql(const std::string& name, const DatasetSpec* spec,
+                                      const std::string& sql) {
+    const bool has_ttl = spec != nullptr && spec->state_ttl;
+    return database_.plan(
+        name, sql, windows_of(name),
+        has_ttl ? std::chrono::microseconds(*spec->state_ttl).count() : std::int64_t{0});
   }
 
   /// A sink in mode complete wants the whole table, so all windows are kept.
@@ -451,9 +459,8 @@ class GraphBuilder {
     const auto sql = node.spec == nullptr
                          ? "SELECT * FROM " + sql::quote_name(node.plan->inputs()[0].name)
                          : node.spec->sql.text;
-    node.plan = database_.plan(
-        node.name, fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql),
-        windows_of(node.name));
+    node.plan = plan_sql(node.name, node.spec,
+                         fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql));
   }
 
   const PipelineSpec& spec_;

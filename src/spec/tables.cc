@@ -134,6 +134,13 @@ OptionTable<DatasetOptions> dataset_table() {
       Option<O>{&O::watermark, "watermark",
                 "As that of a source, for an event time that the SQL computes."}
           .example("{ column: event_time, delay: 10m }"),
+      Option<O>{&O::state_ttl, "state_ttl",
+                "Forgets a group that no row has reached for so long (at most a 64th more) in the "
+                "batches' time, or a key of DISTINCT so long after its first row; a new row begins "
+                "it afresh. Windows of event time are closed by their watermark instead."}
+          .default_text("groups are kept for ever")
+          .example("7d")
+          .at_least(milliseconds(1)),
   };
 }
 

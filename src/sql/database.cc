@@ -164,8 +164,10 @@ void Database::declare(std::string_view name, const Schema& schema, Shape shape,
   impl_->registry.add(std::move(declaration));
 }
 
-std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql, Windows windows) {
-  return std::make_unique<Plan>(make_plan(*impl_, std::string(name), std::string(sql), windows));
+std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql, Windows windows,
+                                     std::int64_t state_ttl_us) {
+  return std::make_unique<Plan>(
+      make_plan(*impl_, std::string(name), std::string(sql), windows, state_ttl_us));
 }
 
 TextTable Database::query(std::string_view sql, std::size_t limit) {

@@ -72,9 +72,11 @@ class Database {
     keep,   ///< a table of all windows, which grows
   };
   /// Binds, optimizes and rewrites a SELECT over declared names. Throws SqlError, also for what
-  /// cannot be done incrementally (with the reason and the way out).
+  /// cannot be done incrementally (with the reason and the way out). `state_ttl_us`: groups and
+  /// keys without a row for so long are forgotten, unless a window decides; 0: never.
   [[nodiscard]] std::unique_ptr<Plan> plan(std::string_view name, std::string_view sql,
-                                           Windows windows = Windows::close);
+                                           Windows windows = Windows::close,
+                                           std::int64_t state_ttl_us = 0);
 
   /// Runs any SQL at once, on a connection of its own, and gives at most `limit` rows.
   TextTable query(std::string_view sql, std::size_t limit = SIZE_MAX);

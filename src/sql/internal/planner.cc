@@ -40,10 +40,14 @@ constexpr const char* kManyStates =
     "complete";
 constexpr const char* kStreamChanges = "a stream's rows never change; use mode append";
 
+constexpr const char* kNoTtl =
+    "`state_ttl` has no effect: no state is kept, or windows of event time say when it is "
+    "forgotten; remove it";
+
 constexpr const char* kDistinctGrows =
     "DISTINCT remembers every key for ever, as its rows have no event time: its state grows "
-    "without "
-    "end; give the source a `watermark`, and select its column";
+    "without end; give the source a `watermark`, and select its column, or the dataset a "
+    "`state_ttl`";
 
 void check_output(const duckdb::Planner& planner) {
   std::set<std::string> seen;
@@ -195,7 +199,7 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Win
   duckdb::Optimizer optimizer(*planner.binder, context);
   auto root = optimizer.Optimize(std::move(planner.plan));
   EventTimeFinder finder = make_finder();
-  rewrite(root, plan.run, finder, nature);
+  rewrite(root, plan.run, finder, nature, *planner.binder);
   note_inputs(*root, plan);
   Stateful found;
   find_stateful(*root, found);
@@ -217,6 +221,10 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Win
   duckdb::PhysicalPlanGenerator generator(context);
   plan.prepared->physical_plan = generator.Plan(std::move(root));
   plan.run.physical_plan = plan.prepared->physical_plan.get();
+  if (plan.run.state_ttl_us > 0 &&
+      std::ranges::none_of(plan.run.states, [](const auto& s) { return s->spec().ttl_us > 0; })) {
+    plan.warnings.push_back(kNoTtl);
+  }
   if (plan.inputs.size() == 1 && plan.inputs[0].shape == Shape::stream) {
     plan.feed_paths = find_feed_paths(plan.prepared->physical_plan->Root(), plan.inputs[0].scans);
   }
@@ -240,10 +248,12 @@ SqlError unknown_name(const duckdb::ErrorData& error, const Registry& registry) 
 }  // namespace
 
 std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name, std::string sql,
-                                      Database::Windows windows) {
+                                      Database::Windows windows, std::int64_t state_ttl_us) {
   auto plan = std::make_unique<Plan::Impl>(*database.duck);
   plan->name = std::move(name);
   plan->sql = std::move(sql);
+  plan->run.dataset = plan->name;
+  plan->run.state_ttl_us = state_ttl_us;
   duckdb::ClientContext& context = *plan->connection.context;
   try {
     context.registered_state->Insert(PlanInputs::kKey,

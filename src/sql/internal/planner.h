@@ -11,6 +11,7 @@ namespace millrace::sql {
 
 /// Parses, binds, optimizes and rewrites. Throws SqlError.
 [[nodiscard]] std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name,
-                                                    std::string sql, Database::Windows windows);
+                                                    std::string sql, Database::Windows windows,
+                                                    std::int64_t state_ttl_us);
 
 }  // namespace millrace::sql

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/strings.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 
 namespace millrace::sql {
@@ -161,6 +162,8 @@ PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunConte
     spec.partitions = 1;
   }
   spec.counts_late = first;
+  spec.mortal = !windows && run.state_ttl_us > 0;
+  spec.ttl_us = spec.mortal ? run.state_ttl_us : 0;
   spec.payload_types = split.payload_types;
   spec.aggregates = split.aggregates;
   set.grouping_values = grouping_values(aggregate, grouped);
@@ -170,6 +173,13 @@ PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunConte
     set.state->close_by(windows->bound);
   }
   return set;
+}
+
+std::string kept_text(const RunContext& run) {
+  return run.state_ttl_us == 0
+             ? ""
+             : fmt::format(", each kept for {} after its last row",
+                           human_duration(std::chrono::microseconds(run.state_ttl_us)));
 }
 
 }  // namespace
@@ -192,7 +202,7 @@ std::string LogicalStatefulAggregate::state_text() const {
   return fmt::format("{}{}: {} aggregate{}{}",
                      groups.empty() ? "aggregation of all rows" : "grouped aggregation by ", groups,
                      calls, calls == 1 ? "" : "s",
-                     windows_ ? ", kept until the watermark closes the window" : "");
+                     windows_ ? ", kept until the watermark closes the window" : kept_text(run_));
 }
 
 std::string LogicalStatefulAggregate::state_schema() const {
@@ -201,6 +211,9 @@ std::string LogicalStatefulAggregate::state_schema() const {
                   grouping_sets_text(*aggregate_));
   if (windows_) {
     text += fmt::format(" closed by {}", windows_->column);
+  }
+  if (!windows_ && run_.state_ttl_us > 0) {
+    text += " forgotten in time";
   }
   for (const auto& expression : aggregate_->expressions) {
     const auto& call = expression->Cast<BoundAggregateExpression>();

@@ -43,10 +43,12 @@ struct GroupSpec {
   duckdb::vector<duckdb::LogicalType> group_types;    // a global aggregate has one constant column
   duckdb::vector<duckdb::LogicalType> payload_types;  // arguments of all aggregates, then filters
   std::vector<AggregateSpec> aggregates;
-  duckdb::idx_t partitions = 1;  // a power of two, at most kMaxPartitions
-  bool windowed = false;         // groups belong to windows, and are forgotten with them
-  /// Windowed: the group column that tells the window; none: whoever makes a group says.
-  std::optional<duckdb::idx_t> window_column;
+  duckdb::idx_t partitions = 1;     // a power of two, at most kMaxPartitions
+  bool windowed = false;            // groups belong to windows, and are forgotten with them
+  duckdb::idx_t window_column = 0;  // windowed: the group column that tells the window
+  /// Each group is forgotten by itself (see Lifetimes); whoever makes or touches it says when.
+  bool mortal = false;
+  std::int64_t ttl_us = 0;  // mortal: after so long in the batches' times; 0: somebody else says
   bool counts_late =
       true;  // late rows; of several grouping sets one does, as all see the same rows
 

@@ -13,10 +13,14 @@ GroupState::GroupState(duckdb::ClientContext& context, GroupSpec spec)
   }
 }
 
-void GroupState::begin_epoch(std::uint64_t epoch) {
+void GroupState::begin_epoch(std::uint64_t epoch, std::int64_t time_us) {
   epoch_ = epoch;
   active_.clear();
   late_ = {};
+  if (spec_.ttl_us > 0) {
+    end_of_life_ = sql::end_of_life(time_us, spec_.ttl_us);
+    forget_before(time_us);
+  }
 }
 
 bool GroupState::is_full(const StateTable& table) {
@@ -56,7 +60,15 @@ void GroupState::ensure_global_group() {
   group.SetCardinality(1);
   duckdb::Vector hashes(duckdb::LogicalType::HASH);
   group.Hash(hashes);
-  only.find_or_create(group, hashes, nullptr);
+  only.find_or_create(group, hashes, spec_.mortal ? &end_of_life_ : nullptr);
+}
+
+std::unique_ptr<StateTable> GroupState::take_table(Partition& partition) {
+  auto table = std::move(partition.tables.front());
+  partition.tables.clear();
+  partition.homes.clear();
+  std::erase(active_, table.get());
+  return table;
 }
 
 void GroupState::clear() {
@@ -75,11 +87,26 @@ void GroupState::forget_before(Window bound) {
   closed_before_ = bound;
   closing_before_ = std::max(closing_before_, bound);
   for (auto& partition : partitions_) {
-    forget_before(*partition, bound);
+    if (spec_.mortal) {
+      forget_groups(*partition, bound);
+    } else {
+      forget_windows(*partition, bound);
+    }
   }
 }
 
-void GroupState::forget_before(Partition& partition, Window bound) {
+void GroupState::forget_groups(Partition& partition, Window bound) {
+  if (partition.tables.empty()) {
+    return;
+  }
+  StateTable& only = *partition.tables.front();
+  only.forget_before(bound);
+  if (only.rows() == 0) {
+    (void)take_table(partition);
+  }
+}
+
+void GroupState::forget_windows(Partition& partition, Window bound) {
   const auto end = partition.homes.lower_bound(bound);
   if (end == partition.homes.begin()) {
     return;
@@ -154,7 +181,7 @@ std::int64_t GroupState::bytes() const {
 Window GroupState::first_window() const {
   Window first = kAfterAll;
   for (const auto& partition : partitions_) {
-    if (!partition->homes.empty()) {
+    if (spec_.windowed && !partition->homes.empty()) {
       first = std::min(first, partition->homes.begin()->first);
     }
   }
