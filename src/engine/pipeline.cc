@@ -14,8 +14,10 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/fingerprints.h"
 #include "engine/graph.h"
+#include "engine/memory.h"
 #include "engine/quarantine.h"
 #include "sql/database.h"
+#include "sql/out_of_memory.h"
 
 namespace millrace {
 namespace {
@@ -85,6 +87,15 @@ struct Pipeline::Impl {
   void log_states();
   void fill(const BatchPlan& plan, BatchProgress& progress, const Phases& phases);
   void write_snapshot();
+  /// Calls `call`; if DuckDB runs out of memory, says what takes it.
+  template <class Call>
+  void with_memory_told(const Call& call) {
+    try {
+      call();
+    } catch (const sql::OutOfMemory& error) {
+      throw out_of_memory(*graph, database, error.what());
+    }
+  }
 
   const PipelineSpec& spec;
   const Clock& clock;
@@ -170,7 +181,8 @@ void Pipeline::Impl::open() {
     }
   };
   visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
-  const auto recovered = checkpoint->recover(visitor);
+  Recovered recovered;
+  with_memory_told([&] { recovered = checkpoint->recover(visitor); });
   checkpoint->set_fingerprints(now);
   quarantine.open();
   for (auto& node : graph->sources) {
@@ -272,7 +284,7 @@ std::optional<BatchProgress> Pipeline::Impl::step() {
   }
   progress.log_us = phases.lap();
   try {
-    execute(*plan, progress, phases);
+    with_memory_told([&] { execute(*plan, progress, phases); });
   } catch (...) {
     broken = true;
     checkpoint->abandon();
@@ -301,6 +313,7 @@ void Pipeline::Impl::execute(const BatchPlan& plan, BatchProgress& progress, Pha
     node.sink->begin(plan.id);
   }
   run->run(plan);
+  check_memory(*graph, database);
   fault_point("batch.after_run");
   progress.run_us = phases.lap();
   progress.datasets = run->dataset_counts();

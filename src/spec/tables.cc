@@ -25,9 +25,10 @@ OptionTable<PipelineOptions> pipeline_table() {
           .at_least(1)
           .at_most(1024),
       Option<O>{&O::memory_limit_bytes, "memory_limit",
-                "How much memory DuckDB may use before it spills to disk or gives up."}
+                "How much memory the SQL and its state may use. What is not state goes to disk "
+                "beyond it; if the state itself needs more, the pipeline ends with an error."}
           .bytes()
-          .default_text("80% of the machine's")
+          .default_text("80% of the machine's, or of its control group's")
           .example("2GB")
           .at_least(Bytes{16'000'000}),
       Option<O>{&O::watermark_policy, "watermark_policy",

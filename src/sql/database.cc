@@ -240,6 +240,11 @@ std::int64_t Database::memory_bytes() const {
   return static_cast<std::int64_t>(manager.GetUsedMemory());
 }
 
+std::int64_t Database::memory_limit_bytes() const {
+  auto& manager = duckdb::BufferManager::GetBufferManager(*impl_->duck->instance);
+  return static_cast<std::int64_t>(manager.GetMaxMemory());
+}
+
 std::string quote_text(std::string_view text) { return quoted(text, '\''); }
 std::string quote_name(std::string_view name) { return quoted(name, '"'); }
 

@@ -86,8 +86,9 @@ class Database {
   /// Reads a Parquet file's schema.
   [[nodiscard]] Schema parquet_schema(const std::string& path);
   [[nodiscard]] int threads() const noexcept;
-  /// Bytes that DuckDB's buffer manager holds now.
+  /// Bytes that DuckDB's buffer manager holds now, and how many it may hold.
   [[nodiscard]] std::int64_t memory_bytes() const;
+  [[nodiscard]] std::int64_t memory_limit_bytes() const;
 
   struct Impl;
   /// For sql/ alone.

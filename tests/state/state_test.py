@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a pipeline keeps, and for how long: random values that a replay repeats, a time to live for
-groups. Time stands where a case sets it (MILLRACE_CLOCK)."""
+groups, and the memory limit. Time stands where a case sets it (MILLRACE_CLOCK)."""
+import json
 import pathlib
 import random
 import sys
@@ -193,6 +194,32 @@ def no_effect(folder):
         assert done.returncode == 2 and "state_ttl" in done.stderr, done.stderr
 
 
+def memory_limit(folder, sql):
+    """State that outgrows the limit ends the pipeline; with a larger one it goes on."""
+    home = Home(folder / "p", {"small": "SELECT v % 10 AS w, count(*) AS n FROM a GROUP BY w",
+                               "large": sql},
+                {"large": sink("large", "complete"), "small": sink("small", "complete")},
+                "k VARCHAR, v INTEGER", "memory_limit: 48MB\n")
+    per_file, files = 60_000, 12
+    for f in range(files):
+        home.add([[f"a key that is long enough {f}-{i}", i] for i in range(per_file)])
+    done = home.run(check=False)
+    assert done.returncode not in (0, -9), f"exit code {done.returncode}\n{done.stdout[-3000:]}"
+    for words in ("the memory limit of ", "dataset large", " rows, ", "`memory_limit`", "`state_ttl`",
+                  "a window"):
+        assert words in done.stderr, f"{words}: {done.stderr}"
+    batches = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert 0 < len(batches) < files, f"{len(batches)} batches\n{done.stderr}"
+    committed = len(batches)
+    text = (home.path / "pipeline.yaml").read_text()
+    (home.path / "pipeline.yaml").write_text(text.replace("48MB", "2GB"))
+    done = home.run()
+    assert json.loads(done.stdout.splitlines()[0])["batchId"] == committed, done.stdout[:400]
+    totals = home.rows("small", "sum(n)::BIGINT AS n")
+    assert totals == [(per_file * files,)], totals
+    assert len(home.rows("large", "k")) == per_file * files
+
+
 def main():
     report = m.Report("state")
     report.case("random values are replayed", in_folder(replayed))
@@ -203,6 +230,8 @@ def main():
     report.case("a time to live, with a snapshot each batch", in_folder(lambda f: forgotten(
         f, "checkpoint: { snapshot_interval: 100ms, snapshot_log_size: 1 }\n", [])))
     report.case("a time to live without effect", in_folder(no_effect))
+    report.case("the memory limit", in_folder(lambda f: memory_limit(
+        f, "SELECT k, count(*) AS n, max(k) AS m FROM a GROUP BY k")))
     return report.close()
 
 
