@@ -199,7 +199,7 @@ void query(const QueryOptions& options, Context& context) {
   const auto views = create_views(*graph, database, reads);
   create_tables(std::move(*graph), database, reads, views);
   auto sql = options.format == OutputFormat::json
-                 ? fmt::format("SELECT to_json(q) AS row FROM ({}) AS q", options.sql)
+                 ? fmt::format("SELECT to_json(__row) AS row FROM ({}) AS __row", options.sql)
                  : options.sql;
   const auto table = database.query(sql, options.limit);
   switch (options.format) {

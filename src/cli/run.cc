@@ -37,9 +37,9 @@ void run(const RunOptions& options, Context& context) {
     spec->threads = options.threads;
   }
   SignalStop signals;  // before the threads of the embedded DuckDB, which inherit what is blocked
-  const SystemClock clock;
+  const auto clock = make_clock();
   Diagnostics diagnostics;
-  Pipeline pipeline(*spec, context.connectors, clock, diagnostics);
+  Pipeline pipeline(*spec, context.connectors, *clock, diagnostics);
   print_diagnostics(diagnostics, "nothing was started.");
   if (!pipeline.valid()) {
     context.exit_code = kMistake;

@@ -271,7 +271,8 @@ void BatchRun::run_table(std::size_t i) {
                         std::any_of(dataset.readers.begin(), dataset.readers.end(), [&](int r) {
                           return nodes_[static_cast<std::size_t>(r)]->needed;
                         });
-  if (wants(dataset, OutputMode::update)) {
+  const bool update = wants(dataset, OutputMode::update);
+  if (update) {
     Fanout fanout(*this, i, OutputMode::update);
     node.counts.add(dataset.plan->run(sql::Run::update, fanout));
   }

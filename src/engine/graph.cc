@@ -181,9 +181,9 @@ class GraphBuilder {
     node.name = dataset.name;
     node.spec = &dataset;
     try {
-      node.plan = plan(dataset.name, dataset.sql.text);
+      node.plan = plan(dataset.name, &dataset, dataset.sql.text);
       if (read_sources_once(*node.plan)) {
-        node.plan = plan(dataset.name, dataset.sql.text);
+        node.plan = plan(dataset.name, &dataset, dataset.sql.text);
       }
     } catch (const sql::SqlError& error) {
       report(dataset, error);
@@ -206,7 +206,8 @@ class GraphBuilder {
 
   /// A sink in mode complete wants the whole table, so all windows are kept. A sink of late rows
   /// wants the rows of the stream as they came.
-  std::unique_ptr<sql::Plan> plan(const std::string& dataset, const std::string& sql) {
+  std::unique_ptr<sql::Plan> plan(const std::string& dataset, const DatasetSpec* spec,
+                                  const std::string& sql) {
     auto windows = sql::Database::Windows::close;
     auto late = sql::Database::Late::drop;
     for (const auto& sink : spec_.sinks) {
@@ -219,7 +220,10 @@ class GraphBuilder {
         windows = sql::Database::Windows::keep;
       }
     }
-    return database_.plan(dataset, sql, windows, late);
+    const auto ttl = spec != nullptr && spec->state_ttl
+                         ? std::chrono::microseconds(*spec->state_ttl).count()
+                         : std::int64_t{0};
+    return database_.plan(dataset, sql, {.windows = windows, .late = late, .state_ttl_us = ttl});
   }
 
   static EventTimes event_times_of(const DatasetNode& node) {
@@ -448,8 +452,8 @@ class GraphBuilder {
     const auto sql = node.spec == nullptr
                          ? "SELECT * FROM " + sql::quote_name(node.plan->inputs()[0].name)
                          : node.spec->sql.text;
-    node.plan =
-        plan(node.name, fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql));
+    node.plan = plan(node.name, node.spec,
+                     fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql));
   }
 
   const PipelineSpec& spec_;

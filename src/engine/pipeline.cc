@@ -14,10 +14,12 @@
 #include "engine/commit.h"
 #include "engine/fingerprints.h"
 #include "engine/graph.h"
+#include "engine/memory.h"
 #include "engine/phases.h"
 #include "engine/quarantine.h"
 #include "engine/rebuild.h"
 #include "sql/database.h"
+#include "sql/out_of_memory.h"
 
 namespace millrace {
 namespace {
@@ -102,6 +104,15 @@ struct Pipeline::Impl {
   void write_snapshot();
   std::map<std::string, Json> positions() const;
   void write_states(const Checkpoint::PutState& put) const;
+  /// Calls `call`; if DuckDB runs out of memory, says what takes it.
+  template <class Call>
+  void with_memory_told(const Call& call) {
+    try {
+      call();
+    } catch (const sql::OutOfMemory& error) {
+      throw out_of_memory(*graph, database, error.what());
+    }
+  }
 
   const PipelineSpec& spec;
   const Clock& clock;
@@ -187,7 +198,8 @@ bool Pipeline::Impl::open(const Start& start) {
   check_fingerprints(checkpoint->fingerprints(), now, *graph, spec.checkpoint.path,
                      rebuild ? rebuild->datasets() : std::set<std::size_t>());
   Restored restored;
-  const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
+  Recovered recovered;
+  with_memory_told([&] { recovered = recover(restored, rebuild ? &*rebuild : nullptr); });
   quarantine.open();
   if (!rebuild) {
     checkpoint->set_fingerprints(now);
@@ -395,7 +407,8 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
   refresh = false;
   batch->outputs = begin_outputs(*graph, plan.id);
   batch->outputs.quarantine = quarantine.begin(plan.id);
-  run->run(plan, batch->outputs);
+  with_memory_told([&] { run->run(plan, batch->outputs); });
+  check_memory(*graph, database);
   fault_point("batch.after_run");
   batch->progress.run_us = batch->phases.lap();
   batch->event_time = run->save_event_time();
@@ -462,8 +475,7 @@ void Pipeline::Impl::finish_commit(std::vector<BatchProgress>& committed) {
   progress.total_us = us_between(begin, end);
   // While it was run beside the commit of the one before, the time belongs to both.
   const auto alone = previous_end ? std::max(*previous_end, begin) : begin;
-  progress.processed_rows_per_second =
-      per_second(progress.input_rows, us_between(alone, end));
+  progress.processed_rows_per_second = per_second(progress.input_rows, us_between(alone, end));
   progress.input_rows_per_second =
       previous_start ? per_second(progress.input_rows, us_between(*previous_start, begin))
                      : progress.processed_rows_per_second;

@@ -83,8 +83,8 @@ bool runs(const Graph& graph, std::size_t dataset) {
   const auto& node = graph.datasets[dataset];
   return !node.sinks.empty() || !node.late_sinks.empty() ||
          std::ranges::any_of(node.readers, [&](int reader) {
-    return runs(graph, static_cast<std::size_t>(reader));
-  });
+           return runs(graph, static_cast<std::size_t>(reader));
+         });
 }
 
 }  // namespace

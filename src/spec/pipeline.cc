@@ -297,8 +297,8 @@ class Loader {
     const bool is_file = sql->text.ends_with(".sql") && !sql->text.contains('\n');
     auto text = is_file ? read_sql_file(*sql, what) : sql_in_yaml(yaml, *sql);
     if (text && check_sql(*text, what)) {
-      spec_.datasets.push_back(
-          {entry.key, entry.at, std::move(*text), read_watermark(options.watermark, what)});
+      spec_.datasets.push_back({entry.key, entry.at, std::move(*text),
+                                read_watermark(options.watermark, what), options.state_ttl});
     }
   }
 

@@ -47,6 +47,8 @@ struct DatasetSpec {
   Location at;
   SqlText sql;
   std::optional<WatermarkSpec> watermark = std::nullopt;
+  /// For how long a group, or key, that no row reaches is kept; none: for ever.
+  std::optional<std::chrono::milliseconds> state_ttl = std::nullopt;
 };
 
 struct SinkSpec {

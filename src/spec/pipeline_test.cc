@@ -316,7 +316,8 @@ TEST(Pipeline, MistakesInDatasets) {
   EXPECT_EQ(with_dataset("{ query: SELECT 1 }"),
             "p.yaml:4:6: error: dataset `d` needs the option `sql`; for example `sql: SELECT * "
             "FROM orders`\n"
-            "p.yaml:4:8: error: dataset `d` has no option `query`; known are sql, watermark\n");
+            "p.yaml:4:8: error: dataset `d` has no option `query`; known are sql, watermark, "
+            "state_ttl\n");
   EXPECT_EQ(with_dataset("-- FROM ticks"),
             "p.yaml:4:6: error: the SQL of dataset `d` is empty; write a SELECT\n");
   EXPECT_EQ(with_dataset("''"),

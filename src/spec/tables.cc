@@ -25,9 +25,10 @@ OptionTable<PipelineOptions> pipeline_table() {
           .at_least(1)
           .at_most(1024),
       Option<O>{&O::memory_limit_bytes, "memory_limit",
-                "How much memory DuckDB may use before it spills to disk or gives up."}
+                "How much memory the SQL and its state may use. What is not state goes to disk "
+                "beyond it; if the state itself needs more, the pipeline ends with an error."}
           .bytes()
-          .default_text("80% of the machine's")
+          .default_text("80% of the machine's, or of its control group's")
           .example("2GB")
           .at_least(Bytes{16'000'000}),
       Option<O>{&O::watermark_policy, "watermark_policy",
@@ -134,6 +135,13 @@ OptionTable<DatasetOptions> dataset_table() {
       Option<O>{&O::watermark, "watermark",
                 "As that of a source, for an event time that the SQL computes."}
           .example("{ column: event_time, delay: 10m }"),
+      Option<O>{&O::state_ttl, "state_ttl",
+                "Forgets a group that no row has reached for so long (at most a 64th more) in the "
+                "batches' time, or a key of DISTINCT so long after its first row; a new row begins "
+                "it afresh. Windows of event time are closed by their watermark instead."}
+          .default_text("groups are kept for ever")
+          .example("7d")
+          .at_least(milliseconds(1)),
   };
 }
 

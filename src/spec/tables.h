@@ -75,6 +75,7 @@ struct SourceOptions {
 struct DatasetOptions {
   Node sql;
   Node watermark;
+  std::optional<std::chrono::milliseconds> state_ttl;
 };
 
 /// What every sink has, whatever it writes to.

@@ -164,10 +164,13 @@ void Database::declare(std::string_view name, const Schema& schema, Shape shape,
   impl_->registry.add(std::move(declaration));
 }
 
-std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql, Windows windows,
-                                     Late late) {
-  return std::make_unique<Plan>(
-      make_plan(*impl_, std::string(name), std::string(sql), windows, late));
+std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql,
+                                     const PlanOptions& options) {
+  return std::make_unique<Plan>(make_plan(*impl_, std::string(name), std::string(sql), options));
+}
+
+std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql) {
+  return plan(name, sql, PlanOptions());
 }
 
 TextTable Database::query(std::string_view sql, std::size_t limit) {
@@ -238,6 +241,11 @@ int Database::threads() const noexcept { return impl_->threads; }
 std::int64_t Database::memory_bytes() const {
   auto& manager = duckdb::BufferManager::GetBufferManager(*impl_->duck->instance);
   return static_cast<std::int64_t>(manager.GetUsedMemory());
+}
+
+std::int64_t Database::memory_limit_bytes() const {
+  auto& manager = duckdb::BufferManager::GetBufferManager(*impl_->duck->instance);
+  return static_cast<std::int64_t>(manager.GetMaxMemory());
 }
 
 std::string quote_text(std::string_view text) { return quoted(text, '\''); }

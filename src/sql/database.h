@@ -76,12 +76,17 @@ class Database {
     drop,  ///< they are counted
     give,  ///< and given out, whole: see Plan::take_late()
   };
+  struct PlanOptions {
+    Windows windows = Windows::close;
+    Late late = Late::drop;
+    /// Groups and keys without a row for so long are forgotten, unless a window decides; 0: never.
+    std::int64_t state_ttl_us = 0;
+  };
   /// Binds, optimizes and rewrites a SELECT over declared names. Throws SqlError, also for what
   /// cannot be done incrementally (with the reason and the way out).
   [[nodiscard]] std::unique_ptr<Plan> plan(std::string_view name, std::string_view sql,
-                                           Windows windows = Windows::close,
-                                           Late late = Late::drop);
-
+                                           const PlanOptions& options);
+  [[nodiscard]] std::unique_ptr<Plan> plan(std::string_view name, std::string_view sql);
   /// Runs any SQL at once, on a connection of its own, and gives at most `limit` rows.
   TextTable query(std::string_view sql, std::size_t limit = SIZE_MAX);
   /// Makes a table that query() can read. The schema is made with the first table in it.
@@ -90,8 +95,9 @@ class Database {
   /// Reads a Parquet file's schema.
   [[nodiscard]] Schema parquet_schema(const std::string& path);
   [[nodiscard]] int threads() const noexcept;
-  /// Bytes that DuckDB's buffer manager holds now.
+  /// Bytes that DuckDB's buffer manager holds now, and how many it may hold.
   [[nodiscard]] std::int64_t memory_bytes() const;
+  [[nodiscard]] std::int64_t memory_limit_bytes() const;
 
   struct Impl;
   /// For sql/ alone.

@@ -110,7 +110,7 @@ TEST_P(EventTimeTest, StateReadBackGoesOnAsIfNothingHadHappened) {
 
 TEST_P(EventTimeTest, LateRowsAreGivenOutAsTheyCame) {
   for (const std::string& sql : kQueries) {
-    auto plan = database_.plan("p", sql, Database::Windows::close, Database::Late::give);
+    auto plan = database_.plan("p", sql, {.late = Database::Late::give});
     auto without = database_.plan("p", sql);
     ASSERT_EQ(plan->refuses_late(), std::nullopt) << sql;
     EXPECT_EQ(plan->late_schema(), events_) << sql;
@@ -177,7 +177,9 @@ TEST_P(EventTimeTest, KeysAreForgottenBesideDuplicatesOfLaterTimes) {
 
 TEST_P(EventTimeTest, WhatIsNeverLateIsSaid) {
   const auto refusal = [&](const std::string& sql, Database::Windows windows) {
-    return database_.plan("p", sql, windows, Database::Late::give)->refuses_late().value_or("");
+    return database_.plan("p", sql, {.windows = windows, .late = Database::Late::give})
+        ->refuses_late()
+        .value_or("");
   };
   constexpr auto kClose = Database::Windows::close;
   EXPECT_TRUE(refusal("SELECT k, count(*) AS n FROM events GROUP BY k", kClose)

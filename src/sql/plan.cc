@@ -10,6 +10,7 @@
 #include "sql/internal/operators/stateful.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/state/codec.h"
+#include "sql/internal/state/compaction.h"
 
 namespace millrace::sql {
 
@@ -173,15 +174,26 @@ bool Plan::feedable() const noexcept { return !impl_->feed_paths.empty(); }
 
 std::unique_ptr<Feed> Plan::feed(Receiver& to) { return open_feed(*impl_, to); }
 
-void Plan::begin_batch(std::int64_t /*batch*/, std::int64_t time_us) {
-  impl_->run.time_us = time_us;
+void Plan::begin_batch(std::int64_t batch, std::int64_t time_us) {
+  RunContext& run = impl_->run;
+  run.time_us = time_us;
+  for (const auto& seeds : run.seeds) {
+    seeds->begin_batch(batch, time_us);
+  }
+  if (std::ranges::any_of(run.states, [](const auto& state) { return needs_compaction(*state); })) {
+    in_transaction(*impl_, [&] {
+      for (const auto& state : run.states) {
+        compact(*state);
+      }
+    });
+  }
   impl_->begin_epoch();
 }
 
 void Plan::Impl::begin_epoch() {
   ++epoch;
   for (const auto& state : run.states) {
-    state->begin_epoch(epoch);
+    state->begin_epoch(epoch, run.time_us);
   }
   for (const auto& rows : run.new_rows) {
     rows->clear();
@@ -271,6 +283,9 @@ RunCounts Plan::run(Run what, Receiver& to) {
   run.receiver = &to;
   run.carrier.clear();
   run.reset_counters();
+  for (const auto& seeds : run.seeds) {
+    seeds->begin_run();
+  }
   if (what == Run::absorb && !has_state()) {
     return impl_->counts();  // the optimizer found that no row can ever reach the aggregation
   }

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <optional>
 
+#include "sql/out_of_memory.h"
+
 namespace millrace::sql {
 
 namespace {
@@ -47,6 +49,7 @@ Error run_error(const duckdb::ErrorData& error) {
     case duckdb::ExceptionType::CONNECTION:
       return {Blame::external, text, Retry::yes};
     case duckdb::ExceptionType::OUT_OF_MEMORY:
+      throw OutOfMemory(text.substr(0, text.find("\n\n")));  // then comes advice about settings
     case duckdb::ExceptionType::PERMISSION:
       return {Blame::external, text};
     case duckdb::ExceptionType::INTERNAL:

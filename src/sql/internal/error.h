@@ -13,7 +13,7 @@ namespace millrace::sql {
 
 /// A mistake in SQL text: parse and bind errors, with the place that DuckDB tells.
 [[nodiscard]] SqlError sql_error(const duckdb::ErrorData& error);
-/// An error while rows are read or computed: whose fault it is follows from DuckDB's type of error.
+/// An error while rows are read or computed, by DuckDB's type of error; throws OutOfMemory itself.
 [[nodiscard]] Error run_error(const duckdb::ErrorData& error);
 
 /// Calls `call`, which may throw DuckDB's exceptions, and lets only Error and what `translate`

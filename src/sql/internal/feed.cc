@@ -4,6 +4,7 @@
 
 #include "sql/internal/error.h"
 #include "sql/internal/operators/row_counter.h"
+#include "sql/internal/operators/row_seed.h"
 #include "sql/internal/operators/stateful.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/stream_scan.h"
@@ -20,7 +21,7 @@ using duckdb::PhysicalOperatorType;
 
 bool is_row_wise(const PhysicalOperator& op) {
   return op.type == PhysicalOperatorType::PROJECTION || op.type == PhysicalOperatorType::FILTER ||
-         op.type == PhysicalOperatorType::UNNEST || is_row_counter(op);
+         op.type == PhysicalOperatorType::UNNEST || is_row_counter(op) || is_row_seed(op);
 }
 
 /// Follows all ways down from `op`; false if one of them can't be fed.

@@ -42,10 +42,13 @@ std::optional<std::string> reason_against(const duckdb::BoundFunctionExpression&
         "now()",
         name);
   }
-  if (kRandom.contains(name)) {
+  if (name == "setseed") {
+    return "setseed() has no effect here: what random() gives follows from the batch and the row";
+  }
+  if (name == "nextval" || name == "currval") {
     return fmt::format(
-        "{}() gives other values when a batch runs again after a crash; use hash() "
-        "or md5() of a key",
+        "{}() would count on when a batch runs again; use uuid(), or row_number() OVER (...) in a "
+        "dataset above an aggregation",
         name);
   }
   if (call.function.GetStability() != FunctionStability::CONSISTENT && !kAllowed.contains(name)) {
@@ -64,6 +67,9 @@ void check_function(duckdb::BoundFunctionExpression& call) {
     call.function.SetVolatile();
     return;
   }
+  if (is_random(call)) {
+    return;
+  }
   if (auto reason = reason_against(call)) {
     const auto location = call.GetQueryLocation();
     throw SqlError(*reason, location.IsValid() ? std::optional<std::size_t>(location.GetIndex())
@@ -80,6 +86,11 @@ void check_expression(Expression& expression) {
 }
 
 }  // namespace
+
+bool is_random(const Expression& expression) {
+  return expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION &&
+         kRandom.contains(expression.Cast<duckdb::BoundFunctionExpression>().function.name);
+}
 
 void check_functions(duckdb::LogicalOperator& plan) {
   duckdb::LogicalOperatorVisitor::EnumerateExpressions(

@@ -41,10 +41,14 @@ constexpr const char* kManyStates =
     "complete";
 constexpr const char* kStreamChanges = "a stream's rows never change; use mode append";
 
+constexpr const char* kNoTtl =
+    "`state_ttl` has no effect: no state is kept, or windows of event time say when it is "
+    "forgotten; remove it";
+
 constexpr const char* kDistinctGrows =
     "DISTINCT remembers every key for ever, as its rows have no event time: its state grows "
-    "without "
-    "end; give the source a `watermark`, and select its column";
+    "without end; give the source a `watermark`, and select its column, or the dataset a "
+    "`state_ttl`";
 
 void check_output(const duckdb::Planner& planner) {
   std::set<std::string> seen;
@@ -191,10 +195,10 @@ void prepare_late_rows(duckdb::Planner& planner, duckdb::ClientContext& context,
   }
 }
 
-void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Windows windows,
-           Database::Late late, Plan::Impl& plan) {
+void build(duckdb::ClientContext& context, WatermarkPolicy policy,
+           const Database::PlanOptions& options, Plan::Impl& plan) {
   const auto make_finder = [&] {
-    return EventTimeFinder(context, plan.run.inputs, plan.run.time_us, policy, windows);
+    return EventTimeFinder(context, plan.run.inputs, plan.run.time_us, policy, options.windows);
   };
   auto statement = parse_select(context, plan.sql);
   duckdb::Planner planner(context);
@@ -206,14 +210,14 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Win
   const Nature nature = check_plan(*planner.plan, make_finder());
   plan.shape = nature.rows == Rows::stream ? Shape::stream : Shape::table;
   plan.schema = schema_of(planner.names, planner.types);
-  if (late == Database::Late::give) {
+  if (options.late == Database::Late::give) {
     prepare_late_rows(planner, context, make_finder(), plan);
   }
 
   duckdb::Optimizer optimizer(*planner.binder, context);
   auto root = optimizer.Optimize(std::move(planner.plan));
   EventTimeFinder finder = make_finder();
-  rewrite(root, plan.run, finder, nature);
+  rewrite(root, plan.run, finder, nature, *planner.binder);
   note_inputs(*root, plan);
   Stateful found;
   find_stateful(*root, found);
@@ -235,6 +239,10 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy, Database::Win
   duckdb::PhysicalPlanGenerator generator(context);
   plan.prepared->physical_plan = generator.Plan(std::move(root));
   plan.run.physical_plan = plan.prepared->physical_plan.get();
+  if (plan.run.state_ttl_us > 0 &&
+      std::ranges::none_of(plan.run.states, [](const auto& s) { return s->spec().ttl_us > 0; })) {
+    plan.warnings.push_back(kNoTtl);
+  }
   if (plan.inputs.size() == 1 && plan.inputs[0].shape == Shape::stream) {
     plan.feed_paths = find_feed_paths(plan.prepared->physical_plan->Root(), plan.inputs[0].scans);
   }
@@ -258,16 +266,18 @@ SqlError unknown_name(const duckdb::ErrorData& error, const Registry& registry) 
 }  // namespace
 
 std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name, std::string sql,
-                                      Database::Windows windows, Database::Late late) {
+                                      const Database::PlanOptions& options) {
   auto plan = std::make_unique<Plan::Impl>(*database.duck);
   plan->name = std::move(name);
   plan->sql = std::move(sql);
+  plan->run.dataset = plan->name;
+  plan->run.state_ttl_us = options.state_ttl_us;
   duckdb::ClientContext& context = *plan->connection.context;
   try {
     context.registered_state->Insert(PlanInputs::kKey,
                                      duckdb::make_shared_ptr<PlanInputs>(plan->run));
     context.RunFunctionInTransaction(
-        [&] { build(context, database.watermark_policy, windows, late, *plan); });
+        [&] { build(context, database.watermark_policy, options, *plan); });
     use_collector(context, plan->run);
   } catch (const Error&) {
     throw;

@@ -11,7 +11,7 @@ namespace millrace::sql {
 
 /// Parses, binds, optimizes and rewrites. Throws SqlError.
 [[nodiscard]] std::unique_ptr<Plan::Impl> make_plan(Database::Impl& database, std::string name,
-                                                    std::string sql, Database::Windows windows,
-                                                    Database::Late late);
+                                                    std::string sql,
+                                                    const Database::PlanOptions& options);
 
 }  // namespace millrace::sql

@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "sql/internal/operators/row_seed.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 
 namespace millrace::sql {
@@ -67,6 +68,11 @@ Origin origin_of(ColumnBinding binding, const LogicalOperator* op) {
       case LogicalOperatorType::LOGICAL_TOP_N:
       case LogicalOperatorType::LOGICAL_LIMIT:
         break;
+      case LogicalOperatorType::LOGICAL_EXTENSION_OPERATOR:
+        if (const auto seed = row_seed_index(*op); seed && binding.table_index != *seed) {
+          break;
+        }
+        return {};
       default:
         return {};
     }
@@ -199,7 +205,7 @@ std::optional<std::string> why_no_updates(const LogicalOperator& plan) {
     case LogicalOperatorType::LOGICAL_GET:
       return kTables;
     default:
-      return kManyOrNone;
+      return row_seed_index(plan) ? why_no_updates(*plan.children[0]) : kManyOrNone;
   }
 }
 

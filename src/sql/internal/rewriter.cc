@@ -6,6 +6,7 @@
 
 #include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/row_counter.h"
+#include "sql/internal/operators/row_seed.h"
 #include "sql/internal/operators/session.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/state/kinds.h"
@@ -20,8 +21,8 @@ using Slot = duckdb::unique_ptr<LogicalOperator>;
 
 class Rewriter {
  public:
-  Rewriter(RunContext& run, EventTimeFinder& event_times)
-      : run_(run), event_times_(event_times), classifier_(event_times) {}
+  Rewriter(RunContext& run, EventTimeFinder& event_times, duckdb::Binder& binder)
+      : run_(run), event_times_(event_times), binder_(binder), classifier_(event_times) {}
 
   Nature rewrite(Slot& slot, const LogicalOperator* parent) {
     std::vector<Nature> children;
@@ -32,6 +33,11 @@ class Rewriter {
       }
     }
     const Nature nature = classifier_.classify(*slot, parent, children);
+    std::vector<bool> streams;
+    for (const Nature& child : children) {
+      streams.push_back(child.rows == Rows::stream);
+    }
+    replace_random_calls(*slot, streams, run_, binder_);
     const auto takes_state = [&] {
       return slot->type == LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY ||
              slot->type == LogicalOperatorType::LOGICAL_DISTINCT || is_session(*slot);
@@ -147,15 +153,17 @@ class Rewriter {
 
   RunContext& run_;
   EventTimeFinder& event_times_;
+  duckdb::Binder& binder_;
   Classifier classifier_;
   std::map<duckdb::idx_t, CountedStep> ctes_;
 };
 
 }  // namespace
 
-void rewrite(Slot& plan, RunContext& run, EventTimeFinder& event_times, Nature nature) {
+void rewrite(Slot& plan, RunContext& run, EventTimeFinder& event_times, Nature nature,
+             duckdb::Binder& binder) {
   plan->ResolveOperatorTypes();
-  Rewriter rewriter(run, event_times);
+  Rewriter rewriter(run, event_times, binder);
   const Nature rewritten = rewriter.rewrite(plan, nullptr);
   rewriter.finish();
   // WHERE false leaves no stream at all; but a stream must not have become a table.

@@ -16,9 +16,9 @@ namespace millrace::sql {
 /// columns are gone; what the dataset *is* (stream or table) was decided before, since the
 /// optimizer may remove a stream altogether (WHERE false).
 ///
-/// `nature`: what the whole was found to be before the optimizer.
+/// `nature`: what the whole was found to be before the optimizer. `binder`: numbers new tables.
 void rewrite(duckdb::unique_ptr<duckdb::LogicalOperator>& plan, RunContext& run,
-             EventTimeFinder& event_times, Nature nature);
+             EventTimeFinder& event_times, Nature nature, duckdb::Binder& binder);
 
 /// Before the optimizer: has each DISTINCT over rows with an event time keep that column.
 void prepare_distinct(duckdb::LogicalOperator& plan, const EventTimeFinder& event_times);

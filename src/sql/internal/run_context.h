@@ -11,6 +11,7 @@
 #include "sql/internal/error.h"
 #include "sql/internal/input.h"
 #include "sql/internal/late_rows.h"
+#include "sql/internal/row_seeds.h"
 #include "sql/internal/state/group_state.h"
 #include "sql/internal/state/new_rows.h"
 #include "sql/internal/state/session_state.h"
@@ -36,8 +37,10 @@ struct RunContext {
   Run mode = Run::rows;
   Receiver* receiver = nullptr;
   LateRowsOut late;
-  std::int64_t time_us = 0;  // what now() gives
-  Carrier carrier;           // our exceptions on their way through DuckDB
+  std::string dataset;
+  std::int64_t state_ttl_us = 0;  // for how long groups without a row are kept; 0: for ever
+  std::int64_t time_us = 0;       // what now() gives
+  Carrier carrier;                // our exceptions on their way through DuckDB
   const duckdb::PhysicalPlan* physical_plan = nullptr;
 
   std::vector<std::shared_ptr<Input>> inputs;  // shared with the scans that were bound to them
@@ -50,6 +53,10 @@ struct RunContext {
   std::vector<std::unique_ptr<NewRows>> new_rows;
   /// One for each FROM session(...).
   std::vector<std::unique_ptr<SessionState>> sessions;
+
+  /// One for each operator that calls random() or uuid().
+  std::vector<std::unique_ptr<RowSeeds>> seeds;
+  std::uint64_t random_calls = 0;  // in the whole plan
 
   std::deque<RowCounter> counters;  // a deque, since operators point at the elements
   std::vector<CountedStep> steps;

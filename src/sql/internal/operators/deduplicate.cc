@@ -25,10 +25,6 @@ using duckdb::SelectionVector;
 using duckdb::Vector;
 using Layout = PhysicalDeduplicate::Layout;
 
-// A key is remembered for up to this part of the delay longer, so that few times to expire at are
-// kept, each with many keys.
-constexpr Window kGrains = 64;
-
 /// One thread's way in.
 class DeduplicateLocalSink final : public duckdb::LocalSinkState {
  public:
@@ -83,22 +79,16 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
     rows_.SetCardinality(chunk.size());
     keys_.Hash(hashes_);
     for (idx_t i = 0; i < chunk.size(); ++i) {
-      windows_[i] = expiry_of(times_[i]);
+      ends_[i] = layout_.has_time ? end_of_life(times_[i], layout_.remembered_for)
+                                  : layout_.state->end_of_life();
     }
     found_ = 0;
-    router_.route(chunk.size(), hashes_, layout_.has_time ? windows_.data() : nullptr,
+    router_.route(chunk.size(), hashes_, nullptr,
                   [&](StateTable& table, const SelectionVector* part, idx_t count) {
                     find_new(table, part, count);
                   });
     keep_new();
     duplicates += static_cast<std::int64_t>(chunk.size() - found_);
-  }
-
-  [[nodiscard]] Window expiry_of(Window time) const {
-    const Window last = kAfterAll - layout_.remembered_for - layout_.grain;
-    const Window end = std::min(time, last) + layout_.remembered_for;
-    const Window rest = end % layout_.grain;
-    return rest == 0 ? end : end - rest + (rest > 0 ? layout_.grain : 0);
   }
 
   /// If there are late rows, puts the others into timely_chunk_.
@@ -132,17 +122,16 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
 
   /// Adds the places of rows whose key is new in this batch to new_.
   void find_new(StateTable& table, const SelectionVector* part, idx_t count) {
-    const Window* windows =
-        layout_.has_time ? windows_of(windows_.data(), part, count, part_windows_) : nullptr;
+    const Window* ends = windows_of(ends_.data(), part, count, part_ends_);
     const SelectionVector* fresh = nullptr;
     idx_t made = 0;
     data_ptr_t* keys = nullptr;
     if (part == nullptr) {
-      keys = table.find_or_make(keys_, hashes_, windows, fresh, made);
+      keys = table.find_or_make(keys_, hashes_, ends, fresh, made);
     } else {
       some_keys_.Slice(keys_, *part, count);
       Vector some_hashes(hashes_, *part, count);
-      keys = table.find_or_make(some_keys_, some_hashes, windows, fresh, made);
+      keys = table.find_or_make(some_keys_, some_hashes, ends, fresh, made);
     }
     std::fill_n(made_.begin(), count, false);
     for (idx_t i = 0; i < made; ++i) {
@@ -183,8 +172,8 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
   SelectionVector new_;
   idx_t found_ = 0;  // rows in new_
   std::array<Window, STANDARD_VECTOR_SIZE> times_{};
-  std::array<Window, STANDARD_VECTOR_SIZE> windows_{};
-  std::array<Window, STANDARD_VECTOR_SIZE> part_windows_{};
+  std::array<Window, STANDARD_VECTOR_SIZE> ends_{};  // of the keys' lives
+  std::array<Window, STANDARD_VECTOR_SIZE> part_ends_{};
   std::array<bool, STANDARD_VECTOR_SIZE> made_{};
   DataChunk timely_chunk_;
   DataChunk keys_;
@@ -240,10 +229,9 @@ std::string LogicalDeduplicate::state_text() const {
   for (std::size_t i = 0; i < key_count(); ++i) {
     keys += (keys.empty() ? "" : ", ") + expressions[i]->GetName();
   }
-  return fmt::format(
-      "deduplication by {}, {}", keys,
-      bound_ ? "remembered for " + human_duration(std::chrono::microseconds(bound_->delay_us()))
-             : std::string("remembered for ever"));
+  const std::int64_t kept_us = bound_ ? bound_->delay_us() : run_.state_ttl_us;
+  return fmt::format("deduplication by {}, remembered for {}", keys,
+                     forgets() ? human_duration(std::chrono::microseconds(kept_us)) : "ever");
 }
 
 std::string LogicalDeduplicate::state_schema() const {
@@ -252,7 +240,9 @@ std::string LogicalDeduplicate::state_schema() const {
     const auto& expression = expressions[i];
     text += fmt::format(" {} {},", expression->ToString(), expression->return_type.ToString());
   }
-  return text + (bound_ ? fmt::format(" within {} us", bound_->delay_us()) : "");
+  return text + (bound_      ? fmt::format(" within {} us", bound_->delay_us())
+                 : forgets() ? " forgotten in time"
+                             : "");
 }
 
 duckdb::PhysicalOperator& LogicalDeduplicate::CreatePlan(ClientContext& context,
@@ -277,18 +267,19 @@ duckdb::PhysicalOperator& LogicalDeduplicate::CreatePlan(ClientContext& context,
     }
   }
   spec.partitions = GroupSpec::partitions_for(context);
-  spec.windowed = layout.has_time;
+  spec.mortal = forgets();
+  spec.ttl_us = layout.has_time ? 0 : run_.state_ttl_us;
+  spec.life = spec.ttl_us;
   spec.deduplicates = true;
   if (bound_ && !time_is_key) {
     const Window unit = expressions.back()->return_type.id() == duckdb::LogicalTypeId::DATE
                             ? duckdb::Interval::MICROS_PER_DAY
                             : 1;
     layout.remembered_for = (bound_->delay_us() + unit - 1) / unit;
-    layout.grain = std::max<Window>(1, layout.remembered_for / kGrains);
-    spec.remembered_for = layout.remembered_for;
+    spec.life = layout.remembered_for;
   }
   if (bound_) {
-    spec.expires_at = expressions.back()->return_type;
+    spec.life_type = expressions.back()->return_type;
   }
   spec.gives_late = layout.gives_late;
   auto columns = std::move(expressions);

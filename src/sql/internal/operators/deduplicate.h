@@ -16,10 +16,10 @@ namespace millrace::sql {
 
 /// Takes the place of a LogicalDistinct over a stream in an optimized plan.
 ///
-/// A key is remembered until event time has gone on by the watermark's delay (or for good, without
-/// one), so rows with the same key must not be further apart than that. Of several new rows with
-/// one key in a batch the one with the least event time counts; among equals the choice is
-/// arbitrary, but the same whenever the batch runs.
+/// A key is remembered until event time has gone on by the watermark's delay, so rows with the same
+/// key must not be further apart than that. Without an event time, it is for the time to live, or
+/// for good. Of several new rows with one key in a batch the one with the least event time counts;
+/// among equals the choice is arbitrary, but the same whenever the batch runs.
 class LogicalDeduplicate final : public LogicalStateful {
  public:
   /// `time`: the event time of the rows, a column of the child; nullptr: they have none.
@@ -29,7 +29,7 @@ class LogicalDeduplicate final : public LogicalStateful {
 
   [[nodiscard]] std::string state_text() const override;
   [[nodiscard]] std::string state_schema() const override;
-  [[nodiscard]] bool forgets() const noexcept { return bound_.has_value(); }
+  [[nodiscard]] bool forgets() const noexcept { return bound_ || run_.state_ttl_us > 0; }
 
   duckdb::vector<duckdb::ColumnBinding> GetColumnBindings() override {
     return children[0]->GetColumnBindings();
@@ -64,7 +64,6 @@ class PhysicalDeduplicate final : public duckdb::PhysicalOperator {
     bool has_time = false;
     bool gives_late = false;
     Window remembered_for = 0;  // in the unit of the time column
-    Window grain = 1;           // times to expire at are rounded up to this
   };
   PhysicalDeduplicate(duckdb::PhysicalPlan& plan, duckdb::vector<duckdb::LogicalType> types,
                       duckdb::idx_t cardinality, RunContext& run, Layout layout);

@@ -51,9 +51,21 @@ struct AggregateGlobalSource final : duckdb::GlobalSourceState {
   std::deque<TouchList::Rows> gathered;  // of several windows
   std::atomic<idx_t> next = 0;
 
+  /// The living groups of a table, or those of them that this batch touched.
+  void add_groups(const Set& set, const StateTable& table, bool all) {
+    TouchList::Rows& some = gathered.emplace_back();
+    table.visit(all, [&](const data_ptr_t* rows, const Window* /*ends*/, idx_t count) {
+      some.insert(some.end(), rows, rows + count);
+    });
+    add(set, table, some);
+  }
   /// The rows of a table's windows before `bound` (of all, if there is none), or those of them that
   /// this batch touched.
   void add_windows(const Set& set, const StateTable& table, bool all, std::optional<Window> bound) {
+    if (table.lifetimes() != nullptr) {
+      add_groups(set, table, all);
+      return;
+    }
     const auto& windows = table.touch().windows();
     const auto end = bound ? windows.lower_bound(*bound) : windows.end();
     const auto rows_of = [all](const TouchList::Lists& lists) -> const TouchList::Rows& {

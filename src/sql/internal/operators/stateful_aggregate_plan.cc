@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "base/strings.h"
 #include "sql/internal/late_rows.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 
@@ -165,6 +166,9 @@ PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunConte
   }
   spec.counts_late = layout.sets.empty();  // the first of the sets
   spec.gives_late = spec.counts_late && layout.whole_row.has_value();
+  spec.mortal = !windows && run.state_ttl_us > 0;
+  spec.ttl_us = spec.mortal ? run.state_ttl_us : 0;
+  spec.life = spec.ttl_us;
   spec.payload_types = split.payload_types;
   spec.aggregates = split.aggregates;
   set.grouping_values = grouping_values(aggregate, grouped);
@@ -174,6 +178,13 @@ PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunConte
     set.state->close_by(windows->bound);
   }
   return set;
+}
+
+std::string kept_text(const RunContext& run) {
+  return run.state_ttl_us == 0
+             ? ""
+             : fmt::format(", each kept for {} after its last row",
+                           human_duration(std::chrono::microseconds(run.state_ttl_us)));
 }
 
 }  // namespace
@@ -198,7 +209,7 @@ std::string LogicalStatefulAggregate::state_text() const {
   return fmt::format("{}{}: {} aggregate{}{}",
                      groups.empty() ? "aggregation of all rows" : "grouped aggregation by ", groups,
                      calls, calls == 1 ? "" : "s",
-                     windows_ ? ", kept until the watermark closes the window" : "");
+                     windows_ ? ", kept until the watermark closes the window" : kept_text(run_));
 }
 
 std::string LogicalStatefulAggregate::state_schema() const {
@@ -208,6 +219,9 @@ std::string LogicalStatefulAggregate::state_schema() const {
                   grouping_sets_text(*aggregate_));
   if (windows_) {
     text += fmt::format(" closed by {}", windows_->column);
+  }
+  if (!windows_ && run_.state_ttl_us > 0) {
+    text += " forgotten in time";
   }
   for (const auto& expression : aggregate_->expressions) {
     const auto& call = expression->Cast<BoundAggregateExpression>();

@@ -80,7 +80,7 @@ void write_table(const StateTable& table, const RowCodec& codec, std::uint32_t s
     codec.write_rows(table, rows, windows, count, piece.stream());
     put(piece.bytes());
   };
-  table.touch().visit(all, write);
+  table.visit(all, write);
   for (std::uint32_t a = 0; a < table.spec().aggregates.size(); ++a) {
     const SideTable* side = table.side(a);
     if (side == nullptr) {
@@ -151,15 +151,16 @@ void StateCodec::write(Part part, const PutBytes& put) const {
   put(header.bytes());
   for (std::uint32_t i = 0; i < states_.size(); ++i) {
     const RowCodec codec(*states_[i]);
-    for (const StateTable* table :
-         part == Part::all ? states_[i]->tables() : states_[i]->active()) {
-      write_table(*table, codec, i, part, put);
-    }
+    // First, as a group that was forgotten may have begun afresh.
     if (states_[i]->closed_before() != kBeforeAll) {
       PieceWriter closed(Piece::closed);
       closed.put(i);
       closed.put(states_[i]->closed_before());
       put(closed.bytes());
+    }
+    for (const StateTable* table :
+         part == Part::all ? states_[i]->tables() : states_[i]->active()) {
+      write_table(*table, codec, i, part, put);
     }
   }
   for (std::uint32_t i = 0; i < sessions_.size(); ++i) {

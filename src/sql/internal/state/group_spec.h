@@ -43,29 +43,27 @@ struct GroupSpec {
   duckdb::vector<duckdb::LogicalType> group_types;    // a global aggregate has one constant column
   duckdb::vector<duckdb::LogicalType> payload_types;  // arguments of all aggregates, then filters
   std::vector<AggregateSpec> aggregates;
-  duckdb::idx_t partitions = 1;  // a power of two, at most kMaxPartitions
-  bool windowed = false;         // groups belong to windows, and are forgotten with them
-  /// Windowed: the group column that tells the window; none: whoever makes a group says.
-  std::optional<duckdb::idx_t> window_column;
-  bool deduplicates = false;  ///< groups are keys that were met: a touched one is a new one
+  duckdb::idx_t partitions = 1;     // a power of two, at most kMaxPartitions
+  bool windowed = false;            // groups belong to windows, and are forgotten with them
+  duckdb::idx_t window_column = 0;  // windowed: the group column that tells the window
+  /// Each group is forgotten by itself (see Lifetimes); whoever makes or touches it says when.
+  bool mortal = false;
+  std::int64_t ttl_us = 0;    // mortal: after so long in the batches' times; 0: somebody else says
+  bool deduplicates = false;  // groups are keys that were met: a touched one is a new one
   bool counts_late =
       true;  // late rows; of several grouping sets one does, as all see the same rows
 
   static constexpr duckdb::idx_t kMaxPartitions = 16;
 
   bool gives_late = false;  // and they are given out
-  /// Without a window column: what windows are, and how much later than a row's time.
-  duckdb::LogicalType expires_at = duckdb::LogicalType::TIMESTAMP;
-  std::int64_t remembered_for = 0;
+  /// Mortal: what ends of lives are, and how much later than what they are counted from.
+  duckdb::LogicalType life_type = duckdb::LogicalType::TIMESTAMP;
+  std::int64_t life = 0;
 
   [[nodiscard]] duckdb::vector<duckdb::LogicalType> argument_types(duckdb::idx_t a) const {
     const auto first =
         payload_types.begin() + static_cast<std::ptrdiff_t>(aggregates[a].first_argument);
     return {first, first + static_cast<std::ptrdiff_t>(aggregates[a].arguments)};
-  }
-
-  [[nodiscard]] const duckdb::LogicalType& window_type() const {
-    return window_column ? group_types[*window_column] : expires_at;
   }
 
   /// Few partitions: each that a small batch touches costs an output chunk of its own.

@@ -13,10 +13,14 @@ GroupState::GroupState(duckdb::ClientContext& context, GroupSpec spec)
   }
 }
 
-void GroupState::begin_epoch(std::uint64_t epoch) {
+void GroupState::begin_epoch(std::uint64_t epoch, std::int64_t time_us) {
   epoch_ = epoch;
   active_.clear();
   late_ = {};
+  if (spec_.ttl_us > 0) {
+    end_of_life_ = sql::end_of_life(time_us, spec_.ttl_us);
+    forget_before(time_us);
+  }
 }
 
 void GroupState::touch_all() {
@@ -66,7 +70,15 @@ void GroupState::ensure_global_group() {
   group.SetCardinality(1);
   duckdb::Vector hashes(duckdb::LogicalType::HASH);
   group.Hash(hashes);
-  only.find_or_create(group, hashes, nullptr);
+  only.find_or_create(group, hashes, spec_.mortal ? &end_of_life_ : nullptr);
+}
+
+std::unique_ptr<StateTable> GroupState::take_table(Partition& partition) {
+  auto table = std::move(partition.tables.front());
+  partition.tables.clear();
+  partition.homes.clear();
+  std::erase(active_, table.get());
+  return table;
 }
 
 void GroupState::clear() {
@@ -85,11 +97,26 @@ void GroupState::forget_before(Window bound) {
   closed_before_ = bound;
   closing_before_ = std::max(closing_before_, bound);
   for (auto& partition : partitions_) {
-    forget_before(*partition, bound);
+    if (spec_.mortal) {
+      forget_groups(*partition, bound);
+    } else {
+      forget_windows(*partition, bound);
+    }
   }
 }
 
-void GroupState::forget_before(Partition& partition, Window bound) {
+void GroupState::forget_groups(Partition& partition, Window bound) {
+  if (partition.tables.empty()) {
+    return;
+  }
+  StateTable& only = *partition.tables.front();
+  only.forget_before(bound);
+  if (only.rows() == 0) {
+    (void)take_table(partition);
+  }
+}
+
+void GroupState::forget_windows(Partition& partition, Window bound) {
   const auto end = partition.homes.lower_bound(bound);
   if (end == partition.homes.begin()) {
     return;
@@ -167,7 +194,7 @@ std::int64_t GroupState::bytes() const {
 Window GroupState::first_window() const {
   Window first = kAfterAll;
   for (const auto& partition : partitions_) {
-    if (!partition->homes.empty()) {
+    if (spec_.windowed && !partition->homes.empty()) {
       first = std::min(first, partition->homes.begin()->first);
     }
   }
@@ -175,16 +202,23 @@ Window GroupState::first_window() const {
 }
 
 std::string GroupState::oldest_text() const {
-  const Window first = first_window();
-  if (!spec_.windowed || first == kAfterAll) {
-    return {};
+  if (!spec_.mortal) {
+    const Window first = first_window();
+    return first == kAfterAll
+               ? std::string()
+               : time_value(first, spec_.group_types[spec_.window_column]).ToString();
   }
-  return time_value(first - spec_.remembered_for, spec_.window_type()).ToString();
+  Window first = kAfterAll;
+  for (const StateTable* table : tables()) {
+    first = std::min(first, table->lifetimes()->first_end());
+  }
+  return first == kAfterAll ? std::string()
+                            : time_value(first - spec_.life, spec_.life_type).ToString();
 }
 
 std::int64_t GroupState::windows() const {
-  if (!spec_.window_column) {
-    return 0;  // of a deduplication they are times to expire at, and no windows
+  if (!spec_.windowed) {
+    return 0;
   }
   std::set<Window> open;
   for (const auto& partition : partitions_) {

@@ -21,7 +21,8 @@ namespace millrace::sql {
 
 /// The groups whose hashes fall into one part of the range.
 ///
-/// Without windows there is one table at most. With them there are several: a table of DuckDB's
+/// Without windows there is one table at most, also for groups that are forgotten one by one (see
+/// Lifetimes). With them there are several: a table of DuckDB's
 /// can't forget groups, so what is to be forgotten together should lie together. A window lives in
 /// one table; small windows that come one after the other share one, since an empty table takes
 /// 88 KB; a table dies with the last of its windows.
@@ -36,16 +37,21 @@ class GroupState {
  public:
   GroupState(duckdb::ClientContext& context, GroupSpec spec);
 
-  /// A new epoch: no group is touched.
-  void begin_epoch(std::uint64_t epoch);
+  /// A new epoch: no group is touched. Groups whose time to live is over by `time_us`, the batch's
+  /// time, are forgotten.
+  void begin_epoch(std::uint64_t epoch, std::int64_t time_us);
   /// Touches every group in this epoch.
   void touch_all();
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  /// With a time to live: until when what this epoch touches lives.
+  [[nodiscard]] Window end_of_life() const noexcept { return end_of_life_; }
   /// Thread-safe.
-  [[nodiscard]] Partition& partition(duckdb::idx_t i) noexcept { return *partitions_[i]; }
+  [[nodiscard]] Partition& partition(duckdb::idx_t i) const noexcept { return *partitions_[i]; }
   /// The table of a window's groups, ready for the current epoch; whoever calls holds the
   /// partition's lock.
   StateTable& table(Partition& partition, Window window);
+  /// Takes the only table of a partition out of the state.
+  [[nodiscard]] std::unique_ptr<StateTable> take_table(Partition& partition);
   /// A global aggregate has its one group even without input: makes it.
   void ensure_global_group();
   void clear();
@@ -94,7 +100,8 @@ class GroupState {
 
   [[nodiscard]] static bool is_full(const StateTable& table);
 
-  void forget_before(Partition& partition, Window bound);
+  void forget_windows(Partition& partition, Window bound);
+  void forget_groups(Partition& partition, Window bound);
 
   duckdb::ClientContext& context_;
   GroupSpec spec_;
@@ -107,6 +114,7 @@ class GroupState {
   std::optional<TimeBound> bound_;
   Window closed_before_ = kBeforeAll;
   Window closing_before_ = kBeforeAll;
+  Window end_of_life_ = kAfterAll;
 };
 
 }  // namespace millrace::sql

@@ -52,11 +52,12 @@ GroupWriter::GroupWriter(GroupState& state, bool preaggregate)
   for (idx_t p = 0; p < spec_.partitions; ++p) {
     selections_.at(p).Initialize(STANDARD_VECTOR_SIZE);
   }
+  windows_.fill(state.end_of_life());
 }
 
 idx_t GroupWriter::find_timely(DataChunk& groups) {
   const idx_t count = groups.size();
-  read_windows(groups.data[*spec_.window_column], count, windows_);
+  read_windows(groups.data[spec_.window_column], count, windows_);
   const Window open = std::max(state_.closed_before(), kBeforeAll + 1);
   idx_t n = 0;
   for (idx_t i = 0; i < count; ++i) {
@@ -64,7 +65,7 @@ idx_t GroupWriter::find_timely(DataChunk& groups) {
     n += windows_[i] >= open ? 1 : 0;
   }
   if (n < count && spec_.counts_late) {
-    state_.count_late(windows_.data(), count, groups.data[*spec_.window_column].GetType());
+    state_.count_late(windows_.data(), count, groups.data[spec_.window_column].GetType());
   }
   if (n < count && spec_.gives_late) {
     idx_t late = 0;
@@ -112,7 +113,7 @@ void GroupWriter::add_timely(DataChunk& groups, DataChunk& payload) {
 }
 
 void GroupWriter::add_directly(DataChunk& groups, DataChunk& payload) {
-  const Window* windows = spec_.windowed ? windows_.data() : nullptr;
+  const Window* windows = spec_.windowed || spec_.mortal ? windows_.data() : nullptr;
   const auto feed = [&](StateTable& table, const SelectionVector* part, idx_t n) {
     const Window* some = windows_of(windows, part, n, part_windows_);
     if (part == nullptr) {
@@ -127,7 +128,7 @@ void GroupWriter::add_directly(DataChunk& groups, DataChunk& payload) {
     Vector part_hashes(hashes_, *part, n);
     table.add(part_groups_, part_hashes, some, part_payload_);
   };
-  route(groups.size(), hashes_, windows, feed);
+  route(groups.size(), hashes_, spec_.windowed ? windows : nullptr, feed);
 }
 
 void GroupWriter::add_locally(DataChunk& groups, DataChunk& payload) {
@@ -166,10 +167,9 @@ void GroupWriter::flush_rows(const data_ptr_t* rows, idx_t count, DataChunk& gro
   }
   groups.SetCardinality(count);
   local_->gather_hashes(rows, count, hashes_);
-  const Window* windows = nullptr;
+  const Window* windows = spec_.windowed || spec_.mortal ? windows_.data() : nullptr;
   if (spec_.windowed) {
-    read_windows(groups.data[*spec_.window_column], count, windows_);
-    windows = windows_.data();
+    read_windows(groups.data[spec_.window_column], count, windows_);
   }
   std::array<data_ptr_t, STANDARD_VECTOR_SIZE> selected;
   const auto feed = [&](StateTable& table, const SelectionVector* part, idx_t n) {
@@ -185,7 +185,7 @@ void GroupWriter::flush_rows(const data_ptr_t* rows, idx_t count, DataChunk& gro
     Vector part_hashes(hashes_, *part, n);
     table.combine_from(*local_, selected.data(), part_groups_, part_hashes, some);
   };
-  route(count, hashes_, windows, feed);
+  route(count, hashes_, spec_.windowed ? windows : nullptr, feed);
 }
 
 }  // namespace millrace::sql

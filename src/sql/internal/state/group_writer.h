@@ -56,7 +56,8 @@ class GroupWriter {
   duckdb::DataChunk part_groups_;
   duckdb::DataChunk part_payload_;
   std::array<duckdb::SelectionVector, GroupSpec::kMaxPartitions> selections_;
-  std::array<Window, STANDARD_VECTOR_SIZE> windows_{};       // of the rows of a chunk
+  std::array<Window, STANDARD_VECTOR_SIZE> windows_{};       // of the rows of a chunk, or
+                                                             // ends of their groups' lives
   std::array<Window, STANDARD_VECTOR_SIZE> part_windows_{};  // of those that go to one table
   std::vector<StateTable*> homes_;                           // of the rows of a part
   duckdb::SelectionVector timely_;

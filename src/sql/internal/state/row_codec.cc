@@ -81,19 +81,6 @@ void refeed_lists(StateTable& table, idx_t a, Vector& lists, const SelectionVect
   }
 }
 
-/// Makes states as new, so that what is fed next replaces what they held.
-void reset_states(const AggregateObject& object, Vector& states, duckdb::ArenaAllocator& memory,
-                  idx_t count) {
-  if (object.function.HasStateDestructorCallback()) {
-    AggregateInputData input(object.GetFunctionData(), memory);
-    object.function.GetStateDestructorCallback()(states, input, count);
-  }
-  const auto* pointers = FlatVector::GetData<data_ptr_t>(states);
-  for (idx_t i = 0; i < count; ++i) {
-    object.function.GetStateInitCallback()(object.function, pointers[i]);
-  }
-}
-
 }  // namespace
 
 RowCodec::RowCodec(GroupState& state)
@@ -106,19 +93,17 @@ RowCodec::RowCodec(GroupState& state)
       types_.push_back(aggregate.call->return_type);
     }
   }
-  if (writes_windows()) {
+  if (spec_.mortal) {
     types_.push_back(LogicalType::BIGINT);
   }
 }
 
-bool RowCodec::writes_windows() const { return spec_.windowed && !spec_.window_column; }
-
 const Window* RowCodec::windows_of_loaded(DataChunk& chunk) {
-  if (!spec_.windowed) {
+  if (!spec_.windowed && !spec_.mortal) {
     return nullptr;
   }
-  read_windows(spec_.window_column ? chunk.data[*spec_.window_column] : chunk.data.back(),
-               chunk.size(), windows_);
+  read_windows(spec_.windowed ? chunk.data[spec_.window_column] : chunk.data.back(), chunk.size(),
+               windows_);
   return windows_.data();
 }
 
@@ -153,7 +138,7 @@ void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, const
       table.finalize_one(a, rows, count, memory, chunk.data[column++]);
     }
   }
-  if (writes_windows()) {
+  if (spec_.mortal) {
     std::copy_n(windows, count, FlatVector::GetData<Window>(chunk.data.back()));
   }
   chunk.SetCardinality(count);
@@ -182,7 +167,7 @@ void RowCodec::route_loaded(DataChunk& chunk, const Window* windows,
                 groups);
   Vector hashes(LogicalType::HASH);
   groups.Hash(hashes);
-  router_.route(chunk.size(), hashes, windows,
+  router_.route(chunk.size(), hashes, spec_.windowed ? windows : nullptr,
                 [&](StateTable& table, const SelectionVector* part, idx_t count) {
                   feed(table, part != nullptr ? *part : *FlatVector::IncrementalSelectionVector(),
                        count);
@@ -215,10 +200,10 @@ void RowCodec::restore_rows(StateTable& table, Loaded& loaded, Part part, idx_t 
     if (!spec_.aggregates[a].is_refed()) {
       continue;  // comes with its side table
     }
+    table.reset(a, rows.data(), count);
     for (idx_t i = 0; i < count; ++i) {
       pointers[i] = rows[i] + table.offset(a);
     }
-    reset_states(object, states, table.aggregate_memory(), count);
     Vector& values = loaded.chunk.data[column++];
     if (spec_.aggregates[a].kind == StateKind::refeed_list) {
       refeed_lists(table, a, values, part, pointers, loaded.chunk.size(), count);
@@ -244,8 +229,11 @@ void RowCodec::write_side(const StateTable& table, idx_t a, const SideRows& rows
   DataChunk chunk;
   chunk.Initialize(duckdb::Allocator::DefaultAllocator(), side_types(a));
   const idx_t group_columns = spec_.group_types.size();
+  std::array<data_ptr_t, STANDARD_VECTOR_SIZE> groups;
+  std::transform(rows.groups, rows.groups + rows.count, groups.begin(),
+                 [&](data_ptr_t name) { return table.row_of(name); });
   for (idx_t g = 0; g < group_columns; ++g) {
-    table.gather_group(g, rows.groups, rows.count, chunk.data[g]);
+    table.gather_group(g, groups.data(), rows.count, chunk.data[g]);
   }
   for (idx_t i = 0; i < spec_.aggregates[a].arguments; ++i) {
     rows.gather(i, chunk.data[group_columns + i]);
@@ -258,7 +246,7 @@ void RowCodec::write_side(const StateTable& table, idx_t a, const SideRows& rows
   idx_t n = 0;
   for (idx_t i = 0; i < rows.count; ++i) {
     alive.set_index(n, i);
-    n += table.touch().is_forgotten(rows.groups[i]) ? 0 : 1;
+    n += table.is_known(rows.groups[i]) ? 1 : 0;
   }
   if (n < rows.count) {
     chunk.Slice(alive, n);
@@ -270,7 +258,8 @@ void RowCodec::write_side(const StateTable& table, idx_t a, const SideRows& rows
 void RowCodec::read_side(idx_t a, duckdb::MemoryStream& in) {
   DataChunk chunk;
   read_columns(in, side_types(a), chunk);
-  const Window* windows = windows_of_loaded(chunk);
+  // The rows of mortal groups came before, with the ends of their lives.
+  const Window* windows = spec_.windowed ? windows_of_loaded(chunk) : nullptr;
   route_loaded(chunk, windows, [&](StateTable& table, Part part, idx_t count) {
     restore_side(table, a, chunk, windows, part, count);
   });
@@ -302,8 +291,8 @@ void RowCodec::restore_side(StateTable& table, idx_t a, DataChunk& loaded, const
   // How often each value must still be fed: what is written is the total, and part of it may be
   // here already, from the snapshot below.
   std::vector<std::int64_t> missing(count);
-  table.side(a)->restore({groups.data(), keys, first, hashes, all, count}, times.data(),
-                         missing.data());
+  table.side(a)->restore({table.names_of(groups.data(), count), keys, first, hashes, all, count},
+                         times.data(), missing.data());
   if (spec_.aggregates[a].kind == StateKind::raw) {
     return;  // the state itself was copied
   }

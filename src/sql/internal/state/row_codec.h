@@ -37,8 +37,7 @@ class RowCodec {
 
   [[nodiscard]] duckdb::idx_t raw_width() const;
   [[nodiscard]] duckdb::vector<duckdb::LogicalType> side_types(duckdb::idx_t a) const;
-  [[nodiscard]] bool writes_windows() const;
-  /// The windows of rows that were read; nullptr if there are none.
+  /// The windows, or ends of lives, of rows that were read; nullptr if there are none.
   const Window* windows_of_loaded(duckdb::DataChunk& chunk);
   void route_loaded(duckdb::DataChunk& chunk, const Window* windows,
                     const std::function<void(StateTable&, Part, duckdb::idx_t)>& feed);
@@ -48,7 +47,7 @@ class RowCodec {
 
   GroupState& state_;
   const GroupSpec& spec_;
-  /// Group columns, then values of refeed aggregates, then windows that no group column tells.
+  /// Group columns, then values of refeed aggregates, then ends of mortal groups' lives.
   duckdb::vector<duckdb::LogicalType> types_;
   std::array<Window, STANDARD_VECTOR_SIZE> windows_{};  // of the rows that were read
   GroupWriter router_;

@@ -85,6 +85,10 @@ StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bo
     objects.emplace_back(aggregate.call);
     objects.back().filter = nullptr;  // feed() filters; DuckDB would keep room for it
   }
+  if (spec.mortal && !local) {
+    objects.push_back(lifetime_aggregate());
+    lifetimes_.emplace();
+  }
   table_ = duckdb::make_uniq<GroupedAggregateHashTable>(
       context, duckdb::BufferAllocator::Get(context), spec.group_types, spec.payload_types,
       std::move(objects));
@@ -94,6 +98,9 @@ StateTable::StateTable(duckdb::ClientContext& context, const GroupSpec& spec, bo
     offsets_.push_back(layout_->GetOffsets()[layout_->ColumnCount() + i]);
   }
   touch_.set_offset(offsets_[0]);
+  if (lifetimes_) {
+    lifetimes_->set_offset(offsets_.back());
+  }
   reader_ = reader_of(context, *table_);
   if (local) {
     return;
@@ -183,8 +190,8 @@ void StateTable::feed_side(idx_t a, const data_ptr_t* rows, const Vector& group_
     count = select_true(*aggregate.filter, payload, selected_);
     selected = &selected_;
   }
-  const idx_t fresh =
-      sides_[a]->add({rows, payload, first, group_hashes, *selected, count}, fresh_);
+  const idx_t fresh = sides_[a]->add(
+      {names_of(rows, payload.size()), payload, first, group_hashes, *selected, count}, fresh_);
   if (aggregate.call->IsDistinct()) {
     update(a, rows, payload, first, fresh_, fresh);
   }
@@ -193,20 +200,80 @@ void StateTable::feed_side(idx_t a, const data_ptr_t* rows, const Vector& group_
 data_ptr_t* StateTable::find_or_create(DataChunk& groups, Vector& hashes, const Window* windows) {
   table_->FindOrCreateGroups(groups, hashes, addresses_, fresh_);
   auto* rows = FlatVector::GetData<data_ptr_t>(addresses_);
+  if (lifetimes_ && windows != nullptr) {
+    extend_lives(rows, groups.size(), windows);
+    return rows;
+  }
   for (idx_t i = 0; i < groups.size(); ++i) {
     touch_.mark_row(rows[i], windows == nullptr ? kNoWindow : windows[i]);
   }
   return rows;
 }
 
-data_ptr_t* StateTable::find_or_make(DataChunk& groups, Vector& hashes, const Window* windows,
+void StateTable::extend_lives(const data_ptr_t* rows, idx_t count, const Window* ends) {
+  afresh_.clear();
+  for (idx_t i = 0; i < count; ++i) {
+    if (lifetimes_->extend(rows[i], ends[i])) {
+      afresh_.push_back(rows[i]);
+    }
+    touch_.mark_row(rows[i]);
+  }
+  for (idx_t a = 0; a < spec_.aggregates.size() && !afresh_.empty(); ++a) {
+    reset(a, afresh_.data(), afresh_.size());
+  }
+}
+
+void StateTable::reset(idx_t a, const data_ptr_t* rows, idx_t count) {
+  const AggregateObject& what = object(a);
+  auto* states = FlatVector::GetData<data_ptr_t>(states_);
+  for (idx_t i = 0; i < count; ++i) {
+    states[i] = rows[i] + offset(a);
+  }
+  if (what.function.HasStateDestructorCallback()) {
+    AggregateInputData input(what.GetFunctionData(), *arena_);
+    what.function.GetStateDestructorCallback()(states_, input, count);
+  }
+  for (idx_t i = 0; i < count; ++i) {
+    what.function.GetStateInitCallback()(what.function, states[i]);
+  }
+}
+
+const data_ptr_t* StateTable::names_of(const data_ptr_t* rows, idx_t count) {
+  if (!lifetimes_) {
+    return rows;
+  }
+  names_.resize(count);
+  for (idx_t i = 0; i < count; ++i) {
+    names_[i] = lifetimes_->life(rows[i]);
+  }
+  return names_.data();
+}
+
+void StateTable::forget_before(Window bound) {
+  if (lifetimes_) {
+    lifetimes_->forget_before(bound);
+  } else {
+    touch_.forget_before(bound);
+  }
+}
+
+data_ptr_t* StateTable::find_or_make(DataChunk& groups, Vector& hashes, const Window* ends,
                                      const duckdb::SelectionVector*& fresh, idx_t& made) {
   made = table_->FindOrCreateGroups(groups, hashes, addresses_, fresh_);
   fresh = &fresh_;
   auto* rows = FlatVector::GetData<data_ptr_t>(addresses_);
   for (idx_t i = 0; i < made; ++i) {
     const idx_t at = fresh_.get_index(i);
-    touch_.mark_row(rows[at], windows == nullptr ? kNoWindow : windows[at]);
+    if (lifetimes_) {
+      lifetimes_->extend(rows[at], ends[at]);
+    }
+    touch_.mark_row(rows[at]);
+  }
+  for (idx_t i = 0; i < groups.size() && lifetimes_; ++i) {
+    if (!lifetimes_->is_alive(rows[i])) {
+      extend_lives(&rows[i], 1, &ends[i]);
+      fresh_.set_index(made++, i);
+    }
   }
   return rows;
 }
@@ -275,7 +342,7 @@ void StateTable::gather_hashes(const data_ptr_t* rows, idx_t count, Vector& out)
 
 std::int64_t StateTable::bytes() const {
   std::int64_t bytes = bytes_of(*table_);
-  bytes += static_cast<std::int64_t>(arena_->AllocationSize());
+  bytes += static_cast<std::int64_t>(arena_->AllocationSize()) + touch_.bytes();
   for (const auto& side : sides_) {
     bytes += side == nullptr ? 0 : side->bytes();
   }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <map>
 
@@ -67,8 +68,14 @@ class TouchList {
   [[nodiscard]] duckdb::idx_t forgotten() const noexcept { return forgotten_; }
   /// Forgets the windows before `bound`.
   void forget_before(Window bound);
+  /// About what the lists take.
+  [[nodiscard]] std::int64_t bytes() const noexcept {
+    return static_cast<std::int64_t>(((rows_ + touched_) * sizeof(duckdb::data_ptr_t)) +
+                                     (windows_.size() * (sizeof(Lists) + kNodeBytes)));
+  }
 
  private:
+  static constexpr std::size_t kNodeBytes = 48;
   static constexpr std::uint64_t kForgotten = std::numeric_limits<std::uint64_t>::max();
 
   [[nodiscard]] std::uint64_t& stamp(duckdb::data_ptr_t row) const {
@@ -105,6 +112,26 @@ void TouchList::visit(bool all, const Visit& visit) const {
   if (count > 0) {
     visit(rows.data(), windows.data(), count);
   }
+}
+
+/// An aggregate of the size of `Word`, zero at first, that DuckDB never writes, only ourselves.
+template <class Word>
+[[nodiscard]] duckdb::AggregateObject hidden_aggregate(const char* name) {
+  const duckdb::AggregateFunction function(
+      name, {}, duckdb::LogicalType::BIGINT,
+      [](const duckdb::AggregateFunction&) -> duckdb::idx_t { return sizeof(Word); },
+      [](const duckdb::AggregateFunction&, duckdb::data_ptr_t state) {
+        std::memset(state, 0, sizeof(Word));
+      },
+      [](duckdb::Vector[], duckdb::AggregateInputData&, duckdb::idx_t, duckdb::Vector&,
+         duckdb::idx_t) {},
+      nullptr, nullptr, duckdb::FunctionNullHandling::DEFAULT_NULL_HANDLING);
+  return {function,
+          nullptr,
+          0,
+          sizeof(Word),
+          duckdb::AggregateType::NON_DISTINCT,
+          duckdb::PhysicalType::INT64};
 }
 
 /// The hidden aggregate; only mark_row() writes it.
