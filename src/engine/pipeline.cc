@@ -146,9 +146,17 @@ Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, co
 Pipeline::~Pipeline() = default;
 
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }
-bool Pipeline::open(const Start& start) { return impl_->open(start); }
+bool Pipeline::open(const Start& start) {
+  bool opened = false;
+  impl_->with_memory_told([&] { opened = impl_->open(start); });
+  return opened;
+}
 const std::string& Pipeline::opening() const noexcept { return impl_->opening; }
-Pipeline::StepResult Pipeline::step(bool ahead) { return impl_->step(ahead); }
+Pipeline::StepResult Pipeline::step(bool ahead) {
+  StepResult result;
+  impl_->with_memory_told([&] { result = impl_->step(ahead); });
+  return result;
+}
 
 void Pipeline::stop_at_present() {
   for (auto& node : impl_->graph->sources) {
@@ -177,7 +185,7 @@ void Pipeline::wait(const std::stop_token& stop, std::chrono::steady_clock::time
 
 std::vector<BatchProgress> Pipeline::finish() {
   std::vector<BatchProgress> committed;
-  impl_->finish_commit(committed);
+  impl_->with_memory_told([&] { impl_->finish_commit(committed); });
   return committed;
 }
 
@@ -198,8 +206,7 @@ bool Pipeline::Impl::open(const Start& start) {
   check_fingerprints(checkpoint->fingerprints(), now, *graph, spec.checkpoint.path,
                      rebuild ? rebuild->datasets() : std::set<std::size_t>());
   Restored restored;
-  Recovered recovered;
-  with_memory_told([&] { recovered = recover(restored, rebuild ? &*rebuild : nullptr); });
+  const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
   quarantine.open();
   if (!rebuild) {
     checkpoint->set_fingerprints(now);
@@ -407,7 +414,7 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
   refresh = false;
   batch->outputs = begin_outputs(*graph, plan.id);
   batch->outputs.quarantine = quarantine.begin(plan.id);
-  with_memory_told([&] { run->run(plan, batch->outputs); });
+  run->run(plan, batch->outputs);
   check_memory(*graph, database);
   fault_point("batch.after_run");
   batch->progress.run_us = batch->phases.lap();
