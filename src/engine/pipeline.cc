@@ -99,7 +99,7 @@ struct Pipeline::Impl {
   void describe(PendingBatch& batch);
   void start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
                     std::vector<BatchProgress>& committed);
-  std::string changed_states(std::int64_t batch) const;
+  std::string changed_states(std::int64_t batch);
   void finish_commit(std::vector<BatchProgress>& committed);
   void write_snapshot();
   std::map<std::string, Json> positions() const;
@@ -134,8 +134,9 @@ struct Pipeline::Impl {
   std::optional<Steady::time_point> previous_start;
   bool refresh = false;  ///< sinks are to get what a rebuild has changed, even without new rows
   std::optional<Steady::time_point> previous_end;
-  bool reads_itself = false;   ///< a table may be what a sink has just written
-  std::exception_ptr failure;  ///< of a batch that ran while the one before was committed
+  std::size_t states_bytes = 0;  ///< changed states of the batch before: this one has as many
+  bool reads_itself = false;     ///< a table may be what a sink has just written
+  std::exception_ptr failure;    ///< of a batch that ran while the one before was committed
   std::unique_ptr<PendingBatch> committing;
   std::future<void> commit;  ///< of `committing`; last, so that it is waited for first
 };
@@ -448,8 +449,9 @@ void Pipeline::Impl::start_commit(std::unique_ptr<PendingBatch> batch, bool ahea
   }
 }
 
-std::string Pipeline::Impl::changed_states(std::int64_t batch) const {
+std::string Pipeline::Impl::changed_states(std::int64_t batch) {
   std::string states;
+  states.reserve(states_bytes);
   for (const auto& node : graph->datasets) {
     if (node.plan->has_state()) {
       node.plan->write_changes([&](std::string_view piece) {
@@ -457,6 +459,7 @@ std::string Pipeline::Impl::changed_states(std::int64_t batch) const {
       });
     }
   }
+  states_bytes = states.size();
   return states;
 }
 

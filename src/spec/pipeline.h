@@ -76,7 +76,7 @@ struct CheckpointSpec {
   std::string path;  ///< folder, absolute; default .millrace/<pipeline> beside the file
   bool sync = true;  ///< fsync before a batch counts as committed
   std::chrono::milliseconds snapshot_interval{30'000};
-  std::int64_t snapshot_log_bytes = 64LL << 20;  ///< or when the log has grown by this
+  std::int64_t snapshot_log_bytes = 256LL << 20;  ///< or when the log has grown by this
 };
 
 struct PipelineSpec {

@@ -83,8 +83,8 @@ TEST_F(RandomTest, TheSameOnAnyThreadsAndInAnyParts) {
         "SELECT k, sum((random() * 1000)::BIGINT) AS s FROM events GROUP BY k",
         "SELECT k, count(*) AS n, uuid() AS u FROM events GROUP BY k HAVING random() < 0.7",
         "SELECT k, (SELECT random()) AS a FROM events",
-        "WITH r AS (SELECT k, random() AS a FROM events) SELECT k, a FROM r UNION ALL "
-        "SELECT k, a FROM r",
+        R"(WITH r AS (SELECT k, random() AS a FROM events)
+           SELECT k, a FROM r UNION ALL SELECT k, a FROM r)",
         "SELECT k, unnest([a, a]) AS x FROM (SELECT k, random() AS a FROM events)"}) {
     Home one(1);
     Home two(2);

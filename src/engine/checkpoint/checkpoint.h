@@ -64,7 +64,7 @@ class Checkpoint {
     std::string path;
     bool sync = true;
     std::chrono::milliseconds snapshot_interval{30'000};
-    std::int64_t snapshot_log_bytes = 64LL << 20;
+    std::int64_t snapshot_log_bytes = 256LL << 20;
   };
   /// Takes the lock; makes the folder if it is missing. Throws Error: another process has it, or it
   /// is that of another pipeline or of another version.

@@ -241,7 +241,7 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy,
   plan.run.physical_plan = plan.prepared->physical_plan.get();
   if (plan.run.state_ttl_us > 0 &&
       std::ranges::none_of(plan.run.states, [](const auto& s) { return s->spec().ttl_us > 0; })) {
-    plan.warnings.push_back(kNoTtl);
+    plan.warnings.emplace_back(kNoTtl);
   }
   if (plan.inputs.size() == 1 && plan.inputs[0].shape == Shape::stream) {
     plan.feed_paths = find_feed_paths(plan.prepared->physical_plan->Root(), plan.inputs[0].scans);

@@ -34,6 +34,7 @@ class Rewriter {
     }
     const Nature nature = classifier_.classify(*slot, parent, children);
     std::vector<bool> streams;
+    streams.reserve(children.size());
     for (const Nature& child : children) {
       streams.push_back(child.rows == Rows::stream);
     }
