@@ -26,9 +26,6 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-/// Rows of a batch that is worth a thread to commit.
-constexpr std::int64_t kWorthAThread = 10'000;
-
 double per_second(std::int64_t rows, std::int64_t us) {
   return us <= 0 ? 0 : static_cast<double>(rows) * 1e6 / static_cast<double>(us);
 }
@@ -430,7 +427,7 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
 void Pipeline::Impl::start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
                                   std::vector<BatchProgress>& committed) {
   committing = std::move(batch);
-  const bool much = committing->progress.input_rows >= kWorthAThread;
+  const bool much = worth_a_thread(committing->progress.input_rows);
   commit = std::async(much ? std::launch::async : std::launch::deferred,
                       [this] { commit_batch(*committing, *graph, *checkpoint, clock); });
   bool snapshot = false;

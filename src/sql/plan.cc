@@ -129,8 +129,13 @@ RunCounts Plan::Impl::counts() const {
   }
   counts.out = run.out;
   if (shape == Shape::table && run.mode != Run::absorb) {
-    counts.cut =
-        (run.states.empty() ? counts.looked_up : counts.emitted - run.released) - counts.out;
+    // A stream whose rows can't matter (WHERE false) leaves a table without state.
+    const bool reads_stream = std::ranges::any_of(
+        inputs, [](const Plan::Input& input) { return input.shape == Shape::stream; });
+    const auto came = !run.states.empty() ? counts.emitted - run.released
+                      : reads_stream      ? counts.scanned
+                                          : counts.looked_up;
+    counts.cut = came - counts.out;
   }
   return counts;
 }

@@ -47,6 +47,9 @@ EXTRA_SINKS = """
 SINKS = ["transformed_transactions", "transaction_metrics", "rejected_transactions",
          "metrics_by_category", "store_append", "store_update", "store_complete"]
 
+# As large batches are: these are small.
+BESIDE = {"MILLRACE_COMMIT": "beside"}
+
 
 class Lab:
     def __init__(self, folder):
@@ -95,10 +98,10 @@ class Lab:
         files = m.files_below(home / "output")
         assert files == self.files, f"{what}: files differ: {sorted(set(files) ^ set(self.files))}"
 
-    def killed_at(self, point, hit):
+    def killed_at(self, point, hit, env):
         home = self.fresh("killed")
         done = m.run("run", "pipeline.yaml", "--once", cwd=home, check=False,
-                     env={"MILLRACE_FAULT": f"{point}:{hit}"})
+                     env={"MILLRACE_FAULT": f"{point}:{hit}", **env})
         assert done.returncode == -9, f"{point}:{hit}: exit code {done.returncode}, {done.stderr}"
         m.run("run", "pipeline.yaml", "--once", cwd=home)
         self.same(home, f"killed at {point}, the {hit}. time")
@@ -107,8 +110,9 @@ class Lab:
         """Kills again and again, each time somewhere else, until a run gets to its end."""
         home = self.fresh("killed")
         kills = 0
+        env = rng.choice([BESIDE, {}])
         while kills < 6:
-            process = m.start("run", "pipeline.yaml", "--once", "--progress", "none", cwd=home)
+            process = m.start("run", "pipeline.yaml", "--once", "--progress", "none", cwd=home, env=env)
             try:
                 process.communicate(timeout=rng.uniform(0.01, self.seconds))
                 break  # done before the kill
@@ -136,7 +140,10 @@ def main():
         for point, hits in sorted(points.items()):
             for hit in sorted({1, (hits + 1) // 2, hits}):  # the first, a middle and the last
                 kills += report.case(f"kill at {point}, {hit} of {hits}",
-                                     lambda: lab.killed_at(point, hit))
+                                     lambda: lab.killed_at(point, hit, {}))
+            # The next batch is under way then. How often a point is passed is the same.
+            kills += report.case(f"kill at {point}, committed beside the next batch",
+                                 lambda: lab.killed_at(point, (hits + 1) // 2, BESIDE))
         print(f"{len(points)} fault points")
         random_kills = 0
 

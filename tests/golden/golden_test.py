@@ -34,6 +34,8 @@ CASES = pathlib.Path(__file__).parent / "cases"
 FAULTS = ["checkpoint.offsets.after_sync:2", "files.after_stage:1", "store.before_commit:2",
           "files.after_publish:2", "store.after_commit:1", "checkpoint.commit.before_write:3",
           "checkpoint.commit.after_sync:2"]
+# As large batches are: these are small.
+BESIDE = {"MILLRACE_COMMIT": "beside"}
 
 
 def parse(path):
@@ -139,17 +141,17 @@ class Case:
             raise m.Failed(f"{what}: {len(got)} rows, the oracle has {len(want)}\n"
                            f"     missing {missing}\n     extra   {extra}")
 
-    def straight(self, mode, limit, cut, threads=None):
+    def straight(self, mode, limit, cut, threads=None, env=None):
         home = self.prepare(mode, limit, cut, threads)
-        m.run("run", "pipeline.yaml", "--once", cwd=home)
+        m.run("run", "pipeline.yaml", "--once", cwd=home, env=env)
         self.check(home, f"{mode}", mode)
 
     def killed(self, mode, cut):
         hits = 0
         for fault in FAULTS:
             home = self.prepare(mode, 1, cut)
-            done = m.run("run", "pipeline.yaml", "--once", cwd=home, env={"MILLRACE_FAULT": fault},
-                         check=False)
+            done = m.run("run", "pipeline.yaml", "--once", cwd=home, check=False,
+                         env={"MILLRACE_FAULT": fault, **(BESIDE if hits % 2 else {})})
             if done.returncode == 0:
                 continue  # this kind of sink does not pass there
             assert done.returncode == -9, f"{fault}: exit code {done.returncode}\n{done.stderr}"
@@ -200,6 +202,8 @@ def main():
                 report.case(way + "a file a batch", lambda: case.straight(mode, 1, few))
                 report.case(way + "a row a batch",
                             lambda: case.straight(mode, 1, [[r] for r in case.rows[:int(spec["few"])]]))
+                report.case(way + "committed beside the next batch",
+                            lambda: case.straight(mode, 1, few, env=BESIDE))
                 report.case(way + "1 thread", lambda: case.straight(mode, 1, few, threads=1))
                 report.case(way + "killed and restored", lambda: case.killed(mode, few))
     return report.close()
