@@ -428,12 +428,13 @@ void Pipeline::Impl::start_commit(std::unique_ptr<PendingBatch> batch, bool ahea
                                   std::vector<BatchProgress>& committed) {
   committing = std::move(batch);
   const bool much = worth_a_thread(committing->progress.input_rows);
+  const auto room = checkpoint->bytes_to_snapshot();  // after this the other thread has it
   commit = std::async(much ? std::launch::async : std::launch::deferred,
                       [this] { commit_batch(*committing, *graph, *checkpoint, clock); });
   bool snapshot = false;
   try {
     auto states = changed_states(committing->plan.id);
-    snapshot = checkpoint->snapshot_due(states.size());
+    snapshot = std::cmp_greater_equal(states.size(), room);
     committing->states.set_value(std::move(states));
   } catch (...) {
     committing->states.set_exception(std::current_exception());

@@ -184,10 +184,11 @@ void Checkpoint::log_commit(std::int64_t batch, std::string states, const Json& 
   fault_point("checkpoint.commit.after_sync");
 }
 
-bool Checkpoint::snapshot_due(std::size_t more_bytes) const {
-  return (commits_ > 0 || more_bytes > 0) &&
-         (logged_bytes_ + static_cast<std::int64_t>(more_bytes) >= options_.snapshot_log_bytes ||
-          std::chrono::steady_clock::now() - last_snapshot_ >= options_.snapshot_interval);
+std::int64_t Checkpoint::bytes_to_snapshot() const {
+  const auto age = std::chrono::steady_clock::now() - last_snapshot_;
+  return age >= options_.snapshot_interval
+             ? 0
+             : std::max<std::int64_t>(0, options_.snapshot_log_bytes - logged_bytes_);
 }
 
 void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,

@@ -92,9 +92,10 @@ class Checkpoint {
   /// Makes the batch's changed states and its commit durable: from here on it counts.
   void log_commit(std::int64_t batch, std::string states, const Json& summary);
 
-  /// Whether enough time or log will have passed since the last snapshot, once so many bytes more
-  /// are logged.
-  [[nodiscard]] bool snapshot_due(std::size_t more_bytes = 0) const;
+  /// How much more may be logged before there should be a snapshot; 0: it is time.
+  [[nodiscard]] std::int64_t bytes_to_snapshot() const;
+  /// Whether there is something to write a snapshot of, and it is time.
+  [[nodiscard]] bool snapshot_due() const { return commits_ > 0 && bytes_to_snapshot() == 0; }
   /// Writes a snapshot as of the last commit. `states` is called to write each dataset's state
   /// through put(dataset, piece). Then old files are removed.
   using PutState = std::function<void(const std::string& dataset, std::string_view piece)>;
