@@ -71,6 +71,14 @@ void fault_point(std::string_view name) {
   throw Error(Blame::external, fmt::format("fault point `{}` failed on purpose", name));
 }
 
+std::int64_t worth_a_thread(std::int64_t usually) {
+  static const auto wanted = [] {
+    const char* text = std::getenv("MILLRACE_WORTH_A_THREAD");
+    return text == nullptr ? std::nullopt : parse_integer(text);
+  }();
+  return wanted.value_or(usually);
+}
+
 }  // namespace millrace
 
 #endif  // MILLRACE_FAULTS

@@ -1,17 +1,10 @@
 #include "engine/commit.h"
 
-#ifdef MILLRACE_FAULTS
-#include <cstdlib>
-#include <string_view>
-#endif
-
 #include "base/fault.h"
 #include "engine/quarantine.h"
 
 namespace millrace {
 namespace {
-
-constexpr std::int64_t kWorthAThread = 10'000;
 
 void count_sinks(const PendingBatch& batch, const Graph& graph, std::vector<SinkCounts>& counts) {
   for (std::size_t i = 0; i < batch.outputs.sinks.size(); i++) {
@@ -44,15 +37,6 @@ Json summary_of(const PendingBatch& batch, std::int64_t now_us) {
 }
 
 }  // namespace
-
-bool worth_a_thread(std::int64_t rows) {
-#ifdef MILLRACE_FAULTS
-  if (const char* how = std::getenv("MILLRACE_COMMIT"); how != nullptr) {
-    return std::string_view(how) == "beside";
-  }
-#endif
-  return rows >= kWorthAThread;
-}
 
 void commit_batch(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoint,
                   const Clock& clock) {

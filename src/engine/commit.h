@@ -28,10 +28,6 @@ struct PendingBatch {
   Phases phases;
 };
 
-/// Whether it is worth a thread to commit a batch of so many rows beside the next one. In builds
-/// with fault points, MILLRACE_COMMIT=beside says yes for all.
-[[nodiscard]] bool worth_a_thread(std::int64_t rows);
-
 /// Commits a batch: logs its offsets, stages, checks the accounts, publishes, and logs its states
 /// and its commit. Throws Error; the batch then runs again in another attempt. Touches no state of
 /// a plan, so the next batch may run meanwhile.

@@ -1,142 +1,25 @@
 #include "engine/pipeline.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <future>
-#include <random>
 #include <utility>
 
 #include "base/fault.h"
-#include "base/files.h"
-#include "engine/batch_run.h"
-#include "engine/checkpoint/checkpoint.h"
-#include "engine/commit.h"
-#include "engine/fingerprints.h"
-#include "engine/graph.h"
-#include "engine/memory.h"
-#include "engine/phases.h"
-#include "engine/quarantine.h"
-#include "engine/rebuild.h"
-#include "sql/database.h"
-#include "sql/out_of_memory.h"
+#include "engine/pipeline_impl.h"
 
 namespace millrace {
 namespace {
 
 using Steady = std::chrono::steady_clock;
 
+// Of a batch; fewer rows are committed before a thread has woken up.
+constexpr std::int64_t kWorthCommittingBeside = 10'000;
+
 double per_second(std::int64_t rows, std::int64_t us) {
   return us <= 0 ? 0 : static_cast<double>(rows) * 1e6 / static_cast<double>(us);
 }
 
-std::string random_id() {
-  std::random_device device;
-  return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
-}
-
-/// The folder or file that a connection names; empty: none.
-std::string path_of(const Node& connection, const std::string& base_dir) {
-  const auto* path = connection.find("path");
-  return path == nullptr ? std::string() : resolve_path(base_dir, path->text);
-}
-
-/// Whether a table could be read from where a sink writes: then a batch must see what the one
-/// before it has published.
-bool reads_own_output(const PipelineSpec& spec) {
-  return std::ranges::any_of(spec.sources, [&](const SourceSpec& source) {
-    const auto table = path_of(source.connection, spec.base_dir);
-    return source.table && std::ranges::any_of(spec.sinks, [&](const SinkSpec& sink) {
-             const auto target = path_of(sink.connection, spec.base_dir);
-             return !table.empty() && !target.empty() &&
-                    (table.starts_with(target) || target.starts_with(table));
-           });
-  });
-}
-
-sql::Database::Options database_options(const PipelineSpec& spec) {
-  return {.threads = spec.threads,
-          .memory_limit_bytes = spec.memory_limit_bytes,
-          .temp_directory = spec.checkpoint.path + "/tmp",
-          .watermark_policy = spec.watermark_policy};
-}
-
 }  // namespace
-
-struct Pipeline::Impl {
-  /// What recovery gives for sources.
-  struct Restored {
-    std::map<std::string, Json> positions;
-    std::map<std::string, std::vector<Json>> advanced;
-  };
-
-  Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
-       Diagnostics& diagnostics)
-      : spec(of),
-        clock(time),
-        database(database_options(of)),
-        quarantine(of.checkpoint.path + "/quarantine", of.checkpoint.sync) {
-    graph = build_graph(spec, connectors, database, diagnostics);
-    if (graph) {
-      run = std::make_unique<BatchRun>(*graph);
-      reads_itself = reads_own_output(spec);
-    }
-  }
-
-  bool open(const Start& start);
-  void open_sources(const Restored& restored);
-  void open_sinks(std::optional<std::int64_t> last_committed);
-  Recovered recover(Restored& restored, Rebuild* rebuild);
-  bool make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start);
-  void refresh_sinks();
-  StepResult step(bool ahead);
-  std::unique_ptr<PendingBatch> run_next();
-  bool plan_batch(PendingBatch& batch);
-  std::optional<Slice> plan_table(SourceNode& node, BatchPlan& plan);
-  void describe(PendingBatch& batch);
-  void start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
-                    std::vector<BatchProgress>& committed);
-  std::string changed_states(std::int64_t batch);
-  void finish_commit(std::vector<BatchProgress>& committed);
-  void write_snapshot();
-  std::map<std::string, Json> positions() const;
-  void write_states(const Checkpoint::PutState& put) const;
-  /// Calls `call`; if DuckDB runs out of memory, says what takes it.
-  template <class Call>
-  void with_memory_told(const Call& call) {
-    try {
-      call();
-    } catch (const sql::OutOfMemory& error) {
-      throw out_of_memory(*graph, database, error.what());
-    }
-  }
-
-  const PipelineSpec& spec;
-  const Clock& clock;
-  sql::Database database;
-  std::optional<Graph> graph;
-  std::unique_ptr<BatchRun> run;
-  std::unique_ptr<Checkpoint> checkpoint;
-  Quarantine quarantine;
-  std::string opening;
-  std::string run_id = random_id();
-  std::int64_t next_batch = 0;
-  std::optional<BatchPlan> unfinished;  ///< planned by an earlier process, not committed
-  /// A table as it was read last, by source.
-  struct TableRead {
-    std::int64_t read_us = 0;
-    Slice slice;
-  };
-  std::map<std::string, TableRead> tables;
-  std::optional<Steady::time_point> previous_start;
-  bool refresh = false;  ///< sinks are to get what a rebuild has changed, even without new rows
-  std::optional<Steady::time_point> previous_end;
-  std::size_t states_bytes = 0;  ///< changed states of the batch before: this one has as many
-  bool reads_itself = false;     ///< a table may be what a sink has just written
-  std::exception_ptr failure;    ///< of a batch that ran while the one before was committed
-  std::unique_ptr<PendingBatch> committing;
-  std::future<void> commit;  ///< of `committing`; last, so that it is waited for first
-};
 
 Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
                    Diagnostics& diagnostics)
@@ -187,132 +70,9 @@ std::vector<BatchProgress> Pipeline::finish() {
   return committed;
 }
 
-void Pipeline::close() { impl_->checkpoint.reset(); }
-
-bool Pipeline::Impl::open(const Start& start) {
-  std::optional<Rebuild> rebuild;
-  if (!start.rebuild.empty()) {
-    rebuild.emplace(*graph, start.rebuild);
-  }
-  checkpoint = std::make_unique<Checkpoint>(
-      Checkpoint::Options{.path = spec.checkpoint.path,
-                          .sync = spec.checkpoint.sync,
-                          .snapshot_interval = spec.checkpoint.snapshot_interval,
-                          .snapshot_log_bytes = spec.checkpoint.snapshot_log_bytes},
-      spec.name);
-  const auto now = fingerprints(*graph);
-  check_fingerprints(checkpoint->fingerprints(), now, *graph, spec.checkpoint.path,
-                     rebuild ? rebuild->datasets() : std::set<std::size_t>());
-  Restored restored;
-  const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
-  quarantine.open();
-  if (!rebuild) {
-    checkpoint->set_fingerprints(now);
-  }
-  open_sources(restored);
-  open_sinks(recovered.last_committed);
-  next_batch = recovered.last_committed.value_or(-1) + 1;
-  if (rebuild && !make_anew(*rebuild, recovered, start)) {
-    return false;
-  }
-  refresh_sinks();
-  if (recovered.unfinished) {
-    unfinished = BatchPlan{recovered.unfinished->batch,
-                           recovered.unfinished->time_us,
-                           recovered.unfinished->slices,
-                           {}};
-  }
-  opening = !recovered.last_committed && !recovered.unfinished
-                ? "starting afresh; checkpoint " + spec.checkpoint.path
-                : fmt::format("going on after batch {}{}; checkpoint {}", next_batch - 1,
-                              unfinished ? ", repeating one that was not committed" : "",
-                              spec.checkpoint.path);
-  return true;
-}
-
-/// Reads the checkpoint back, except for states that a rebuild begins without.
-Recovered Pipeline::Impl::recover(Restored& restored, Rebuild* rebuild) {
-  const auto fingerprints_then = checkpoint->fingerprints();
-  RecoveryVisitor visitor;
-  visitor.positions = [&](const auto& of_snapshot) { restored.positions = of_snapshot; };
-  visitor.state = [&](const std::string& dataset, const NextPiece& next) {
-    const auto producer = graph->find(dataset);
-    if (!producer || producer->kind != Producer::Kind::dataset) {
-      return;
-    }
-    const auto i = static_cast<std::size_t>(producer->index);
-    if (rebuild != nullptr && rebuild->takes_part(i)) {
-      rebuild->note_state(i, next, fingerprints_then);
-    } else {
-      graph->datasets[i].plan->apply(next);
-    }
-  };
-  visitor.committed = [&](const LoggedBatch& batch) {
-    for (const auto& [source, offsets] : batch.slices) {
-      restored.advanced[source].push_back(offsets);
-    }
-  };
-  visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
-  return checkpoint->recover(visitor);
-}
-
-void Pipeline::Impl::open_sources(const Restored& restored) {
-  for (auto& node : graph->sources) {
-    const auto position = restored.positions.find(node.spec->name);
-    node.source->open(position == restored.positions.end() ? std::nullopt
-                                                           : std::optional(position->second));
-    if (const auto advanced = restored.advanced.find(node.spec->name);
-        advanced != restored.advanced.end()) {
-      for (const auto& offsets : advanced->second) {
-        node.source->advance(offsets);
-      }
-    }
-  }
-}
-
-void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
-  for (auto& node : graph->sinks) {
-    node.sink->open({.schema = graph->schema_of(node),
-                     .mode = node.mode,
-                     .key = node.key,
-                     .last_committed = last_committed,
-                     .pipeline = spec.name,
-                     .checkpoint = checkpoint->id()});
-  }
-}
-
-/// Runs a rebuild and makes it durable in one step. False: a stop was requested.
-bool Pipeline::Impl::make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start) {
-  rebuild.check_sinks(recovered.unfinished);
-  if (!recovered.last_committed) {
-    start.say("nothing was committed yet, so there is nothing to rebuild");
-    checkpoint->set_fingerprints(fingerprints(*graph));
-    return true;
-  }
-  start.say("rebuilding " + rebuild.text() + " from the input so far");
-  const Rebuild::Until until{*recovered.last_committed, run->last_time_us(),
-                             run->save_event_time()};
-  if (!rebuild.run(until, start.stop, start.say)) {
-    start.say("stopped in the middle of the rebuild: the checkpoint is as it was");
-    return false;
-  }
-  rebuild.restore_others();
-  fault_point("rebuild.before_snapshot");
-  checkpoint->write_rebuilt(positions(), run->save_event_time(),
-                            [&](const auto& put) { write_states(put); },
-                            {rebuild.names(), fingerprints(*graph), recovered.unfinished});
-  return true;
-}
-
-/// After a rebuild the next batch runs even without new rows: any group may be another one.
-void Pipeline::Impl::refresh_sinks() {
-  for (const auto& name : checkpoint->just_rebuilt()) {
-    const auto producer = graph->find(name);
-    if (producer && producer->kind == Producer::Kind::dataset) {
-      run->touch_all(static_cast<std::size_t>(producer->index));
-      refresh = true;
-    }
-  }
+void Pipeline::close() {
+  impl_->checkpoint->check_snapshot(/*wait=*/true);
+  impl_->checkpoint.reset();
 }
 
 /// Plans the next batch; false: there is nothing new.
@@ -426,8 +186,9 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
 /// states are copied first, while it stages: the next one changes them again.
 void Pipeline::Impl::start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
                                   std::vector<BatchProgress>& committed) {
+  checkpoint->check_snapshot(/*wait=*/false);
   committing = std::move(batch);
-  const bool much = worth_a_thread(committing->progress.input_rows);
+  const bool much = committing->progress.input_rows >= worth_a_thread(kWorthCommittingBeside);
   const auto room = checkpoint->bytes_to_snapshot();  // after this the other thread has it
   commit = std::async(much ? std::launch::async : std::launch::deferred,
                       [this] { commit_batch(*committing, *graph, *checkpoint, clock); });

@@ -62,7 +62,8 @@ class Pipeline {
   [[nodiscard]] bool finished() const;
   /// Waits until there may be something new, `until` has come, or a stop was requested.
   void wait(const std::stop_token& stop, std::chrono::steady_clock::time_point until);
-  /// Gives the checkpoint's lock back. Everything committed is in its log.
+  /// Waits for a snapshot on its way to the disk, and gives the checkpoint's lock back. Everything
+  /// committed is in its log. Throws Error.
   void close();
 
  private:

@@ -48,7 +48,7 @@ SINKS = ["transformed_transactions", "transaction_metrics", "rejected_transactio
          "metrics_by_category", "store_append", "store_update", "store_complete"]
 
 # As large batches are: these are small.
-BESIDE = {"MILLRACE_COMMIT": "beside"}
+SHARED = {"MILLRACE_WORTH_A_THREAD": "1"}
 
 
 class Lab:
@@ -110,7 +110,7 @@ class Lab:
         """Kills again and again, each time somewhere else, until a run gets to its end."""
         home = self.fresh("killed")
         kills = 0
-        env = rng.choice([BESIDE, {}])
+        env = rng.choice([SHARED, {}])
         while kills < 6:
             process = m.start("run", "pipeline.yaml", "--once", "--progress", "none", cwd=home, env=env)
             try:
@@ -143,7 +143,7 @@ def main():
                                      lambda: lab.killed_at(point, hit, {}))
             # The next batch is under way then. How often a point is passed is the same.
             kills += report.case(f"kill at {point}, committed beside the next batch",
-                                 lambda: lab.killed_at(point, (hits + 1) // 2, BESIDE))
+                                 lambda: lab.killed_at(point, (hits + 1) // 2, SHARED))
         print(f"{len(points)} fault points")
         random_kills = 0
 

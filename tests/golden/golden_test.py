@@ -7,6 +7,8 @@ with one DuckDB query over all files at once: batch is the oracle of streaming. 
   files      one file a batch
   rows       one row a batch (the first rows only, when there are many)
   killed     one file a batch, killed at a step of a batch and started again, for several steps
+  shared     one file a batch, with rows and commits shared by threads as in large batches
+  shuffled   one file a batch, the rows in other orders within the watermark's delay
   1 thread   one file a batch, on one thread
 A case file has `key: value` lines, then `sql:` and the text of the SQL:
   about:    what it proves
@@ -20,7 +22,9 @@ A case file has `key: value` lines, then `sql:` and the text of the SQL:
   refused:  part of the message with which validate refuses the case (then nothing is run)
 Usage: golden_test.py [CASE...]
 """
+import datetime
 import pathlib
+import random
 import re
 import shutil
 import sys
@@ -35,7 +39,7 @@ FAULTS = ["checkpoint.offsets.after_sync:2", "files.after_stage:1", "store.befor
           "files.after_publish:2", "store.after_commit:1", "checkpoint.commit.before_write:3",
           "checkpoint.commit.after_sync:2"]
 # As large batches are: these are small.
-BESIDE = {"MILLRACE_COMMIT": "beside"}
+SHARED = {"MILLRACE_WORTH_A_THREAD": "1"}
 
 
 def parse(path):
@@ -106,9 +110,20 @@ class Case:
                                                    .replace("mode: complete", "mode: append"))
         return self.folder
 
-    def cut(self, files):
-        size = max(1, -(-len(self.rows) // files))
-        return [self.rows[i:i + size] for i in range(0, len(self.rows), size)] or [[]]
+    def cut(self, rows):
+        size = max(1, -(-len(rows) // int(self.case["files"])))
+        return [rows[i:i + size] for i in range(0, len(rows), size)] or [[]]
+
+    def shuffled(self, seed):
+        """The rows in another order, none of them later than the watermark's delay allows."""
+        column, delay = re.fullmatch(r"{ column: (\w+), delay: (\d+)s }", self.case["watermark"]).groups()
+        at, rng = self.header.index(column), random.Random(seed)
+        arrivals, last = {}, 0
+        for row in self.rows:
+            if row[at] not in (None, "infinity", "-infinity"):  # those stay about where they are
+                last = datetime.datetime.fromisoformat(row[at]).timestamp() + rng.uniform(0, int(delay))
+            arrivals[id(row)] = last
+        return sorted(self.rows, key=lambda row: arrivals[id(row)])
 
     def oracle(self, home):
         """One DuckDB query over all files."""
@@ -151,7 +166,7 @@ class Case:
         for fault in FAULTS:
             home = self.prepare(mode, 1, cut)
             done = m.run("run", "pipeline.yaml", "--once", cwd=home, check=False,
-                         env={"MILLRACE_FAULT": fault, **(BESIDE if hits % 2 else {})})
+                         env={"MILLRACE_FAULT": fault, **(SHARED if hits % 2 else {})})
             if done.returncode == 0:
                 continue  # this kind of sink does not pass there
             assert done.returncode == -9, f"{fault}: exit code {done.returncode}\n{done.stderr}"
@@ -194,7 +209,7 @@ def main():
                 continue
             if not report.case(f"{path.stem}: rows", case.load_rows):
                 continue
-            few = case.cut(int(spec["files"]))
+            few = case.cut(case.rows)
             for mode in spec["modes"].split():
                 mode = mode.strip(",")
                 way = f"{path.stem}: {mode}, "
@@ -202,8 +217,11 @@ def main():
                 report.case(way + "a file a batch", lambda: case.straight(mode, 1, few))
                 report.case(way + "a row a batch",
                             lambda: case.straight(mode, 1, [[r] for r in case.rows[:int(spec["few"])]]))
-                report.case(way + "committed beside the next batch",
-                            lambda: case.straight(mode, 1, few, env=BESIDE))
+                report.case(way + "shared by threads",
+                            lambda: case.straight(mode, 1, few, env=SHARED))
+                if "watermark" in spec:
+                    report.case(way + "shuffled within the watermark's delay",
+                                lambda: [case.straight(mode, 1, case.cut(case.shuffled(seed))) for seed in (1, 2)])
                 report.case(way + "1 thread", lambda: case.straight(mode, 1, few, threads=1))
                 report.case(way + "killed and restored", lambda: case.killed(mode, few))
     return report.close()

@@ -194,11 +194,28 @@ std::int64_t Checkpoint::bytes_to_snapshot() const {
 void Checkpoint::write_snapshot(const std::map<std::string, Json>& positions,
                                 const Json& event_time,
                                 const std::function<void(const PutState& put)>& states) {
-  const auto aside = write_aside({{"positions", positions}, {"event_time", event_time}}, states);
+  check_snapshot(/*wait=*/true);
+  auto aside = write_aside({{"positions", positions}, {"event_time", event_time}}, states);
   start_next_segment();
-  put_in_place(aside);
+  commits_ = 0;
+  last_snapshot_ = std::chrono::steady_clock::now();
+  snapshot_ = std::async(std::launch::async, [this, aside = std::move(aside)]() mutable {
+    put_in_place(aside);
+    keep_two_snapshots();
+  });
+}
+
+void Checkpoint::check_snapshot(bool wait) {
+  const bool ended = snapshot_.valid() && (wait || snapshot_.wait_for(std::chrono::seconds(0)) ==
+                                                       std::future_status::ready);
+  if (ended) {
+    snapshot_.get();
+  }
+}
+
+void Checkpoint::keep_two_snapshots() const {
   const auto snapshots = numbered(options_.path + "/snapshots", ".snapshot");
-  if (snapshots.size() > 1) {  // the last two are kept
+  if (snapshots.size() > 1) {
     remove_before(snapshots[snapshots.size() - 2]);
   }
 }
@@ -209,16 +226,18 @@ void Checkpoint::write_rebuilt(const std::map<std::string, Json>& positions, con
   const auto count = rebuilt_.is_null() ? 0 : rebuilt_.at("count").get<std::int64_t>();
   const Json note = {
       {"count", count + 1}, {"after", last_committed_}, {"datasets", rebuilt.datasets}};
-  const auto aside = write_aside({{"positions", positions},
-                                  {"event_time", event_time},
-                                  {"rebuilt", note},
-                                  {"fingerprints", rebuilt.fingerprints}},
-                                 states);
+  auto aside = write_aside({{"positions", positions},
+                            {"event_time", event_time},
+                            {"rebuilt", note},
+                            {"fingerprints", rebuilt.fingerprints}},
+                           states);
   start_next_segment();
   if (rebuilt.unfinished) {  // the log that it is in may go
     log_offsets(*rebuilt.unfinished);
   }
   put_in_place(aside);
+  commits_ = 0;
+  last_snapshot_ = std::chrono::steady_clock::now();
   rebuilt_ = note;
   fingerprints_ = rebuilt.fingerprints;
   write_description();
@@ -226,30 +245,25 @@ void Checkpoint::write_rebuilt(const std::map<std::string, Json>& positions, con
   remove_before(last_committed_);
 }
 
-/// Writes a snapshot under another name; gives the name.
-std::string Checkpoint::write_aside(const Json& header,
-                                    const std::function<void(const PutState& put)>& states) {
-  auto aside = snapshot_path(options_.path, last_committed_) + ".tmp";
-  remove_file(aside);
-  AppendFile file(aside);
+Checkpoint::Aside Checkpoint::write_aside(const Json& header,
+                                          const std::function<void(const PutState& put)>& states) {
+  const auto path = snapshot_path(options_.path, last_committed_) + ".tmp";
+  remove_file(path);
+  Aside aside{.file = AppendFile(path), .batch = last_committed_};
   std::string buffer;
   std::int64_t records = 1;
   append_record(buffer, Record::Kind::header, last_committed_,
                 checkpoint_files::header_payload(id_, header));
   states([&](const std::string& dataset, std::string_view piece) {
-    append_record(buffer, Record::Kind::state, last_committed_,
-                  checkpoint_files::state_payload(dataset, piece));
+    append_state(buffer, last_committed_, dataset, piece);
     records++;
     if (buffer.size() >= 4U << 20U) {
-      file.write(buffer);
+      aside.file.write(buffer);
       buffer.clear();
     }
   });
   append_record(buffer, Record::Kind::footer, last_committed_, std::to_string(records));
-  file.write(buffer);
-  if (options_.sync) {
-    file.sync();
-  }
+  aside.file.write(buffer);
   fault_point("checkpoint.snapshot.before_segment");
   return aside;
 }
@@ -263,16 +277,16 @@ void Checkpoint::start_next_segment() {
   }
 }
 
-void Checkpoint::put_in_place(const std::string& aside) {
+void Checkpoint::put_in_place(Aside& aside) const {
+  if (options_.sync) {
+    aside.file.sync();
+  }
   fault_point("checkpoint.snapshot.before_rename");
-  rename_file(aside, snapshot_path(options_.path, last_committed_));
+  rename_file(aside.file.path(), snapshot_path(options_.path, aside.batch));
   if (options_.sync) {
     fsync_folder(options_.path + "/snapshots");
   }
   fault_point("checkpoint.snapshot.after_rename");
-  base_snapshot_ = last_committed_;
-  commits_ = 0;
-  last_snapshot_ = std::chrono::steady_clock::now();
 }
 
 /// Removes older snapshots than this one, and the log before it.

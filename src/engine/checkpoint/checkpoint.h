@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,6 +70,8 @@ class Checkpoint {
   /// Takes the lock; makes the folder if it is missing. Throws Error: another process has it, or it
   /// is that of another pipeline or of another version.
   Checkpoint(Options options, const std::string& pipeline);
+  Checkpoint(const Checkpoint&) = delete;
+  Checkpoint& operator=(const Checkpoint&) = delete;
 
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   /// The fingerprints that the checkpoint was last used with; null for a new one.
@@ -97,10 +100,16 @@ class Checkpoint {
   /// Whether there is something to write a snapshot of, and it is time.
   [[nodiscard]] bool snapshot_due() const { return commits_ > 0 && bytes_to_snapshot() == 0; }
   /// Writes a snapshot as of the last commit. `states` is called to write each dataset's state
-  /// through put(dataset, piece). Then old files are removed.
+  /// through put(dataset, piece), as fast as memory takes it; that it becomes durable, and that old
+  /// files are removed, happens in the background, while the next batches are logged. Waits for the
+  /// snapshot before it, and throws what that has met.
   using PutState = std::function<void(const std::string& dataset, std::string_view piece)>;
   void write_snapshot(const std::map<std::string, Json>& positions, const Json& event_time,
                       const std::function<void(const PutState& put)>& states);
+
+  /// Throws what the snapshot that was written last has met on its way to its place; with `wait`,
+  /// waits until it is there.
+  void check_snapshot(bool wait);
 
   /// What comes with state that was made anew as of the last commit.
   struct Rebuilt {
@@ -115,10 +124,15 @@ class Checkpoint {
                      const Rebuilt& rebuilt);
 
  private:
-  std::string write_aside(const Json& header,
-                          const std::function<void(const PutState& put)>& states);
+  /// A snapshot under another name.
+  struct Aside {
+    AppendFile file;
+    std::int64_t batch = 0;
+  };
+  Aside write_aside(const Json& header, const std::function<void(const PutState& put)>& states);
   void start_next_segment();
-  void put_in_place(const std::string& aside);
+  void put_in_place(Aside& aside) const;
+  void keep_two_snapshots() const;
   void remove_before(std::int64_t snapshot) const;
   void read_description();
   void write_description() const;
@@ -135,10 +149,11 @@ class Checkpoint {
   Json rebuilt_;  ///< the last rebuild: count, after (a batch), datasets; null: there was none
   AppendFile segment_;
   std::int64_t last_committed_ = -1;
-  std::int64_t base_snapshot_ = -1;  ///< the last one that was written or read; -1: none
+  std::int64_t base_snapshot_ = -1;  ///< the one that recovery has read; -1: none
   std::int64_t commits_ = 0;
   std::int64_t logged_bytes_ = 0;
   std::chrono::steady_clock::time_point last_snapshot_ = std::chrono::steady_clock::now();
+  std::future<void> snapshot_;  ///< on its way to its place; last, so that it is waited for first
 };
 
 /// A checkpoint as `millrace state` shows it.

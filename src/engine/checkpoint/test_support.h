@@ -93,6 +93,7 @@ inline void snapshot(Checkpoint& checkpoint, const Story& story) {
                               put("totals", story.state.substr(0, story.state.size() / 2));
                               put("totals", story.state.substr(story.state.size() / 2));
                             });
+  checkpoint.check_snapshot(/*wait=*/true);
 }
 
 inline std::string content_of(const fs::path& file) {

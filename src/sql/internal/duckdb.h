@@ -53,6 +53,7 @@ struct std::default_delete<duckdb::ActiveTimer> {
 #include "duckdb/optimizer/cte_inlining.hpp"
 #include "duckdb/optimizer/optimizer.hpp"
 #include "duckdb/parallel/interrupt.hpp"
+#include "duckdb/parallel/task_executor.hpp"
 #include "duckdb/parallel/task_scheduler.hpp"
 #include "duckdb/parallel/thread_context.hpp"
 #include "duckdb/parser/expression/columnref_expression.hpp"

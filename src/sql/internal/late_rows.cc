@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "sql/internal/logical.h"
 #include "sql/internal/operators/session.h"
 #include "sql/internal/run_context.h"
 #include "sql/internal/stream_scan.h"
@@ -20,8 +21,6 @@ using duckdb::idx_t;
 using duckdb::LogicalOperator;
 using duckdb::LogicalOperatorType;
 using duckdb::LogicalType;
-using Slot = duckdb::unique_ptr<LogicalOperator>;
-using Expressions = duckdb::vector<duckdb::unique_ptr<Expression>>;
 
 constexpr const char* kNeverLate =
     "none of its rows is ever late: only a GROUP BY with a window of event time, session(), and "
@@ -31,10 +30,6 @@ constexpr const char* kSeveral =
 constexpr const char* kTooFar =
     "its late rows can't be followed back to the rows of one stream: the SQL below the window has "
     "a UNION, or reads the stream several times; put that into a dataset of its own, and read it";
-
-duckdb::unique_ptr<Expression> column(const LogicalType& type, ColumnBinding binding) {
-  return duckdb::make_uniq<BoundColumnRefExpression>(type, binding);
-}
 
 /// Finds the way from the operator that may find rows late down to the scan of the stream.
 class WholeRows {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "sql/internal/logical.h"
 #include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/row_counter.h"
 #include "sql/internal/operators/row_seed.h"
@@ -17,7 +18,6 @@ namespace {
 
 using duckdb::LogicalOperator;
 using duckdb::LogicalOperatorType;
-using Slot = duckdb::unique_ptr<LogicalOperator>;
 
 class Rewriter {
  public:
@@ -190,9 +190,9 @@ void prepare_distinct(LogicalOperator& plan, const EventTimeFinder& event_times)
   for (duckdb::idx_t c = 0; c < bindings.size() && distinct.order_by == nullptr; ++c) {
     if (event_times.find(bindings[c], child)) {
       distinct.order_by = duckdb::make_uniq<duckdb::BoundOrderModifier>();
-      distinct.order_by->orders.emplace_back(
-          duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST,
-          duckdb::make_uniq<duckdb::BoundColumnRefExpression>(child.types[c], bindings[c]));
+      distinct.order_by->orders.emplace_back(duckdb::OrderType::ASCENDING,
+                                             duckdb::OrderByNullType::NULLS_LAST,
+                                             column(child.types[c], bindings[c]));
     }
   }
 }

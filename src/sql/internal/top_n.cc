@@ -10,13 +10,13 @@
 
 #include "sql/internal/classify.h"
 #include "sql/internal/error.h"
+#include "sql/internal/logical.h"
 
 namespace millrace::sql {
 
 namespace {
 
 using duckdb::BoundColumnRefExpression;
-using duckdb::BoundConstantExpression;
 using duckdb::ColumnBinding;
 using duckdb::Expression;
 using duckdb::ExpressionClass;
@@ -25,8 +25,6 @@ using duckdb::idx_t;
 using duckdb::LogicalOperator;
 using duckdb::LogicalOperatorType;
 using duckdb::LogicalType;
-using Slot = duckdb::unique_ptr<LogicalOperator>;
-using Expressions = duckdb::vector<duckdb::unique_ptr<Expression>>;
 
 constexpr std::int64_t kMostRows = 100'000;
 
@@ -111,14 +109,6 @@ std::optional<std::int64_t> limit_of(duckdb::ClientContext& context, const Expre
     default:
       return std::nullopt;
   }
-}
-
-duckdb::unique_ptr<Expression> column(const LogicalType& type, ColumnBinding binding) {
-  return duckdb::make_uniq<BoundColumnRefExpression>(type, binding);
-}
-
-duckdb::unique_ptr<Expression> constant(const duckdb::Value& value) {
-  return duckdb::make_uniq<BoundConstantExpression>(value);
 }
 
 /// Builds what takes the place of one window.

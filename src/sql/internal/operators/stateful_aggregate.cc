@@ -5,7 +5,7 @@
 #include <deque>
 #include <utility>
 
-#include "sql/internal/state/group_writer.h"
+#include "sql/internal/operators/aggregate_sink.h"
 
 namespace millrace::sql {
 
@@ -18,21 +18,15 @@ using duckdb::ExecutionContext;
 using duckdb::idx_t;
 using Set = PhysicalStatefulAggregate::Set;
 
-/// One thread's way in: a writer and a chunk of group columns for each grouping set.
-struct AggregateLocalSink final : duckdb::LocalSinkState {
-  struct PerSet {
-    PerSet(GroupState& state, bool preaggregate) : writer(state, preaggregate) {
-      groups.InitializeEmpty(state.spec().group_types);
-    }
-    GroupWriter writer;
-    DataChunk groups;
-  };
-  explicit AggregateLocalSink(RunContext& run) : late(run) {}
+struct AggregateGlobalSink final : duckdb::GlobalSinkState {
+  std::atomic<idx_t> scans = 0;  // threads that give rows
+};
 
-  std::vector<std::unique_ptr<PerSet>> sets;
-  DataChunk payload;
-  LateWriter late;
-  std::int64_t absorbed = 0;
+struct AggregateLocalSink final : duckdb::LocalSinkState {
+  AggregateLocalSink(ClientContext& context, const PhysicalStatefulAggregate::Layout& layout,
+                     RunContext& run)
+      : sink(context, layout, run) {}
+  SharedAggregateSink sink;
 };
 
 /// Up to one vector of groups to give out.
@@ -114,61 +108,25 @@ duckdb::unique_ptr<duckdb::GlobalSinkState> PhysicalStatefulAggregate::GetGlobal
       set.state->ensure_global_group();
     }
   }
-  return duckdb::make_uniq<duckdb::GlobalSinkState>();
+  return duckdb::make_uniq<AggregateGlobalSink>();
 }
 
 duckdb::unique_ptr<duckdb::LocalSinkState> PhysicalStatefulAggregate::GetLocalSinkState(
     ExecutionContext& context) const {
-  auto local = duckdb::make_uniq<AggregateLocalSink>(run_);
-  const bool parallel = duckdb::TaskScheduler::GetScheduler(context.client).NumberOfThreads() > 1;
-  for (const Set& set : layout_.sets) {
-    local->sets.push_back(std::make_unique<AggregateLocalSink::PerSet>(*set.state, parallel));
-  }
-  if (!layout_.payload_types.empty()) {
-    local->payload.InitializeEmpty(layout_.payload_types);
-  }
-  return local;
+  return duckdb::make_uniq<AggregateLocalSink>(context.client, layout_, run_);
 }
 
 duckdb::SinkResultType PhysicalStatefulAggregate::Sink(ExecutionContext& /*context*/,
                                                        DataChunk& chunk,
                                                        duckdb::OperatorSinkInput& input) const {
-  auto& local = input.local_state.Cast<AggregateLocalSink>();
-  for (idx_t c = 0; c < layout_.payload_types.size(); ++c) {
-    local.payload.data[c].Reference(chunk.data[layout_.group_columns + c]);
-  }
-  local.payload.SetCardinality(chunk.size());
-  for (idx_t s = 0; s < layout_.sets.size(); ++s) {
-    const Set& set = layout_.sets[s];
-    DataChunk& groups = local.sets[s]->groups;
-    for (idx_t c = 0; c < set.columns.size(); ++c) {
-      groups.data[c].Reference(chunk.data[set.columns[c]]);
-    }
-    if (set.columns.empty()) {
-      groups.data[0].Reference(global_group());
-    }
-    groups.SetCardinality(chunk.size());
-    const idx_t timely = local.sets[s]->writer.add(groups, local.payload);
-    if (s > 0) {
-      continue;
-    }
-    local.absorbed += static_cast<std::int64_t>(timely);
-    if (layout_.whole_row && timely < chunk.size()) {
-      local.late.write(chunk.data[*layout_.whole_row], local.sets[s]->writer.late(),
-                       chunk.size() - timely);
-    }
-  }
+  input.local_state.Cast<AggregateLocalSink>().sink.add(
+      chunk, input.global_state.Cast<AggregateGlobalSink>().scans);
   return duckdb::SinkResultType::NEED_MORE_INPUT;
 }
 
 duckdb::SinkCombineResultType PhysicalStatefulAggregate::Combine(
     ExecutionContext& /*context*/, duckdb::OperatorSinkCombineInput& input) const {
-  auto& local = input.local_state.Cast<AggregateLocalSink>();
-  for (const auto& set : local.sets) {
-    set->writer.flush();
-  }
-  local.late.finish();
-  run_.absorbed += local.absorbed;
+  input.local_state.Cast<AggregateLocalSink>().sink.finish();
   return duckdb::SinkCombineResultType::FINISHED;
 }
 

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <deque>
+#include <mutex>
 #include <utility>
+#include <vector>
 
+#include "base/fault.h"
 #include "sql/internal/error.h"
+#include "sql/internal/parallel.h"
 #include "sql/internal/state/columns.h"
 #include "sql/internal/state/row_codec.h"
 
@@ -17,7 +21,8 @@ namespace {
 using duckdb::idx_t;
 
 constexpr std::uint32_t kMagic = 0x5453524d;  // "MRST"
-constexpr std::uint32_t kFormat = 3;
+constexpr std::uint32_t kFormat = 4;
+constexpr std::int64_t kWorthSharing = 20'000;  // rows; fewer take less time than waking a thread
 
 enum class Piece : std::uint8_t {
   header = 0,
@@ -28,10 +33,14 @@ enum class Piece : std::uint8_t {
   sessions_closed = 5
 };
 
-/// One piece being written.
+/// One piece being written; begin() starts the next one.
 class PieceWriter {
  public:
-  explicit PieceWriter(Piece piece) : stream_(duckdb::Allocator::DefaultAllocator(), kRoom) {
+  PieceWriter() : stream_(duckdb::Allocator::DefaultAllocator(), kRoom) {}
+  explicit PieceWriter(Piece piece) : PieceWriter() { begin(piece); }
+
+  void begin(Piece piece) {
+    stream_.Rewind();
     stream_.Write(static_cast<std::uint8_t>(piece));
   }
   template <class T>
@@ -71,29 +80,53 @@ void check_header(duckdb::ReadStream& in, const std::string& schema) {
   }
 }
 
-void write_table(const StateTable& table, const RowCodec& codec, std::uint32_t state,
-                 StateCodec::Part part, const PutBytes& put) {
-  const bool all = part == StateCodec::Part::all;
-  const auto write = [&](const duckdb::data_ptr_t* rows, const Window* windows, idx_t count) {
-    PieceWriter piece(Piece::rows);
+/// A table of a state, to be written.
+struct TableToWrite {
+  std::uint32_t state;
+  const StateTable* table;
+};
+
+void write_table(const TableToWrite& what, const RowCodec& codec, bool all, const PutBytes& put) {
+  const auto& [state, table] = what;
+  PieceWriter piece;
+  table->visit(all, [&](const duckdb::data_ptr_t* rows, const Window* windows, idx_t count) {
+    piece.begin(Piece::rows);
     piece.put(state);
-    codec.write_rows(table, rows, windows, count, piece.stream());
+    codec.write_rows(*table, rows, windows, count, piece.stream());
     put(piece.bytes());
-  };
-  table.visit(all, write);
-  for (std::uint32_t a = 0; a < table.spec().aggregates.size(); ++a) {
-    const SideTable* side = table.side(a);
+  });
+  for (std::uint32_t a = 0; a < table->spec().aggregates.size(); ++a) {
+    const SideTable* side = table->side(a);
     if (side == nullptr) {
       continue;
     }
-    side->visit(all, [&](const SideRows& rows) {
-      PieceWriter piece(Piece::side);
-      piece.put(state);
+    side->visit(all, [&, number = state, owner = table](const SideRows& rows) {
+      piece.begin(Piece::side);
+      piece.put(number);
       piece.put(a);
-      codec.write_side(table, a, rows, piece.stream());
+      codec.write_side(*owner, a, rows, piece.stream());
       put(piece.bytes());
     });
   }
+}
+
+void write_tables(const std::vector<TableToWrite>& tables, const std::deque<RowCodec>& codecs,
+                  StateCodec::Part part, std::int64_t rows, const PutBytes& put) {
+  const bool all = part == StateCodec::Part::all;
+  if (rows < worth_a_thread(kWorthSharing)) {
+    for (const auto& table : tables) {
+      write_table(table, codecs[table.state], all, put);
+    }
+    return;
+  }
+  std::mutex lock;
+  const PutBytes put_alone = [&](std::string_view piece) {
+    const std::lock_guard guard(lock);
+    put(piece);
+  };
+  for_each_in_parallel(codecs.front().context(), tables.size(), [&](idx_t i) {
+    write_table(tables[i], codecs[tables[i].state], all, put_alone);
+  });
 }
 
 void write_session(const SessionState& session, std::uint32_t number, StateCodec::Part part,
@@ -149,20 +182,25 @@ void StateCodec::write(Part part, const PutBytes& put) const {
   header.put(kFormat);
   header.put_text(schema_);
   put(header.bytes());
+  std::deque<RowCodec> codecs;  // they don't move
+  std::vector<TableToWrite> tables;
+  std::int64_t rows = 0;
   for (std::uint32_t i = 0; i < states_.size(); ++i) {
-    const RowCodec codec(*states_[i]);
+    const GroupState& state = *states_[i];
+    codecs.emplace_back(*states_[i]);
     // First, as a group that was forgotten may have begun afresh.
-    if (states_[i]->closed_before() != kBeforeAll) {
+    if (state.closed_before() != kBeforeAll) {
       PieceWriter closed(Piece::closed);
       closed.put(i);
-      closed.put(states_[i]->closed_before());
+      closed.put(state.closed_before());
       put(closed.bytes());
     }
-    for (const StateTable* table :
-         part == Part::all ? states_[i]->tables() : states_[i]->active()) {
-      write_table(*table, codec, i, part, put);
+    for (const StateTable* table : part == Part::all ? state.tables() : state.active()) {
+      tables.push_back({i, table});
     }
+    rows += part == Part::all ? state.rows() : state.touched();
   }
+  write_tables(tables, codecs, part, rows, put);
   for (std::uint32_t i = 0; i < sessions_.size(); ++i) {
     write_session(*sessions_[i], i, part, put);
   }

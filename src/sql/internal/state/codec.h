@@ -30,6 +30,8 @@ class StateCodec {
   /// `schema` names the query and the versions; state is read back only if it is the same.
   StateCodec(const States& states, const Sessions& sessions, std::string schema);
 
+  /// Large tables are written by all of DuckDB's threads, so that pieces of different tables come
+  /// in any order; `put` is called by one at a time.
   void write(Part part, const PutBytes& put) const;
   /// Puts rows into the states, replacing groups that are there. Throws Error if the bytes are of
   /// another query or damaged.

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <vector>
 
+#include "sql/internal/state/words.h"
+
 namespace millrace::sql {
 
 namespace {
@@ -35,14 +37,67 @@ void write_nested(Vector& column, idx_t rows, duckdb::WriteStream& out) {
   serializer.End();
 }
 
+/// Reads or writes as words what takes 4, 8 or 16 bytes a value; what a NULL is made of counts for
+/// nothing.
+template <class Word>
+void write_numbers(Vector& column, idx_t rows, idx_t words_a_value, idx_t word,
+                   duckdb::WriteStream& out) {
+  const auto* values = reinterpret_cast<const Word*>(FlatVector::GetData(column));
+  const auto& valid = FlatVector::Validity(column);
+  Words words;
+  std::int64_t last = 0;
+  for (idx_t i = 0; i < rows; ++i) {
+    last =
+        valid.RowIsValid(i) ? static_cast<std::int64_t>(values[(i * words_a_value) + word]) : last;
+    words[i] = last;
+  }
+  write_words(words.data(), rows, out);
+}
+
+template <class Word>
+void read_numbers(MemoryStream& in, idx_t rows, idx_t words_a_value, idx_t word, Vector& column) {
+  auto* values = reinterpret_cast<Word*>(FlatVector::GetData(column));
+  Words words;
+  read_words(in, rows, words.data());
+  for (idx_t i = 0; i < rows; ++i) {
+    values[(i * words_a_value) + word] = static_cast<Word>(words[i]);
+  }
+}
+
+void write_values(Vector& column, idx_t rows, duckdb::WriteStream& out) {
+  const idx_t width = duckdb::GetTypeIdSize(column.GetType().InternalType());
+  if (width == sizeof(std::int32_t)) {
+    write_numbers<std::int32_t>(column, rows, 1, 0, out);
+  } else if (width % sizeof(std::int64_t) == 0) {
+    for (idx_t word = 0; word < width / sizeof(std::int64_t); ++word) {
+      write_numbers<std::int64_t>(column, rows, width / sizeof(std::int64_t), word, out);
+    }
+  } else {
+    out.WriteData(FlatVector::GetData(column), rows * width);
+  }
+}
+
+void read_values(MemoryStream& in, idx_t rows, Vector& column) {
+  const idx_t width = duckdb::GetTypeIdSize(column.GetType().InternalType());
+  if (width == sizeof(std::int32_t)) {
+    read_numbers<std::int32_t>(in, rows, 1, 0, column);
+  } else if (width % sizeof(std::int64_t) == 0) {
+    for (idx_t word = 0; word < width / sizeof(std::int64_t); ++word) {
+      read_numbers<std::int64_t>(in, rows, width / sizeof(std::int64_t), word, column);
+    }
+  } else {
+    in.ReadData(FlatVector::GetData(column), rows * width);
+  }
+}
+
 void write_texts(const Vector& column, idx_t rows, duckdb::WriteStream& out) {
   const auto* texts = FlatVector::GetData<string_t>(column);
   const auto& valid = FlatVector::Validity(column);
-  std::vector<std::uint32_t> lengths(rows);
+  Words lengths;
   for (idx_t i = 0; i < rows; ++i) {
-    lengths[i] = valid.RowIsValid(i) ? static_cast<std::uint32_t>(texts[i].GetSize()) : 0;
+    lengths[i] = valid.RowIsValid(i) ? static_cast<std::int64_t>(texts[i].GetSize()) : 0;
   }
-  out.WriteData(duckdb::const_data_ptr_cast(lengths.data()), rows * sizeof(std::uint32_t));
+  write_words(lengths.data(), rows, out);
   for (idx_t i = 0; i < rows; ++i) {
     if (lengths[i] > 0) {
       out.WriteData(duckdb::const_data_ptr_cast(texts[i].GetData()), lengths[i]);
@@ -51,15 +106,17 @@ void write_texts(const Vector& column, idx_t rows, duckdb::WriteStream& out) {
 }
 
 void read_texts(MemoryStream& in, idx_t rows, Vector& column) {
-  std::vector<std::uint32_t> lengths(rows);
-  in.ReadData(duckdb::data_ptr_cast(lengths.data()), rows * sizeof(std::uint32_t));
+  Words lengths;
+  read_words(in, rows, lengths.data());
   auto* texts = FlatVector::GetData<string_t>(column);
   for (idx_t i = 0; i < rows; ++i) {
-    if (lengths[i] > in.GetCapacity() - in.GetPosition()) {
+    const auto length = static_cast<std::uint64_t>(lengths[i]);
+    if (length > in.GetCapacity() - in.GetPosition()) {
       throw duckdb::SerializationException("a text of the state ends too early");
     }
-    texts[i] = string_t(duckdb::const_char_ptr_cast(in.GetData() + in.GetPosition()), lengths[i]);
-    in.SetPosition(in.GetPosition() + lengths[i]);
+    texts[i] = string_t(duckdb::const_char_ptr_cast(in.GetData() + in.GetPosition()),
+                        static_cast<std::uint32_t>(length));
+    in.SetPosition(in.GetPosition() + length);
   }
 }
 
@@ -74,8 +131,7 @@ void write_column(Vector& column, idx_t rows, duckdb::WriteStream& out) {
   if (is_text(column.GetType())) {
     write_texts(column, rows, out);
   } else {
-    const idx_t width = duckdb::GetTypeIdSize(column.GetType().InternalType());
-    out.WriteData(FlatVector::GetData(column), rows * width);
+    write_values(column, rows, out);
   }
 }
 
@@ -88,8 +144,7 @@ void read_column(MemoryStream& in, idx_t rows, Vector& column) {
   if (is_text(column.GetType())) {
     read_texts(in, rows, column);
   } else {
-    const idx_t width = duckdb::GetTypeIdSize(column.GetType().InternalType());
-    in.ReadData(FlatVector::GetData(column), rows * width);
+    read_values(in, rows, column);
   }
 }
 

@@ -75,6 +75,11 @@ struct GroupSpec {
                : std::min<duckdb::idx_t>(kMaxPartitions, duckdb::NextPowerOfTwo(2 * threads));
   }
 
+  /// Whether results are the same in whatever order rows come.
+  [[nodiscard]] bool any_order() const {
+    return std::ranges::none_of(aggregates,
+                                [](const auto& a) { return depends_on_order(*a.call); });
+  }
   [[nodiscard]] bool can_preaggregate() const {
     return std::ranges::all_of(aggregates, [](const auto& a) { return can_combine(*a.call); });
   }

@@ -35,7 +35,8 @@ const Names kPairHolders = {"arg_max", "arg_max_null", "arg_max_nulls_last",
                             "arg_min", "arg_min_null", "arg_min_nulls_last",
                             "argmax",  "argmin",       "max_by",
                             "min_by"};
-const Names kOrderDependent = {"any_value", "arbitrary", "first", "last"};
+const Names kOrderDependent = {"any_value", "arbitrary", "array_agg", "first",     "group_concat",
+                               "last",      "list",      "listagg",   "string_agg"};
 // They approximate: what is kept depends on the order of the rows, so a restored state would give
 // other results than one that was never restored. What to use instead:
 const std::map<std::string_view, std::string_view> kApproximate = {
@@ -103,9 +104,13 @@ bool finalize_destroys(const BoundAggregateExpression& aggregate) {
   return top_n || (kPairHolders.contains(name) && arguments == 3);
 }
 
+bool depends_on_order(const BoundAggregateExpression& aggregate) {
+  return kOrderDependent.contains(aggregate.function.name);
+}
+
 bool can_combine(const BoundAggregateExpression& aggregate) {
   return classify(aggregate) == StateKind::raw && !aggregate.IsDistinct() &&
-         !kOrderDependent.contains(aggregate.function.name);
+         !depends_on_order(aggregate);
 }
 
 std::optional<std::string> cannot_keep(const BoundAggregateExpression& aggregate) {

@@ -22,6 +22,8 @@ enum class StateKind : std::uint8_t {
 [[nodiscard]] StateKind classify(const duckdb::BoundAggregateExpression& aggregate);
 /// True if finalize() leaves the state unusable (a heap sorted in place): work on a copy.
 [[nodiscard]] bool finalize_destroys(const duckdb::BoundAggregateExpression& aggregate);
+/// True if the result may be another one when rows come in another order.
+[[nodiscard]] bool depends_on_order(const duckdb::BoundAggregateExpression& aggregate);
 /// True if states of threads may be combined. combine() of first(VARCHAR) copies a pointer into
 /// memory of the batch; last() takes whichever comes first.
 [[nodiscard]] bool can_combine(const duckdb::BoundAggregateExpression& aggregate);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sql/internal/state/columns.h"
+#include "sql/internal/state/words.h"
 
 namespace millrace::sql {
 
@@ -45,6 +46,38 @@ void update_states(StateTable& table, idx_t a, Vector& states, Vector& values, i
   // DuckDB only reads the object, but asks for it without const.
   auto& object = const_cast<AggregateObject&>(table.object(a));
   duckdb::RowOperations::UpdateStates(memory, object, states, argument, 0, count);
+}
+
+// Bytes of a raw state beyond its last whole word.
+constexpr idx_t kWord = sizeof(std::int64_t);
+
+void write_raw(const data_ptr_t* rows, idx_t count, idx_t offset, idx_t size, WordsWriter& words,
+               duckdb::WriteStream& out) {
+  idx_t at = 0;
+  for (; at + kWord <= size; at += kWord) {
+    auto* column = words.next().data();
+    for (idx_t i = 0; i < count; ++i) {
+      std::memcpy(&column[i], rows[i] + offset + at, kWord);
+    }
+    words.write(out);
+  }
+  for (idx_t i = 0; i < count && at < size; ++i) {
+    out.WriteData(rows[i] + offset + at, size - at);
+  }
+}
+
+/// Gives the states one after the other.
+void read_raw(duckdb::MemoryStream& in, idx_t count, idx_t size, WordsReader& words, char* states) {
+  idx_t at = 0;
+  for (; at + kWord <= size; at += kWord) {
+    const auto& column = words.read(in);
+    for (idx_t i = 0; i < count; ++i) {
+      std::memcpy(states + (i * size) + at, &column[i], kWord);
+    }
+  }
+  for (idx_t i = 0; i < count && at < size; ++i) {
+    in.ReadData(duckdb::data_ptr_cast(states + (i * size) + at), size - at);
+  }
 }
 
 /// Feeds each list's elements, in their order, to the state of its row.
@@ -107,14 +140,19 @@ const Window* RowCodec::windows_of_loaded(DataChunk& chunk) {
   return windows_.data();
 }
 
-idx_t RowCodec::raw_width() const {
-  idx_t width = 0;
+std::string RowCodec::read_states(duckdb::MemoryStream& in, idx_t count) const {
+  std::string raw;
+  WordsReader words(count);
   for (const AggregateSpec& aggregate : spec_.aggregates) {
     if (aggregate.kind == StateKind::raw) {
-      width += aggregate.call->function.GetStateSizeCallback()(aggregate.call->function);
+      const auto& function = aggregate.call->function;
+      const idx_t size = function.GetStateSizeCallback()(function);
+      const auto begin = raw.size();
+      raw.resize(begin + (size * count));
+      read_raw(in, count, size, words, raw.data() + begin);
     }
   }
-  return width;
+  return raw;
 }
 
 void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, const Window* windows,
@@ -125,16 +163,9 @@ void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, const
   for (idx_t g = 0; g < spec_.group_types.size(); ++g) {
     table.gather_group(g, rows, count, chunk.data[g]);
   }
-  std::string raw;
-  raw.reserve(raw_width() * count);
   idx_t column = spec_.group_types.size();
   for (idx_t a = 0; a < spec_.aggregates.size(); ++a) {
-    if (spec_.aggregates[a].kind == StateKind::raw) {
-      const idx_t size = table.object(a).function.GetStateSizeCallback()(table.object(a).function);
-      for (idx_t i = 0; i < count; ++i) {
-        raw.append(reinterpret_cast<const char*>(rows[i] + table.offset(a)), size);
-      }
-    } else if (spec_.aggregates[a].is_refed()) {
+    if (spec_.aggregates[a].is_refed()) {
       table.finalize_one(a, rows, count, memory, chunk.data[column++]);
     }
   }
@@ -143,14 +174,20 @@ void RowCodec::write_rows(const StateTable& table, const data_ptr_t* rows, const
   }
   chunk.SetCardinality(count);
   write_columns(chunk, out);
-  out.WriteData(duckdb::const_data_ptr_cast(raw.data()), raw.size());
+  WordsWriter words(count);
+  for (idx_t a = 0; a < spec_.aggregates.size(); ++a) {
+    if (spec_.aggregates[a].kind == StateKind::raw) {
+      const auto& function = table.object(a).function;
+      write_raw(rows, count, table.offset(a), function.GetStateSizeCallback()(function), words,
+                out);
+    }
+  }
 }
 
 void RowCodec::read_rows(duckdb::MemoryStream& in) {
   Loaded loaded;
   read_columns(in, types_, loaded.chunk);
-  loaded.raw.resize(raw_width() * loaded.chunk.size());
-  in.ReadData(duckdb::data_ptr_cast(loaded.raw.data()), loaded.raw.size());
+  loaded.raw = read_states(in, loaded.chunk.size());
   loaded.windows = windows_of_loaded(loaded.chunk);
   route_loaded(loaded.chunk, loaded.windows, [&](StateTable& table, Part part, idx_t count) {
     restore_rows(table, loaded, part, count);

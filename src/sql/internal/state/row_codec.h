@@ -16,6 +16,7 @@ namespace millrace::sql {
 class RowCodec {
  public:
   explicit RowCodec(GroupState& state);
+  [[nodiscard]] duckdb::ClientContext& context() const noexcept { return state_.context(); }
 
   void write_rows(const StateTable& table, const duckdb::data_ptr_t* rows, const Window* windows,
                   duckdb::idx_t count, duckdb::WriteStream& out) const;
@@ -35,7 +36,8 @@ class RowCodec {
   };
   using Part = const duckdb::SelectionVector&;
 
-  [[nodiscard]] duckdb::idx_t raw_width() const;
+  /// The raw states of some rows: for each aggregate, those of all rows.
+  [[nodiscard]] std::string read_states(duckdb::MemoryStream& in, duckdb::idx_t count) const;
   [[nodiscard]] duckdb::vector<duckdb::LogicalType> side_types(duckdb::idx_t a) const;
   /// The windows, or ends of lives, of rows that were read; nullptr if there are none.
   const Window* windows_of_loaded(duckdb::DataChunk& chunk);

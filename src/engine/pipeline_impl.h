@@ -1,0 +1,101 @@
+// What a Pipeline is made of, for the files that implement it.
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/batch_run.h"
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/commit.h"
+#include "engine/graph.h"
+#include "engine/memory.h"
+#include "engine/pipeline.h"
+#include "engine/quarantine.h"
+#include "engine/rebuild.h"
+#include "sql/database.h"
+#include "sql/out_of_memory.h"
+
+namespace millrace {
+
+/// All from one thread, but for commit_batch() of what `committing` points at.
+struct Pipeline::Impl {
+  /// What recovery gives for sources.
+  struct Restored {
+    std::map<std::string, Json> positions;
+    std::map<std::string, std::vector<Json>> advanced;
+  };
+
+  Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
+       Diagnostics& diagnostics);
+
+  // pipeline_open.cc
+  bool open(const Start& start);
+  void open_sources(const Restored& restored);
+  void open_sinks(std::optional<std::int64_t> last_committed);
+  Recovered recover(Restored& restored, Rebuild* rebuild);
+  bool make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start);
+  void refresh_sinks();
+
+  // pipeline.cc
+  StepResult step(bool ahead);
+  std::unique_ptr<PendingBatch> run_next();
+  bool plan_batch(PendingBatch& batch);
+  std::optional<Slice> plan_table(SourceNode& node, BatchPlan& plan);
+  void describe(PendingBatch& batch);
+  void start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
+                    std::vector<BatchProgress>& committed);
+  std::string changed_states(std::int64_t batch);
+  void finish_commit(std::vector<BatchProgress>& committed);
+  void write_snapshot();
+  std::map<std::string, Json> positions() const;
+  void write_states(const Checkpoint::PutState& put) const;
+  /// Calls `call`; if DuckDB runs out of memory, says what takes it.
+  template <class Call>
+  void with_memory_told(const Call& call) {
+    try {
+      call();
+    } catch (const sql::OutOfMemory& error) {
+      throw out_of_memory(*graph, database, error.what());
+    }
+  }
+
+  // For as long as the pipeline lives:
+  const PipelineSpec& spec;
+  const Clock& clock;
+  sql::Database database;
+  std::optional<Graph> graph;  ///< nullopt: the spec has a mistake
+  bool reads_itself = false;   ///< a table may be what a sink has just written
+  std::unique_ptr<BatchRun> run;
+  Quarantine quarantine;
+  std::string run_id;
+
+  // From open() on:
+  std::unique_ptr<Checkpoint> checkpoint;
+  std::string opening;
+  std::optional<BatchPlan> unfinished;  ///< planned by an earlier process, not committed
+  bool refresh = false;  ///< sinks are to get what a rebuild has changed, even without new rows
+  std::int64_t next_batch = 0;
+
+  // From batch to batch:
+  /// A table as it was read last, by source.
+  struct TableRead {
+    std::int64_t read_us = 0;
+    Slice slice;
+  };
+  std::map<std::string, TableRead> tables;
+  using TimePoint = std::chrono::steady_clock::time_point;
+  std::optional<TimePoint> previous_start;
+  std::optional<TimePoint> previous_end;
+  std::size_t states_bytes = 0;  ///< changed states of the batch before: this one has as many
+  std::exception_ptr failure;    ///< of a batch that ran while the one before was committed
+  std::unique_ptr<PendingBatch> committing;
+  std::future<void> commit;  ///< of `committing`; last, so that it is waited for first
+};
+
+}  // namespace millrace

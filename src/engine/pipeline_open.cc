@@ -1,0 +1,190 @@
+// How a pipeline begins: with what its checkpoint says.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "base/fault.h"
+#include "base/files.h"
+#include "engine/fingerprints.h"
+#include "engine/pipeline_impl.h"
+
+namespace millrace {
+namespace {
+
+std::string random_id() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
+}
+
+/// The folder or file that a connection names; empty: none.
+std::string path_of(const Node& connection, const std::string& base_dir) {
+  const auto* path = connection.find("path");
+  return path == nullptr ? std::string() : resolve_path(base_dir, path->text);
+}
+
+/// Whether a table could be read from where a sink writes: then a batch must see what the one
+/// before it has published.
+bool reads_own_output(const PipelineSpec& spec) {
+  return std::ranges::any_of(spec.sources, [&](const SourceSpec& source) {
+    const auto table = path_of(source.connection, spec.base_dir);
+    return source.table && std::ranges::any_of(spec.sinks, [&](const SinkSpec& sink) {
+             const auto target = path_of(sink.connection, spec.base_dir);
+             return !table.empty() && !target.empty() &&
+                    (table.starts_with(target) || target.starts_with(table));
+           });
+  });
+}
+
+sql::Database::Options database_options(const PipelineSpec& spec) {
+  return {.threads = spec.threads,
+          .memory_limit_bytes = spec.memory_limit_bytes,
+          .temp_directory = spec.checkpoint.path + "/tmp",
+          .watermark_policy = spec.watermark_policy};
+}
+
+}  // namespace
+
+Pipeline::Impl::Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
+                     Diagnostics& diagnostics)
+    : spec(of),
+      clock(time),
+      database(database_options(of)),
+      quarantine(of.checkpoint.path + "/quarantine", of.checkpoint.sync),
+      run_id(random_id()) {
+  graph = build_graph(spec, connectors, database, diagnostics);
+  if (graph) {
+    run = std::make_unique<BatchRun>(*graph);
+    reads_itself = reads_own_output(spec);
+  }
+}
+
+bool Pipeline::Impl::open(const Start& start) {
+  std::optional<Rebuild> rebuild;
+  if (!start.rebuild.empty()) {
+    rebuild.emplace(*graph, start.rebuild);
+  }
+  checkpoint = std::make_unique<Checkpoint>(
+      Checkpoint::Options{.path = spec.checkpoint.path,
+                          .sync = spec.checkpoint.sync,
+                          .snapshot_interval = spec.checkpoint.snapshot_interval,
+                          .snapshot_log_bytes = spec.checkpoint.snapshot_log_bytes},
+      spec.name);
+  const auto now = fingerprints(*graph);
+  check_fingerprints(checkpoint->fingerprints(), now, *graph, spec.checkpoint.path,
+                     rebuild ? rebuild->datasets() : std::set<std::size_t>());
+  Restored restored;
+  const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
+  quarantine.open();
+  if (!rebuild) {
+    checkpoint->set_fingerprints(now);
+  }
+  open_sources(restored);
+  open_sinks(recovered.last_committed);
+  next_batch = recovered.last_committed.value_or(-1) + 1;
+  if (rebuild && !make_anew(*rebuild, recovered, start)) {
+    return false;
+  }
+  refresh_sinks();
+  if (recovered.unfinished) {
+    unfinished = BatchPlan{recovered.unfinished->batch,
+                           recovered.unfinished->time_us,
+                           recovered.unfinished->slices,
+                           {}};
+  }
+  opening = !recovered.last_committed && !recovered.unfinished
+                ? "starting afresh; checkpoint " + spec.checkpoint.path
+                : fmt::format("going on after batch {}{}; checkpoint {}", next_batch - 1,
+                              unfinished ? ", repeating one that was not committed" : "",
+                              spec.checkpoint.path);
+  return true;
+}
+
+/// Reads the checkpoint back, except for states that a rebuild begins without.
+Recovered Pipeline::Impl::recover(Restored& restored, Rebuild* rebuild) {
+  const auto fingerprints_then = checkpoint->fingerprints();
+  RecoveryVisitor visitor;
+  visitor.positions = [&](const auto& of_snapshot) { restored.positions = of_snapshot; };
+  visitor.state = [&](const std::string& dataset, const NextPiece& next) {
+    const auto producer = graph->find(dataset);
+    if (!producer || producer->kind != Producer::Kind::dataset) {
+      return;
+    }
+    const auto i = static_cast<std::size_t>(producer->index);
+    if (rebuild != nullptr && rebuild->takes_part(i)) {
+      rebuild->note_state(i, next, fingerprints_then);
+    } else {
+      graph->datasets[i].plan->apply(next);
+    }
+  };
+  visitor.committed = [&](const LoggedBatch& batch) {
+    for (const auto& [source, offsets] : batch.slices) {
+      restored.advanced[source].push_back(offsets);
+    }
+  };
+  visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
+  return checkpoint->recover(visitor);
+}
+
+void Pipeline::Impl::open_sources(const Restored& restored) {
+  for (auto& node : graph->sources) {
+    const auto position = restored.positions.find(node.spec->name);
+    node.source->open(position == restored.positions.end() ? std::nullopt
+                                                           : std::optional(position->second));
+    if (const auto advanced = restored.advanced.find(node.spec->name);
+        advanced != restored.advanced.end()) {
+      for (const auto& offsets : advanced->second) {
+        node.source->advance(offsets);
+      }
+    }
+  }
+}
+
+void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
+  for (auto& node : graph->sinks) {
+    node.sink->open({.schema = graph->schema_of(node),
+                     .mode = node.mode,
+                     .key = node.key,
+                     .last_committed = last_committed,
+                     .pipeline = spec.name,
+                     .checkpoint = checkpoint->id()});
+  }
+}
+
+/// Runs a rebuild and makes it durable in one step. False: a stop was requested.
+bool Pipeline::Impl::make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start) {
+  rebuild.check_sinks(recovered.unfinished);
+  if (!recovered.last_committed) {
+    start.say("nothing was committed yet, so there is nothing to rebuild");
+    checkpoint->set_fingerprints(fingerprints(*graph));
+    return true;
+  }
+  start.say("rebuilding " + rebuild.text() + " from the input so far");
+  const Rebuild::Until until{*recovered.last_committed, run->last_time_us(),
+                             run->save_event_time()};
+  if (!rebuild.run(until, start.stop, start.say)) {
+    start.say("stopped in the middle of the rebuild: the checkpoint is as it was");
+    return false;
+  }
+  rebuild.restore_others();
+  fault_point("rebuild.before_snapshot");
+  checkpoint->write_rebuilt(positions(), run->save_event_time(),
+                            [&](const auto& put) { write_states(put); },
+                            {rebuild.names(), fingerprints(*graph), recovered.unfinished});
+  return true;
+}
+
+/// After a rebuild the next batch runs even without new rows: any group may be another one.
+void Pipeline::Impl::refresh_sinks() {
+  for (const auto& name : checkpoint->just_rebuilt()) {
+    const auto producer = graph->find(name);
+    if (producer && producer->kind == Producer::Kind::dataset) {
+      run->touch_all(static_cast<std::size_t>(producer->index));
+      refresh = true;
+    }
+  }
+}
+
+}  // namespace millrace
