@@ -1,7 +1,9 @@
 #include "sql/store.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <mutex>
 
@@ -59,6 +61,32 @@ std::vector<std::string> differences(const Schema& there, const Schema& ours) {
   return out;
 }
 
+void attach_as(duckdb::Connection& connection, const std::string& path, const std::string& name,
+               const std::string& file) {
+  const auto attached =
+      connection.Query(fmt::format("ATTACH {} AS {}", quote_text(path), quote_name(name)));
+  if (attached->HasError()) {
+    throw cannot_open(file, attached->GetErrorObject().RawMessage());
+  }
+}
+
+/// Makes an empty store. DuckDB takes several writes for that, so it is done under another name: a
+/// process that dies meanwhile must not leave half a store.
+void make_store(duckdb::Connection& connection, const std::string& path, const std::string& file) {
+  const auto aside = path + ".new";
+  remove_file(aside);
+  attach_as(connection, aside, "new_store", file);
+  execute(connection, "DETACH new_store");
+  fault_point("store.before_link");
+  // Unlike a rename this never takes the place of a store that another process has just made. Not
+  // all file systems can do it.
+  if (::link(aside.c_str(), path.c_str()) != 0 && errno != EEXIST) {
+    rename_file(aside, path);
+  }
+  remove_file(aside);
+  fsync_folder(folder_of(path));
+}
+
 /// The name under which a file is attached to the instance; attaches it if it is not yet.
 std::string attach(duckdb::Connection& connection, const std::string& file) {
   std::error_code ignored;  // two names of one file must not attach it twice
@@ -72,11 +100,10 @@ std::string attach(duckdb::Connection& connection, const std::string& file) {
   const auto count = execute(connection, "SELECT count(*) FROM duckdb_databases()");
   const auto name = "store_" + count->GetValue(0, 0).ToString();
   make_folders(folder_of(path));
-  const auto attached =
-      connection.Query(fmt::format("ATTACH {} AS {}", quote_text(path), quote_name(name)));
-  if (attached->HasError()) {
-    throw cannot_open(file, attached->GetErrorObject().RawMessage());
+  if (!exists(path)) {
+    make_store(connection, path, file);
   }
+  attach_as(connection, path, name, file);
   return name;
 }
 
