@@ -61,6 +61,7 @@ class Case:
         self.make_sources(rng)
         self.make_datasets(rng)
         self.make_sinks(rng)
+        self.shared = rng.choice(("", "1"))  # rows and commits are shared by threads, few as they are
 
     def make_sources(self, rng):
         self.unit = rng.choice((1, 10, 60, 600, 3600, 86400))
@@ -190,7 +191,7 @@ class Lab:
                     name = f"in_{source.name}/{part:02}_{number:04}.csv"
                     model.write_csv(self.home / name, source.schema, rows)
                     self.note(f"# now there is {name}")
-            while not self.run_once(kills.pop(0) if kills else ""):
+            while not self.run_once(kills.pop(0) if kills else "", case.shared):
                 self.met["kills"] += 1
         self.compare(case)
 
@@ -199,11 +200,11 @@ class Lab:
         with open(self.home / "again.sh", "a") as script:
             script.write(line + "\n")
 
-    def run_once(self, fault):
+    def run_once(self, fault, shared):
         """Runs to the end, or to the kill; false: killed."""
-        self.note(f"MILLRACE_FAULT={fault} millrace run pipeline.yaml --once")
-        done = m.run("run", "pipeline.yaml", "--once", cwd=self.home, check=False, timeout=60,
-                     env={"MILLRACE_FAULT": fault})
+        env = {"MILLRACE_FAULT": fault, **({"MILLRACE_WORTH_A_THREAD": shared} if shared else {})}
+        self.note(f"{' '.join(f'{k}={v}' for k, v in env.items())} millrace run pipeline.yaml --once")
+        done = m.run("run", "pipeline.yaml", "--once", cwd=self.home, check=False, timeout=60, env=env)
         if done.returncode == 2:
             raise Refused(done.stderr)
         if done.returncode == -9 and fault:
