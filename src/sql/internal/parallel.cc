@@ -18,6 +18,8 @@ struct Shared {
   std::atomic<idx_t> next = 0;
   std::mutex lock;
   std::exception_ptr failure;  // under the lock
+  // DuckDB counts the tasks too, but its code is not instrumented: ThreadSanitizer must see it.
+  std::atomic<idx_t> ended = 0;
 
   void work() {
     for (idx_t i = next++; i < count; i = next++) {
@@ -29,6 +31,7 @@ struct Shared {
         next = count;
       }
     }
+    ended.fetch_add(1, std::memory_order_release);
   }
 };
 
@@ -57,6 +60,7 @@ void for_each_in_parallel(duckdb::ClientContext& context, idx_t count,
       executor.ScheduleTask(duckdb::make_uniq<WorkTask>(executor, shared));
     }
     executor.WorkOnTasks();
+    (void)shared.ended.load(std::memory_order_acquire);
   }
   if (shared.failure) {
     std::rethrow_exception(shared.failure);

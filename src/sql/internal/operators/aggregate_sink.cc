@@ -85,6 +85,16 @@ class AggregateTask : public duckdb::BaseExecutorTask {
   SharedAggregateSink::Helper& helper_;
 };
 
+/// Makes a helper free again, whatever happens.
+struct SharedAggregateSink::GiveBack {
+  SharedAggregateSink& sink;
+  Helper& helper;
+  ~GiveBack() {
+    const std::lock_guard guard(sink.lock_);
+    sink.free_.push_back(&helper);  // there is room: it was there before
+  }
+};
+
 SharedAggregateSink::SharedAggregateSink(duckdb::ClientContext& context,
                                          const PhysicalStatefulAggregate::Layout& layout,
                                          RunContext& run)
@@ -102,7 +112,7 @@ SharedAggregateSink::~SharedAggregateSink() {
     return;
   }
   try {
-    executor_->WorkOnTasks();
+    wait();
   } catch (...) {  // NOLINT(bugprone-empty-catch): the attempt has failed, and told why
   }
 }
@@ -146,14 +156,21 @@ bool SharedAggregateSink::hand_over(DataChunk& chunk) {
 }
 
 void SharedAggregateSink::help(Helper& helper) {
+  const GiveBack give_back{*this, helper};
   helper.sink.add(helper.rows);
+}
+
+void SharedAggregateSink::wait() {
+  executor_->WorkOnTasks();
+  // Whatever DuckDB does: what helpers wrote is seen from here on.
   const std::lock_guard guard(lock_);
-  free_.push_back(&helper);
 }
 
 void SharedAggregateSink::finish() {
   if (executor_ != nullptr) {
     executor_->WorkOnTasks();
+    const std::lock_guard guard(
+        lock_);  // whatever DuckDB does: what helpers wrote is seen from here
   }
   own_.finish();
   for (const auto& helper : helpers_) {

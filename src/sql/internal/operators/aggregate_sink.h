@@ -67,9 +67,12 @@ class SharedAggregateSink {
     duckdb::DataChunk rows;
   };
 
+  struct GiveBack;
+
   /// False if all helpers have rows still.
   bool hand_over(duckdb::DataChunk& chunk);
   void help(Helper& helper);
+  void wait();
 
   duckdb::ClientContext& context_;
   const PhysicalStatefulAggregate::Layout& layout_;
