@@ -72,29 +72,6 @@ bool AggregateSink::is_costly() const {
   return std::ranges::any_of(sets_, [](const auto& set) { return set->writer.adds_directly(); });
 }
 
-/// A chunk of rows, to be taken by any thread.
-class AggregateTask : public duckdb::BaseExecutorTask {
- public:
-  AggregateTask(duckdb::TaskExecutor& executor, SharedAggregateSink& sink,
-                SharedAggregateSink::Helper& helper)
-      : BaseExecutorTask(executor), sink_(sink), helper_(helper) {}
-  void ExecuteTask() override { sink_.help(helper_); }
-
- private:
-  SharedAggregateSink& sink_;
-  SharedAggregateSink::Helper& helper_;
-};
-
-/// Makes a helper free again, whatever happens.
-struct SharedAggregateSink::GiveBack {
-  SharedAggregateSink& sink;
-  Helper& helper;
-  ~GiveBack() {
-    const std::lock_guard guard(sink.lock_);
-    sink.free_.push_back(&helper);  // there is room: it was there before
-  }
-};
-
 SharedAggregateSink::SharedAggregateSink(duckdb::ClientContext& context,
                                          const PhysicalStatefulAggregate::Layout& layout,
                                          RunContext& run)
@@ -106,16 +83,6 @@ SharedAggregateSink::SharedAggregateSink(duckdb::ClientContext& context,
       can_share_(threads_ > 1 && std::ranges::all_of(layout.sets, [](const auto& set) {
                    return set.state->spec().any_order();
                  })) {}
-
-SharedAggregateSink::~SharedAggregateSink() {
-  if (executor_ == nullptr) {
-    return;
-  }
-  try {
-    wait();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): the attempt has failed, and told why
-  }
-}
 
 void SharedAggregateSink::add(DataChunk& chunk, std::atomic<idx_t>& scans) {
   if (!counted_) {
@@ -132,8 +99,8 @@ void SharedAggregateSink::add(DataChunk& chunk, std::atomic<idx_t>& scans) {
 }
 
 bool SharedAggregateSink::hand_over(DataChunk& chunk) {
-  if (executor_ == nullptr) {
-    executor_ = std::make_unique<duckdb::TaskExecutor>(context_);
+  if (tasks_ == nullptr) {
+    tasks_ = std::make_unique<Tasks>(context_);
     for (idx_t i = 0; i < kHelpersAThread * threads_; ++i) {
       auto& helper = helpers_.emplace_back(std::make_unique<Helper>(context_, layout_, run_));
       helper->rows.Initialize(duckdb::Allocator::Get(context_), chunk.GetTypes());
@@ -151,26 +118,17 @@ bool SharedAggregateSink::hand_over(DataChunk& chunk) {
   }
   helper->rows.Reset();
   chunk.Copy(helper->rows);
-  executor_->ScheduleTask(duckdb::make_uniq<AggregateTask>(*executor_, *this, *helper));
+  tasks_->add([this, helper] {
+    helper->sink.add(helper->rows);
+    const std::lock_guard guard(lock_);
+    free_.push_back(helper);
+  });
   return true;
 }
 
-void SharedAggregateSink::help(Helper& helper) {
-  const GiveBack give_back{*this, helper};
-  helper.sink.add(helper.rows);
-}
-
-void SharedAggregateSink::wait() {
-  executor_->WorkOnTasks();
-  // Whatever DuckDB does: what helpers wrote is seen from here on.
-  const std::lock_guard guard(lock_);
-}
-
 void SharedAggregateSink::finish() {
-  if (executor_ != nullptr) {
-    executor_->WorkOnTasks();
-    const std::lock_guard guard(
-        lock_);  // whatever DuckDB does: what helpers wrote is seen from here
+  if (tasks_ != nullptr) {
+    tasks_->wait();
   }
   own_.finish();
   for (const auto& helper : helpers_) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sql/internal/operators/stateful_aggregate.h"
+#include "sql/internal/parallel.h"
 #include "sql/internal/state/group_writer.h"
 
 namespace millrace::sql {
@@ -47,17 +48,12 @@ class SharedAggregateSink {
  public:
   SharedAggregateSink(duckdb::ClientContext& context,
                       const PhysicalStatefulAggregate::Layout& layout, RunContext& run);
-  /// Waits for rows that others were given, if finish() did not.
-  ~SharedAggregateSink();
-  SharedAggregateSink(const SharedAggregateSink&) = delete;
-  SharedAggregateSink& operator=(const SharedAggregateSink&) = delete;
 
   /// `scans`: how many threads give rows to this aggregation. Throws what any thread has met.
   void add(duckdb::DataChunk& chunk, std::atomic<duckdb::idx_t>& scans);
   void finish();
 
  private:
-  friend class AggregateTask;
   /// A sink with the rows that it is to take.
   struct Helper {
     Helper(duckdb::ClientContext& context, const PhysicalStatefulAggregate::Layout& layout,
@@ -67,12 +63,8 @@ class SharedAggregateSink {
     duckdb::DataChunk rows;
   };
 
-  struct GiveBack;
-
   /// False if all helpers have rows still.
   bool hand_over(duckdb::DataChunk& chunk);
-  void help(Helper& helper);
-  void wait();
 
   duckdb::ClientContext& context_;
   const PhysicalStatefulAggregate::Layout& layout_;
@@ -84,8 +76,8 @@ class SharedAggregateSink {
   std::int64_t rows_ = 0;
   std::vector<std::unique_ptr<Helper>> helpers_;
   std::mutex lock_;
-  std::vector<Helper*> free_;  // under the lock
-  std::unique_ptr<duckdb::TaskExecutor> executor_;
+  std::vector<Helper*> free_;     // under the lock
+  std::unique_ptr<Tasks> tasks_;  // last, so that it is waited for first
 };
 
 }  // namespace millrace::sql
