@@ -1,6 +1,7 @@
 // The contract of a source: what it can give, in slices that can be given again.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -61,13 +62,33 @@ struct FileScan {
   std::vector<File> files;
 };
 
-/// Gives the rows of a slice, chunk by chunk, on one thread.
+/// Gives the rows of a slice, chunk by chunk. Used by one thread.
 class RowReader {
  public:
   virtual ~RowReader() = default;
   /// Fills up to kChunkRows rows; 0 at the end of the slice.
   virtual std::size_t read(ChunkWriter& to) = 0;
+  /// Readers of about so many rows each, in the order of the slice, which together give the same
+  /// rows as this one and may be used by different threads. Before the first read(). None: the rows
+  /// are few, or can only be read one after the other.
+  [[nodiscard]] virtual std::vector<std::unique_ptr<RowReader>> split(std::int64_t rows) const {
+    (void)rows;
+    return {};
+  }
 };
+
+/// split() of rows that are a function of their place: make(from, to) for the parts of a range.
+template <class Make>
+[[nodiscard]] std::vector<std::unique_ptr<RowReader>> split_range(std::int64_t from,
+                                                                  std::int64_t to,
+                                                                  std::int64_t rows,
+                                                                  const Make& make) {
+  std::vector<std::unique_ptr<RowReader>> parts;
+  for (; to - from > rows || (!parts.empty() && from < to); from += rows) {
+    parts.push_back(make(from, std::min(from + rows, to)));
+  }
+  return parts;
+}
 
 /// How a slice is read: by DuckDB's file readers, by a reader of ours, or by SQL over the embedded
 /// store.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -13,8 +14,10 @@
 namespace millrace {
 namespace {
 
-/// Rows that a reader of ours decodes before the datasets run over them.
+/// Rows that readers of ours decode before the datasets run over them, and how many of them one
+/// thread decodes at a time.
 constexpr std::size_t kPartRows = 60 * kChunkRows;
+constexpr std::size_t kReaderRows = 10 * kChunkRows;
 
 bool reads_stream(const sql::Plan& plan) {
   return std::any_of(plan.inputs().begin(), plan.inputs().end(),
@@ -42,6 +45,37 @@ class LimitedReader final : public RowReader {
  private:
   RowReader& inner_;
   std::size_t left_;
+};
+
+/// A slice's rows in parts, for a plan that takes them so, or as one.
+class PartReaders {
+ public:
+  PartReaders(std::unique_ptr<RowReader> slice, bool in_parts)
+      : slice_(std::move(slice)), in_parts_(in_parts), split_(slice_->split(kReaderRows)) {}
+
+  /// The readers of the next part.
+  std::span<const std::unique_ptr<RowReader>> next() {
+    if (split_.empty()) {
+      limited_ = std::make_unique<LimitedReader>(*slice_, in_parts_ ? kPartRows : SIZE_MAX);
+      return {&limited_, 1};
+    }
+    const auto begin = next_;
+    const auto left = split_.size() - begin;
+    const auto count = in_parts_ ? std::min(kPartRows / kReaderRows, left) : left;
+    next_ += count;
+    return std::span(split_).subspan(begin, count);
+  }
+  /// Whether the part that had so many rows was the last.
+  [[nodiscard]] bool at_end(std::int64_t rows) const {
+    return split_.empty() ? !in_parts_ || std::cmp_less(rows, kPartRows) : next_ == split_.size();
+  }
+
+ private:
+  std::unique_ptr<RowReader> slice_;
+  bool in_parts_;
+  std::vector<std::unique_ptr<RowReader>> split_;
+  std::size_t next_ = 0;
+  std::unique_ptr<RowReader> limited_;
 };
 
 }  // namespace
@@ -304,33 +338,23 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(scan->query));
   } else {
-    read_rows(node, read, source.source->schema(), *std::get<std::unique_ptr<RowReader>>(rows));
+    read_rows(node, read, std::move(std::get<std::unique_ptr<RowReader>>(rows)));
   }
 }
 
-void BatchRun::read_rows(std::size_t node, const sql::Plan::Input& input, const Schema& schema,
-                         RowReader& reader) {
+void BatchRun::read_rows(std::size_t node, const sql::Plan::Input& input,
+                         std::unique_ptr<RowReader> reader) {
   auto& counts = nodes_[node]->counts;
   auto& plan = *graph_.datasets[node].plan;
-  if (!plan.splittable()) {
-    auto batch = std::make_shared<sql::Batch>(schema, input.columns);
-    batch->read(reader);
-    counts.given += batch->rows() * input.scans;
-    plan.give(input.name, std::move(batch));
-    return;
-  }
-  while (true) {
-    auto batch = std::make_shared<sql::Batch>(schema, input.columns);
-    LimitedReader part(reader, kPartRows);
-    batch->read(part);
-    const auto rows = batch->rows();
+  PartReaders parts(std::move(reader), plan.splittable());
+  for (bool last = false; !last;) {
+    const auto rows = plan.give(input.name, parts.next());
     counts.given += rows * input.scans;
-    plan.give(input.name, std::move(batch));
-    if (std::cmp_less(rows, kPartRows)) {
-      return;  // the last part goes in with the run that gives the results out
+    last = parts.at_end(rows);
+    if (!last) {  // the last part goes in with the run that gives the results out
+      Fanout fanout(*this, node, OutputMode::append);
+      counts.add(plan.run(part_run(plan), fanout));
     }
-    Fanout fanout(*this, node, OutputMode::append);
-    counts.add(plan.run(part_run(plan), fanout));
   }
 }
 

@@ -100,8 +100,8 @@ class BatchRun {
   [[nodiscard]] bool is_kept(std::size_t i, const BatchPlan& plan) const;
   void end_node(std::size_t i, const BatchPlan& plan);
   void read_source(std::size_t node, std::size_t input, const BatchPlan& plan);
-  void read_rows(std::size_t node, const sql::Plan::Input& input, const Schema& schema,
-                 RowReader& reader);
+  void read_rows(std::size_t node, const sql::Plan::Input& input,
+                 std::unique_ptr<RowReader> reader);
   void run_part(std::size_t reader, std::size_t producer, std::shared_ptr<const sql::Batch> rows);
   [[nodiscard]] bool takes_parts(std::size_t producer) const;
 

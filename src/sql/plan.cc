@@ -8,6 +8,7 @@
 #include "sql/internal/error.h"
 #include "sql/internal/file_scan.h"
 #include "sql/internal/operators/stateful.h"
+#include "sql/internal/parallel.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/state/codec.h"
 #include "sql/internal/state/compaction.h"
@@ -212,6 +213,23 @@ StateCodec Plan::Impl::codec() const { return {run.states, run.sessions, state_s
 
 void Plan::give(std::string_view input, std::shared_ptr<const Batch> rows) {
   impl_->input(input).given = std::move(rows);
+}
+
+std::int64_t Plan::give(std::string_view input,
+                        std::span<const std::unique_ptr<RowReader>> readers) {
+  auto& into = impl_->input(input);
+  std::vector<Batch> parts;
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    parts.emplace_back(into.declared->schema, into.columns);
+  }
+  for_each_in_parallel(*impl_->connection.context, readers.size(),
+                       [&](std::size_t i) { parts[i].read(*readers[i]); });
+  auto all = std::make_shared<Batch>(into.declared->schema, into.columns);
+  for (Batch& part : parts) {
+    all->append(std::move(part));
+  }
+  into.given = all;
+  return all->rows();
 }
 
 void Plan::give(std::string_view input, FileScan files, MalformedReceiver* quarantine) {

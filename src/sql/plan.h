@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -181,6 +182,9 @@ class Plan {
   void begin_batch(std::int64_t batch, std::int64_t time_us);
   /// What the next run reads under a declared name. Inputs not given are empty.
   void give(std::string_view input, std::shared_ptr<const Batch> rows);
+  /// The rows of readers, one after the other, decoded on all threads. Returns how many. Throws
+  /// what a reader throws.
+  std::int64_t give(std::string_view input, std::span<const std::unique_ptr<RowReader>> readers);
   /// Rows of the files that can't be decoded go to `quarantine`, if their source says so; without
   /// it they are only counted.
   void give(std::string_view input, FileScan files, MalformedReceiver* quarantine = nullptr);

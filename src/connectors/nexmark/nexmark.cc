@@ -192,6 +192,11 @@ class EventReader final : public RowReader {
     }
     return row;
   }
+  [[nodiscard]] std::vector<std::unique_ptr<RowReader>> split(std::int64_t rows) const override {
+    return split_range(next_, to_, rows, [this](std::int64_t from, std::int64_t to) {
+      return std::make_unique<EventReader>(sequence_, from, to);
+    });
+  }
 
  private:
   Sequence sequence_;

@@ -89,6 +89,11 @@ class RateReader final : public RowReader {
     next_ += rows;
     return static_cast<std::size_t>(rows);
   }
+  [[nodiscard]] std::vector<std::unique_ptr<RowReader>> split(std::int64_t rows) const override {
+    return split_range(next_, to_, rows, [this](std::int64_t from, std::int64_t to) {
+      return std::make_unique<RateReader>(from, to, start_us_, pace_);
+    });
+  }
 
  private:
   std::int64_t next_;

@@ -239,21 +239,25 @@ Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
   }
 }
 
-void Classifier::define_cte(const LogicalOperator& op, Nature nature) {
-  ctes_[op.Cast<duckdb::LogicalCTE>().table_index] = nature;
-}
-
 namespace {
 
 Nature check(Classifier& classifier, EventTimeFinder& event_times, LogicalOperator& op,
              const LogicalOperator* parent) {
+  if (op.type == LogicalOperatorType::LOGICAL_CTE_REF) {
+    const auto cte = op.Cast<duckdb::LogicalCTERef>().cte_index;
+    auto* definition = classifier.knows_cte(cte) ? nullptr : event_times.definition(cte);
+    if (definition != nullptr) {
+      classifier.define_cte(cte, check(classifier, event_times, *definition, nullptr));
+    }
+  }
   std::vector<Nature> children;
   for (const auto& child : op.children) {
     children.push_back(check(classifier, event_times, *child, &op));
     if (children.size() == 1 && (op.type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE ||
                                  op.type == LogicalOperatorType::LOGICAL_RECURSIVE_CTE)) {
-      classifier.define_cte(op, children.back());
-      event_times.define_cte(op.Cast<duckdb::LogicalCTE>().table_index, *child);
+      const auto cte = op.Cast<duckdb::LogicalCTE>().table_index;
+      classifier.define_cte(cte, children.back());
+      event_times.define_cte(cte, *child);
     }
   }
   return classifier.classify(op, parent, children);

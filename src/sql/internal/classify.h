@@ -31,14 +31,16 @@ class Classifier {
   Nature classify(duckdb::LogicalOperator& op, const duckdb::LogicalOperator* parent,
                   std::span<const Nature> children);
   /// Between the children of a materialized CTE: what references to it will give.
-  void define_cte(const duckdb::LogicalOperator& op, Nature nature);
+  void define_cte(duckdb::idx_t cte, Nature nature) { ctes_[cte] = nature; }
+  [[nodiscard]] bool knows_cte(duckdb::idx_t cte) const { return ctes_.contains(cte); }
 
  private:
   const EventTimeFinder& event_times_;
   std::map<duckdb::idx_t, Nature> ctes_;
 };
 
-/// Judges a whole plan without changing it.
+/// Judges a plan without changing it, or a part of one; for that, `event_times` must know the CTEs
+/// that are defined elsewhere.
 [[nodiscard]] Nature check_plan(duckdb::LogicalOperator& plan, EventTimeFinder event_times);
 
 }  // namespace millrace::sql

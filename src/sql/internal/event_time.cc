@@ -209,6 +209,14 @@ std::int64_t TimeBound::delay_us() const {
   return delay;
 }
 
+std::size_t TimeBound::depth() const {
+  std::size_t depth = 0;
+  for (const TimeBound& each : of_) {
+    depth = std::max(depth, each.depth() + 1);
+  }
+  return depth;
+}
+
 std::string TimeBound::text() const {
   if (input_ != nullptr) {
     return input_->declared->name + "." + input_->declared->schema.columns[column_].name;
@@ -231,6 +239,15 @@ std::string TimeBound::text() const {
 
 bool TimeBound::follows_clock() const {
   return clock_ != nullptr || std::ranges::any_of(of_, &TimeBound::follows_clock);
+}
+
+void EventTimeFinder::define_ctes(LogicalOperator& plan) {
+  for (const auto& child : plan.children) {
+    define_ctes(*child);
+  }
+  if (plan.type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE) {
+    define_cte(plan.Cast<duckdb::LogicalCTE>().table_index, *plan.children[0]);
+  }
 }
 
 std::optional<TimeBound> EventTimeFinder::find(const Expression& expression,
@@ -324,10 +341,9 @@ std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
     case LogicalOperatorType::LOGICAL_UNION:
       return find_in_union(op, binding.column_index);
     case LogicalOperatorType::LOGICAL_CTE_REF: {
-      const auto found = ctes_.find(op.Cast<duckdb::LogicalCTERef>().cte_index);
-      return found == ctes_.end()
-                 ? std::nullopt
-                 : find(found->second->GetColumnBindings()[binding.column_index], *found->second);
+      auto* cte = definition(op.Cast<duckdb::LogicalCTERef>().cte_index);
+      return cte == nullptr ? std::nullopt
+                            : find(cte->GetColumnBindings()[binding.column_index], *cte);
     }
     case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
       return find(binding, *op.children[1]);
@@ -407,13 +423,21 @@ EventTimeFinder::Windows EventTimeFinder::finest(
       moves[f].push_back(bounds[i] != bounds[i - 1]);
     }
   }
-  const auto closing = std::ranges::max_element(
-      moves, {}, [](const auto& each) { return std::ranges::count(each, true); });
-  Windows windows{found[static_cast<std::size_t>(closing - moves.begin())].first, {}};
+  std::size_t closing = 0;
+  const auto is_finer = [&](std::size_t a, std::size_t b) {
+    const auto of_a = std::ranges::count(moves[a], true);
+    const auto of_b = std::ranges::count(moves[b], true);
+    // Of two that move together, the one that the other is computed from.
+    return of_a != of_b ? of_a > of_b : found[a].second.depth() < found[b].second.depth();
+  };
+  for (std::size_t f = 1; f < found.size(); ++f) {
+    closing = is_finer(f, closing) ? f : closing;
+  }
+  Windows windows{found[closing].first, {}};
   for (std::size_t f = 0; f < found.size(); ++f) {
     bool moves_alone = false;
-    for (std::size_t i = 0; i < closing->size(); ++i) {
-      moves_alone = moves_alone || (moves[f][i] && !(*closing)[i]);
+    for (std::size_t i = 0; i < moves[closing].size(); ++i) {
+      moves_alone = moves_alone || (moves[f][i] && !moves[closing][i]);
     }
     if (!moves_alone) {
       windows.times.push_back(found[f].first);

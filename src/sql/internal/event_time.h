@@ -32,6 +32,8 @@ class TimeBound {
   TimeBound(TimeBound of, std::int64_t more);
   /// Rows of several streams in one.
   TimeBound(std::vector<TimeBound> of, WatermarkPolicy policy);
+  /// Of a column without rows: it holds nobody back.
+  [[nodiscard]] static TimeBound idle() { return {std::vector<TimeBound>(), WatermarkPolicy::min}; }
 
   /// The bound now: kNoBound and kIdle as for inputs. Or what it would be at one of the
   /// times of a trial.
@@ -41,6 +43,8 @@ class TimeBound {
   [[nodiscard]] std::vector<std::int64_t> try_out(duckdb::ClientContext& context) const;
   /// How far behind the newest row a row may come, in microseconds.
   [[nodiscard]] std::int64_t delay_us() const;
+  /// How many functions of functions it is: a window of a time more than the time itself.
+  [[nodiscard]] std::size_t depth() const;
   /// The same for the same function of the same columns.
   [[nodiscard]] std::string text() const;
   /// Whether it moves with the batches' times, whatever rows come.
@@ -74,6 +78,13 @@ class EventTimeFinder {
   /// What the references to a CTE stand for.
   void define_cte(duckdb::idx_t index, duckdb::LogicalOperator& definition) {
     ctes_[index] = &definition;
+  }
+  /// The same for all CTEs in a plan.
+  void define_ctes(duckdb::LogicalOperator& plan);
+  /// nullptr: it is not defined.
+  [[nodiscard]] duckdb::LogicalOperator* definition(duckdb::idx_t cte) const {
+    const auto found = ctes_.find(cte);
+    return found == ctes_.end() ? nullptr : found->second;
   }
   /// Of a column of what `op` gives, or of an expression over it; nullopt: nothing is known.
   [[nodiscard]] std::optional<TimeBound> find(const duckdb::ColumnBinding& binding,

@@ -163,6 +163,14 @@ void find_event_times(LogicalOperator& root, const EventTimeFinder& finder, Plan
   }
 }
 
+/// The optimizer may find that a stream never has a row (WHERE false), and remove it. What reads it
+/// still groups by its event times, which then hold nothing back.
+void keep_event_times_of_nothing(Plan::Impl& plan) {
+  for (auto& [column, bound] : plan.output_bounds) {
+    bound = TimeBound::idle();
+  }
+}
+
 duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
     duckdb::Planner& planner, duckdb::unique_ptr<duckdb::SQLStatement> statement) {
   auto prepared = duckdb::make_shared_ptr<duckdb::PreparedStatementData>(
@@ -195,6 +203,12 @@ void prepare_late_rows(duckdb::Planner& planner, duckdb::ClientContext& context,
   }
 }
 
+bool reads_stream(const Plan::Impl& plan) {
+  return std::ranges::any_of(plan.inputs, [](const auto& input) {
+    return input.shape == Shape::stream && input.scans > 0;
+  });
+}
+
 void build(duckdb::ClientContext& context, WatermarkPolicy policy,
            const Database::PlanOptions& options, Plan::Impl& plan) {
   const auto make_finder = [&] {
@@ -206,10 +220,15 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy,
   check_output(planner);
   check_functions(*planner.plan);
   rewrite_top_n(planner.plan, *planner.binder, context, make_finder());
-  prepare_distinct(*planner.plan, make_finder());
+  EventTimeFinder with_ctes = make_finder();
+  with_ctes.define_ctes(*planner.plan);
+  prepare_distinct(*planner.plan, with_ctes);
   const Nature nature = check_plan(*planner.plan, make_finder());
   plan.shape = nature.rows == Rows::stream ? Shape::stream : Shape::table;
   plan.schema = schema_of(planner.names, planner.types);
+  if (plan.shape == Shape::stream) {
+    find_event_times(*planner.plan, with_ctes, plan);
+  }
   if (options.late == Database::Late::give) {
     prepare_late_rows(planner, context, make_finder(), plan);
   }
@@ -230,8 +249,12 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy,
   }
   find_refusals(*root, found, nature, plan);
   plan.key = find_key(*root, planner.names);
-  if (plan.shape == Shape::stream) {
+  if (plan.shape == Shape::stream && reads_stream(plan)) {
+    plan.event_times.clear();
+    plan.output_bounds.clear();
     find_event_times(*root, finder, plan);
+  } else {
+    keep_event_times_of_nothing(plan);
   }
   plan.explained = root->ToString();
 

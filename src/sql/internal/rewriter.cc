@@ -114,10 +114,11 @@ class Rewriter {
   }
 
   void begin_cte(LogicalOperator& op, Nature nature) {
-    classifier_.define_cte(op, nature);
-    event_times_.define_cte(op.Cast<duckdb::LogicalCTE>().table_index, *op.children[0]);
+    const auto cte = op.Cast<duckdb::LogicalCTE>().table_index;
+    classifier_.define_cte(cte, nature);
+    event_times_.define_cte(cte, *op.children[0]);
     if (nature.rows == Rows::stream) {
-      CountedStep& step = ctes_[op.Cast<duckdb::LogicalCTE>().table_index];
+      CountedStep& step = ctes_[cte];
       step.in.push_back(&count_rows(run_, op.children[0]));
     }
   }

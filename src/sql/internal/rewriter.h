@@ -21,6 +21,7 @@ void rewrite(duckdb::unique_ptr<duckdb::LogicalOperator>& plan, RunContext& run,
              EventTimeFinder& event_times, Nature nature, duckdb::Binder& binder);
 
 /// Before the optimizer: has each DISTINCT over rows with an event time keep that column.
+/// `event_times` must know the CTEs.
 void prepare_distinct(duckdb::LogicalOperator& plan, const EventTimeFinder& event_times);
 
 }  // namespace millrace::sql

@@ -333,6 +333,12 @@ void find_filters(LogicalOperator& op, std::vector<LogicalOperator*>& found) {
   }
 }
 
+/// Of a part of a plan.
+bool gives_stream(LogicalOperator& part, LogicalOperator& plan, EventTimeFinder event_times) {
+  event_times.define_ctes(plan);
+  return check_plan(part, std::move(event_times)).rows == Rows::stream;
+}
+
 }  // namespace
 
 void rewrite_top_n(Slot& plan, duckdb::Binder& binder, duckdb::ClientContext& context,
@@ -347,7 +353,7 @@ void rewrite_top_n(Slot& plan, duckdb::Binder& binder, duckdb::ClientContext& co
       limit = one && limit ? std::min(*one, *limit) : (one ? one : limit);
     }
     if (limit && *limit >= 1 && *limit <= kMostRows &&
-        check_plan(*slot->children[0], event_times).rows == Rows::stream) {
+        gives_stream(*slot->children[0], *plan, event_times)) {
       TopN(*plan, slot, *limit, binder, context).replace();
     }
   }
