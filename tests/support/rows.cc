@@ -91,6 +91,16 @@ std::vector<std::string> Rows::of(Source& source, const Json& offsets) {
   return of(source.schema(), source.read(offsets));
 }
 
+std::vector<std::string> Rows::of_parts(Source& source, const Json& offsets,
+                                        std::int64_t part_rows) {
+  std::vector<std::string> all;
+  for (auto& part : std::get<std::unique_ptr<RowReader>>(source.read(offsets))->split(part_rows)) {
+    const auto some = of(source.schema(), std::move(part));
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 void Rows::give(SinkBatch& batch, const Schema& schema, const std::string& query) {
   const auto name = declare(schema);
   const auto plan = database_.plan(name + "_plan", "SELECT * FROM " + name);

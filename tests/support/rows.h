@@ -24,6 +24,9 @@ class Rows {
   /// The rows of a slice, "a|b|NULL" each.
   [[nodiscard]] std::vector<std::string> of(const Schema& schema, SliceInput input);
   [[nodiscard]] std::vector<std::string> of(Source& source, const Json& offsets);
+  /// The same, of readers of about so many rows each.
+  [[nodiscard]] std::vector<std::string> of_parts(Source& source, const Json& offsets,
+                                                  std::int64_t part_rows);
   /// Gives a batch the rows of a query.
   void give(SinkBatch& batch, const Schema& schema, const std::string& query);
   /// A whole batch of a sink.

@@ -75,6 +75,12 @@ bool path_fits(std::string_view pattern, std::string_view path) {
          (rest.empty() || path_fits(rest_of_pattern, rest));
 }
 
+/// In nanoseconds since 1970.
+std::int64_t mtime_of(const struct stat& status) {
+  return (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) +
+         status.st_mtim.tv_nsec;
+}
+
 }  // namespace
 
 bool is_left_alone(std::string_view name) noexcept {
@@ -181,12 +187,17 @@ void Discovery::look_into(const std::string& folder, const std::string& relative
         look_into(path, below, depth + 1, skip, found);
       }
     } else if (S_ISREG(status.st_mode) && fits(below, name) && !skip(below)) {
-      const std::int64_t mtime =
-          (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) +
-          status.st_mtim.tv_nsec;
-      found.push_back({{below, status.st_size, mtime}, true});
+      found.push_back({{below, status.st_size, mtime_of(status)}, true});
     }
   }
+}
+
+std::optional<FileScan::File> Discovery::find(const std::string& relative) const {
+  struct stat status{};
+  if (::stat(fmt::format("{}/{}", base_, relative).c_str(), &status) != 0) {
+    return std::nullopt;
+  }
+  return FileScan::File{relative, status.st_size, mtime_of(status)};
 }
 
 std::vector<Discovery::Found> Discovery::look(const std::function<bool(const std::string&)>& skip) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -37,6 +38,8 @@ class Discovery {
   /// All files but those that `skip` says need no look (by path relative to base()), by time of
   /// modification, then path: the order in which they arrived, and always the same.
   [[nodiscard]] std::vector<Found> look(const std::function<bool(const std::string&)>& skip);
+  /// A file as it is now, by its path relative to base(); nullopt: it is gone.
+  [[nodiscard]] std::optional<FileScan::File> find(const std::string& relative) const;
   /// The folders looked into last.
   [[nodiscard]] const std::vector<std::string>& folders() const noexcept { return folders_; }
 

@@ -9,14 +9,15 @@
 #include <tuple>
 #include <utility>
 
-#include <sys/stat.h>
-
 #include "base/files.h"
 #include "base/strings.h"
 
 namespace millrace {
 
 namespace {
+
+/// For how long the files that were found to wait are all that there is.
+constexpr auto kLookAgain = std::chrono::seconds(1);
 
 /// Limits of a slice of what was given before; a file is never cut.
 constexpr std::size_t kHistoryFiles = 1000;
@@ -125,14 +126,20 @@ std::optional<Slice> FilesSource::plan(std::int64_t /*now*/) {
   if (ended_) {
     return std::nullopt;
   }
-  auto files = find_new();
-  if (files.empty() && at_present_ && some_incomplete_ && !as_table_) {
+  if (as_table_) {
+    return slice_of(find_new());
+  }
+  auto files = next_files();
+  if (files.empty() || std::chrono::steady_clock::now() - looked_ >= kLookAgain ||
+      !std::ranges::all_of(files, [this](const auto& file) { return is_as_found(file); })) {
+    look();
+    files = next_files();
+  }
+  if (files.empty() && at_present_ && some_incomplete_) {
     // The end is what is there now, and that may be a file that was written a moment ago.
     std::this_thread::sleep_for(options_.settle_time + std::chrono::milliseconds(10));
-    files = find_new();
-  }
-  if (as_table_) {
-    return slice_of(files);
+    look();
+    files = next_files();
   }
   if (files.empty()) {
     ended_ = at_present_;
@@ -142,19 +149,34 @@ std::optional<Slice> FilesSource::plan(std::int64_t /*now*/) {
     }
     return std::nullopt;
   }
+  return slice_of(files);
+}
+
+bool FilesSource::is_as_found(const FileScan::File& file) const {
+  const auto now = discovery_.find(file.path);
+  return now && now->size == file.size && now->mtime_ns == file.mtime_ns;
+}
+
+void FilesSource::look() {
+  const auto files = find_new();
+  waiting_.assign(files.begin(), files.end());
+  looked_ = std::chrono::steady_clock::now();
+}
+
+/// As many of the files that wait as the limits let into a batch.
+std::vector<FileScan::File> FilesSource::next_files() const {
   std::size_t count = 0;
   std::int64_t bytes = 0;
-  while (count < files.size()) {
+  while (count < waiting_.size()) {
     if (count > 0 && ((options_.max_files_per_trigger &&
                        std::cmp_greater_equal(count, *options_.max_files_per_trigger)) ||
                       (options_.max_bytes_per_trigger &&
-                       bytes + files[count].size > options_.max_bytes_per_trigger->count))) {
+                       bytes + waiting_[count].size > options_.max_bytes_per_trigger->count))) {
       break;
     }
-    bytes += files[count++].size;
+    bytes += waiting_[count++].size;
   }
-  files.resize(count);
-  return slice_of(files);
+  return {waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count)};
 }
 
 Slice FilesSource::slice_of(const std::vector<FileScan::File>& files) const {
@@ -178,8 +200,12 @@ void FilesSource::advance(const Json& offsets) {
   }
   for (const Json& file : offsets.at("files")) {
     const auto mtime = file.at("mtime_ns").get<std::int64_t>();
-    given_[file.at("path").get<std::string>()] = mtime;
+    const auto path = file.at("path").get<std::string>();
+    given_[path] = mtime;
     newest_ = std::max(newest_, mtime);
+    if (!waiting_.empty() && waiting_.front().path == path) {
+      waiting_.pop_front();
+    }
   }
   forget_old();
 }
@@ -215,17 +241,14 @@ std::optional<std::string> FilesSource::why_no_history() const {
 std::vector<FileScan::File> FilesSource::find_given() const {
   std::vector<FileScan::File> files;
   for (const auto& [path, mtime] : given_) {
-    const auto full = fmt::format("{}/{}", discovery_.base(), path);
-    struct stat status{};
-    const bool there = ::stat(full.c_str(), &status) == 0;
-    const auto now =
-        (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) + status.st_mtim.tv_nsec;
-    if (!there || now != mtime) {
-      throw Error(Blame::external,
-                  fmt::format("source {}: `{}` was read before and {}; put it back as it was",
-                              name_, full, there ? "has changed since" : "is gone"));
+    auto file = discovery_.find(path);
+    if (!file || file->mtime_ns != mtime) {
+      throw Error(
+          Blame::external,
+          fmt::format("source {}: `{}/{}` was read before and {}; put it back as it was", name_,
+                      discovery_.base(), path, file ? "has changed since" : "is gone"));
     }
-    files.push_back({path, status.st_size, mtime});
+    files.push_back(std::move(*file));
   }
   std::ranges::sort(files, {}, [](const auto& f) { return std::tie(f.mtime_ns, f.path); });
   return files;

@@ -1,6 +1,8 @@
 // Reads the files of a folder, each once, as they arrive.
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -34,12 +36,18 @@ class FilesSource final : public Source {
   void committed(const Json& offsets) override;
   [[nodiscard]] std::optional<std::string> why_no_history() const override;
   Slices history() override;
-  void stop_at_present() override { at_present_ = true; }
+  void stop_at_present() override {
+    at_present_ = true;
+    waiting_.clear();
+  }
   [[nodiscard]] bool finished() const override { return ended_; }
   void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override;
 
  private:
   std::vector<FileScan::File> find_new();
+  void look();
+  [[nodiscard]] bool is_as_found(const FileScan::File& file) const;
+  [[nodiscard]] std::vector<FileScan::File> next_files() const;
   [[nodiscard]] std::vector<FileScan::File> find_given() const;
   void note_present(const std::vector<Discovery::Found>& found);
   void forget_old();
@@ -56,6 +64,10 @@ class FilesSource final : public Source {
   Schema schema_;
   std::unordered_map<std::string, std::int64_t> given_;  // path -> time of modification
   std::int64_t newest_ = 0;                              // of the files given
+  // Found and not given yet, in order. Looking costs as much as there are files, so with many
+  // waiting it is not done for each batch.
+  std::deque<FileScan::File> waiting_;
+  std::chrono::steady_clock::time_point looked_;
   bool at_present_ = false;
   std::optional<std::unordered_map<std::string, bool>> present_;  // what there was at that moment
   bool ended_ = false;

@@ -50,6 +50,7 @@ TEST(Generator, RowsDependOnTheirNumberAlone) {
   auto whole = source({{"kind", "transactions"}, {"rows", "5000"}, {"invalid", "0.2"}});
   const auto all = rows.of(*whole, whole->plan(1)->offsets);
   ASSERT_EQ(all.size(), 5000U);
+  EXPECT_EQ(rows.of_parts(*whole, whole->plan(1)->offsets, 1234), all);
 
   auto parts = source({{"kind", "transactions"},
                        {"rows", "5000"},

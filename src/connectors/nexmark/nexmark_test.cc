@@ -373,6 +373,17 @@ TEST(Nexmark, ShufflesWithinGroups) {
   }
 }
 
+TEST(Nexmark, PartsOfASliceGiveItsRows) {
+  for (const auto& table : kTables) {
+    auto events = source(table, {{"events", "1000"}});
+    const auto offsets = events->plan(0)->offsets;
+    sql::Database database({.threads = 1});
+    support::Rows rows(database);
+    EXPECT_EQ(rows.of_parts(*events, offsets, 300), rows.of(*events, offsets)) << table;
+    EXPECT_TRUE(rows.of_parts(*events, offsets, 1000).empty()) << "one part is no part";
+  }
+}
+
 TEST(Nexmark, MayHaveNoEvents) {
   EXPECT_TRUE(source("bid", {{"events", "0"}})->finished());
   EXPECT_THAT(rows_of("bid", {{"events", "4"}}), ElementsAre());

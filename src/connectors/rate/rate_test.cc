@@ -53,6 +53,7 @@ TEST(Rate, RowsDependOnOffsetsAlone) {
   const auto expected = ElementsAre("2023-11-14 22:13:20.5|1", "2023-11-14 22:13:21|2");
   EXPECT_THAT(rows.of(*ticks, slice->offsets), expected);
   EXPECT_THAT(rows.of(*again, slice->offsets), expected);
+  EXPECT_THAT(rows.of_parts(*again, slice->offsets, 1), expected);
   again->open(ticks->position());
   EXPECT_EQ(again->plan(kStart + kSecond)->offsets, slice->offsets);
 }
