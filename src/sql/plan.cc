@@ -219,6 +219,7 @@ std::int64_t Plan::give(std::string_view input,
                         std::span<const std::unique_ptr<RowReader>> readers) {
   auto& into = impl_->input(input);
   std::vector<Batch> parts;
+  parts.reserve(readers.size());
   for (std::size_t i = 0; i < readers.size(); ++i) {
     parts.emplace_back(into.declared->schema, into.columns);
   }
