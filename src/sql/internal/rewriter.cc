@@ -91,9 +91,14 @@ class Rewriter {
     slot->ResolveOperatorTypes();
   }
 
-  static void mark_below(LogicalOperator& op) {
+  void mark_below(LogicalOperator& op) {
     if (auto* aggregate = dynamic_cast<LogicalStatefulAggregate*>(&op)) {
       aggregate->set_below();
+    }
+    if (op.type == LogicalOperatorType::LOGICAL_CTE_REF) {
+      if (auto* cte = event_times_.definition(op.Cast<duckdb::LogicalCTERef>().cte_index)) {
+        mark_below(*cte);
+      }
     }
     for (const auto& child : op.children) {
       mark_below(*child);
