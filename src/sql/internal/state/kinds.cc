@@ -105,12 +105,14 @@ bool finalize_destroys(const BoundAggregateExpression& aggregate) {
 }
 
 bool depends_on_order(const BoundAggregateExpression& aggregate) {
-  return kOrderDependent.contains(aggregate.function.name);
+  const std::string& name = aggregate.function.name;
+  // Of several that are as frequent, or as great, they take the first one.
+  return kOrderDependent.contains(name) || kPairHolders.contains(name) || name == "mode";
 }
 
 bool can_combine(const BoundAggregateExpression& aggregate) {
   return classify(aggregate) == StateKind::raw && !aggregate.IsDistinct() &&
-         !depends_on_order(aggregate);
+         !kOrderDependent.contains(aggregate.function.name);
 }
 
 std::optional<std::string> cannot_keep(const BoundAggregateExpression& aggregate) {
