@@ -26,10 +26,10 @@ constexpr std::string_view kDuckdbVersion = "v1.5.5";
 
 // statistics_propagation would freeze the contents of tables at planning time into plans that live
 // on: rows added later are lost. The others change the types or the order of what our operators
-// keep, or share work between plans in ways that the rewrite does not follow.
+// keep, or share work between plans, in ways that the rewrite does not follow.
 constexpr std::string_view kDisabledOptimizers =
     "statistics_propagation,compressed_materialization,late_materialization,common_subplan,"
-    "window_self_join,top_n_window_elimination,join_filter_pushdown";
+    "window_self_join,top_n_window_elimination,join_filter_pushdown,duplicate_groups";
 
 std::string quoted(std::string_view text, char mark) {
   std::string result(1, mark);

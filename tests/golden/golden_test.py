@@ -198,6 +198,8 @@ def split_columns(schema):
 def main():
     report = m.Report("golden")
     names = sys.argv[1:]
+    if unknown := set(names) - {path.stem for path in CASES.glob("*.test")}:
+        sys.exit(f"there is no case called {', '.join(sorted(unknown))}")
     for path in sorted(CASES.glob("*.test")):
         if names and path.stem not in names:
             continue

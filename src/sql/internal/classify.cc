@@ -163,12 +163,12 @@ std::string whole_table_refusal(LogicalOperatorType type) {
 namespace {
 
 /// Sessions need to know when no row can come any more that would make one longer.
-bool check_session(duckdb::LogicalOperator& op, Nature input, const EventTimeFinder& event_times) {
+bool check_session(duckdb::LogicalOperator& op, Nature input, const ClosingTimes& closing) {
   const auto& call = op.expressions[0]->Cast<duckdb::BoundWindowExpression>();
   if (input.rows != Rows::stream) {
     refuse("session() works on streams; this is a table");
   }
-  if (!event_times.find(*call.children[0], *op.children[0])) {
+  if (closing.of_session(op) == nullptr) {
     refuse(
         fmt::format("session() needs a column with a watermark, to know when a session is over; "
                     "`{}` has none: declare a `watermark` for its source",
@@ -204,8 +204,7 @@ Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
       }
       return all;
     case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
-      return aggregated(all,
-                        event_times_.windows_of(op.Cast<duckdb::LogicalAggregate>()).has_value());
+      return aggregated(all, closing_.windows_of(op.Cast<duckdb::LogicalAggregate>()) != nullptr);
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
     case LogicalOperatorType::LOGICAL_DELIM_JOIN:
     case LogicalOperatorType::LOGICAL_ANY_JOIN:
@@ -227,7 +226,7 @@ Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
     case LogicalOperatorType::LOGICAL_EMPTY_RESULT:
       return all;
     case LogicalOperatorType::LOGICAL_WINDOW:
-      if (is_session(op) && check_session(op, all, event_times_)) {
+      if (is_session(op) && check_session(op, all, closing_)) {
         return all;
       }
       [[fallthrough]];
@@ -241,23 +240,21 @@ Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
 
 namespace {
 
-Nature check(Classifier& classifier, EventTimeFinder& event_times, LogicalOperator& op,
+Nature check(Classifier& classifier, const EventTimeFinder& finder, LogicalOperator& op,
              const LogicalOperator* parent) {
   if (op.type == LogicalOperatorType::LOGICAL_CTE_REF) {
     const auto cte = op.Cast<duckdb::LogicalCTERef>().cte_index;
-    auto* definition = classifier.knows_cte(cte) ? nullptr : event_times.definition(cte);
+    auto* definition = classifier.knows_cte(cte) ? nullptr : finder.definition(cte);
     if (definition != nullptr) {
-      classifier.define_cte(cte, check(classifier, event_times, *definition, nullptr));
+      classifier.define_cte(cte, check(classifier, finder, *definition, nullptr));
     }
   }
   std::vector<Nature> children;
   for (const auto& child : op.children) {
-    children.push_back(check(classifier, event_times, *child, &op));
+    children.push_back(check(classifier, finder, *child, &op));
     if (children.size() == 1 && (op.type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE ||
                                  op.type == LogicalOperatorType::LOGICAL_RECURSIVE_CTE)) {
-      const auto cte = op.Cast<duckdb::LogicalCTE>().table_index;
-      classifier.define_cte(cte, children.back());
-      event_times.define_cte(cte, *child);
+      classifier.define_cte(op.Cast<duckdb::LogicalCTE>().table_index, children.back());
     }
   }
   return classifier.classify(op, parent, children);
@@ -265,9 +262,10 @@ Nature check(Classifier& classifier, EventTimeFinder& event_times, LogicalOperat
 
 }  // namespace
 
-Nature check_plan(LogicalOperator& plan, EventTimeFinder event_times) {
-  Classifier classifier(event_times);
-  return check(classifier, event_times, plan, nullptr);
+Nature check_plan(LogicalOperator& plan, const ClosingTimes& closing,
+                  const EventTimeFinder& finder) {
+  Classifier classifier(closing);
+  return check(classifier, finder, plan, nullptr);
 }
 
 }  // namespace millrace::sql

@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 
+#include "sql/internal/closing_times.h"
 #include "sql/internal/duckdb.h"
 #include "sql/internal/event_time.h"
 
@@ -25,7 +26,7 @@ struct Nature {
 /// known to be right batch by batch is refused, since it would be silently wrong.
 class Classifier {
  public:
-  explicit Classifier(const EventTimeFinder& event_times) : event_times_(event_times) {}
+  explicit Classifier(const ClosingTimes& closing) : closing_(closing) {}
   /// The nature of `op` by those of its children. Throws SqlError for what can't be done.
   /// `parent`: nullptr at the top.
   Nature classify(duckdb::LogicalOperator& op, const duckdb::LogicalOperator* parent,
@@ -35,12 +36,13 @@ class Classifier {
   [[nodiscard]] bool knows_cte(duckdb::idx_t cte) const { return ctes_.contains(cte); }
 
  private:
-  const EventTimeFinder& event_times_;
+  const ClosingTimes& closing_;
   std::map<duckdb::idx_t, Nature> ctes_;
 };
 
-/// Judges a plan without changing it, or a part of one; for that, `event_times` must know the CTEs
-/// that are defined elsewhere.
-[[nodiscard]] Nature check_plan(duckdb::LogicalOperator& plan, EventTimeFinder event_times);
+/// Judges a bound plan without changing it, or a part of one. `finder` must know the CTEs of the
+/// whole plan, and `closing` be made of it.
+[[nodiscard]] Nature check_plan(duckdb::LogicalOperator& plan, const ClosingTimes& closing,
+                                const EventTimeFinder& finder);
 
 }  // namespace millrace::sql

@@ -5,9 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/session.h"
-#include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/stream_scan.h"
 
 namespace millrace::sql {
@@ -367,19 +365,6 @@ std::optional<TimeBound> EventTimeFinder::find(const ColumnBinding& binding,
                        find(*op.expressions[0]->Cast<duckdb::BoundWindowExpression>().children[0],
                             *op.children[0]))
                  : std::nullopt;
-    case LogicalOperatorType::LOGICAL_EXTENSION_OPERATOR:
-      if (auto* session = dynamic_cast<LogicalSession*>(&op);
-          session != nullptr && binding.table_index == session->window_index()) {
-        return session->is_end(binding.column_index) ? session_end(session->bound()) : std::nullopt;
-      }
-      if (auto* stateful = dynamic_cast<LogicalStatefulAggregate*>(&op)) {
-        const auto& aggregate = stateful->aggregate();
-        return binding.table_index == aggregate.group_index &&
-                       stateful->has_time(binding.column_index)
-                   ? find(*aggregate.groups[binding.column_index], *op.children[0])
-                   : std::nullopt;
-      }
-      return of_child_with_it();
     case LogicalOperatorType::LOGICAL_FILTER:
     case LogicalOperatorType::LOGICAL_DISTINCT:
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:

@@ -32,8 +32,6 @@ class TimeBound {
   TimeBound(TimeBound of, std::int64_t more);
   /// Rows of several streams in one.
   TimeBound(std::vector<TimeBound> of, WatermarkPolicy policy);
-  /// Of a column without rows: it holds nobody back.
-  [[nodiscard]] static TimeBound idle() { return {std::vector<TimeBound>(), WatermarkPolicy::min}; }
 
   /// The bound now: kNoBound and kIdle as for inputs. Or what it would be at one of the
   /// times of a trial.
@@ -63,7 +61,8 @@ class TimeBound {
 /// A bound, or a time that a state is kept by, as a value of its column's type.
 [[nodiscard]] duckdb::Value time_value(std::int64_t time, const duckdb::LogicalType& type);
 
-/// Finds the bounds of columns of a plan, before or after the optimizer and the rewrite.
+/// Finds the bounds of columns of a plan as it was bound. Not of an optimized one: the optimizer
+/// takes away parts of a UNION ALL that can have no row, and their bounds with them.
 class EventTimeFinder {
  public:
   /// `time_us`: where the batch's time will be.

@@ -35,8 +35,8 @@ constexpr const char* kTooFar =
 class WholeRows {
  public:
   WholeRows(Slot& root, duckdb::Binder& binder, duckdb::ClientContext& context,
-            EventTimeFinder& event_times)
-      : root_(root), binder_(binder), context_(context), event_times_(event_times) {}
+            const ClosingTimes& closing)
+      : root_(root), binder_(binder), context_(context), closing_(closing) {}
 
   std::optional<std::string> carry() {
     find(root_);
@@ -65,7 +65,6 @@ class WholeRows {
           &child == &slot->children[0]) {
         auto& cte = slot->Cast<duckdb::LogicalMaterializedCTE>();
         ctes_[cte.table_index] = &cte;
-        event_times_.define_cte(cte.table_index, *child);
       }
     }
     if (may_find_late(*slot)) {
@@ -76,10 +75,9 @@ class WholeRows {
   [[nodiscard]] bool may_find_late(LogicalOperator& op) const {
     switch (op.type) {
       case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
-        return reads_stream(op) &&
-               event_times_.windows_of(op.Cast<duckdb::LogicalAggregate>()).has_value();
+        return closing_.windows_of(op.Cast<duckdb::LogicalAggregate>()) != nullptr;
       case LogicalOperatorType::LOGICAL_DISTINCT:
-        return reads_stream(op) && op.Cast<duckdb::LogicalDistinct>().order_by != nullptr;
+        return closing_.of_distinct(op.Cast<duckdb::LogicalDistinct>()) != nullptr;
       default:
         return is_session(op);
     }
@@ -250,7 +248,7 @@ class WholeRows {
   Slot& root_;
   duckdb::Binder& binder_;
   duckdb::ClientContext& context_;
-  EventTimeFinder& event_times_;
+  const ClosingTimes& closing_;
   std::map<idx_t, duckdb::LogicalMaterializedCTE*> ctes_;
   std::vector<Slot*> found_;
   const Input* stream_ = nullptr;
@@ -260,8 +258,8 @@ class WholeRows {
 
 std::optional<std::string> carry_whole_rows(Slot& plan, duckdb::Binder& binder,
                                             duckdb::ClientContext& context,
-                                            EventTimeFinder event_times, LateRowsOut& out) {
-  WholeRows rows(plan, binder, context, event_times);
+                                            const ClosingTimes& closing, LateRowsOut& out) {
+  WholeRows rows(plan, binder, context, closing);
   auto refusal = rows.carry();
   out.stream = refusal ? nullptr : rows.stream();
   return refusal;
@@ -277,8 +275,8 @@ std::optional<idx_t> whole_row_of(const duckdb::LogicalAggregate& op) {
 }
 
 duckdb::unique_ptr<Expression> take_whole_row(duckdb::LogicalDistinct& op) {
-  return op.order_by != nullptr && op.order_by->orders.size() == 2
-             ? std::move(op.order_by->orders[1].expression)
+  return op.order_by != nullptr && op.order_by->orders.size() == 3
+             ? std::move(op.order_by->orders[2].expression)
              : nullptr;
 }
 

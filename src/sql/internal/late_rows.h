@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "sql/internal/closing_times.h"
 #include "sql/internal/duckdb.h"
-#include "sql/internal/event_time.h"
 #include "sql/internal/input.h"
 #include "sql/plan.h"
 
@@ -29,7 +29,7 @@ struct LateRowsOut {
 /// late; before the optimizer runs. Sets `out.stream`, or gives the reason why it can't be done.
 [[nodiscard]] std::optional<std::string> carry_whole_rows(
     duckdb::unique_ptr<duckdb::LogicalOperator>& plan, duckdb::Binder& binder,
-    duckdb::ClientContext& context, EventTimeFinder event_times, LateRowsOut& out);
+    duckdb::ClientContext& context, const ClosingTimes& closing, LateRowsOut& out);
 
 // How the operators that take the place of DuckDB's find the whole row again. Its column stays in
 // what they give, since those above know columns by their places too; but it is NULL there.

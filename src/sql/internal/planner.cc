@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sql/internal/classify.h"
+#include "sql/internal/closing_times.h"
 #include "sql/internal/collector.h"
 #include "sql/internal/error.h"
 #include "sql/internal/event_time.h"
@@ -163,14 +164,6 @@ void find_event_times(LogicalOperator& root, const EventTimeFinder& finder, Plan
   }
 }
 
-/// The optimizer may find that a stream never has a row (WHERE false), and remove it. What reads it
-/// still groups by its event times, which then hold nothing back.
-void keep_event_times_of_nothing(Plan::Impl& plan) {
-  for (auto& [column, bound] : plan.output_bounds) {
-    bound = TimeBound::idle();
-  }
-}
-
 duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
     duckdb::Planner& planner, duckdb::unique_ptr<duckdb::SQLStatement> statement) {
   auto prepared = duckdb::make_shared_ptr<duckdb::PreparedStatementData>(
@@ -192,21 +185,12 @@ duckdb::shared_ptr<duckdb::PreparedStatementData> prepare(
 /// Decides whether rows that come too late can be given out, and has them carried to where they are
 /// found to be late.
 void prepare_late_rows(duckdb::Planner& planner, duckdb::ClientContext& context,
-                       EventTimeFinder finder, Plan::Impl& plan) {
-  // A CTE that is read once is part of the way: DuckDB would inline it anyway.
-  duckdb::Optimizer optimizer(*planner.binder, context);
-  planner.plan = duckdb::CTEInlining(optimizer).Optimize(std::move(planner.plan));
+                       const ClosingTimes& closing, Plan::Impl& plan) {
   plan.late_refusal =
-      carry_whole_rows(planner.plan, *planner.binder, context, std::move(finder), plan.run.late);
+      carry_whole_rows(planner.plan, *planner.binder, context, closing, plan.run.late);
   if (plan.run.late.stream != nullptr) {
     plan.late_schema = plan.run.late.stream->declared->schema;
   }
-}
-
-bool reads_stream(const Plan::Impl& plan) {
-  return std::ranges::any_of(plan.inputs, [](const auto& input) {
-    return input.shape == Shape::stream && input.scans > 0;
-  });
 }
 
 void build(duckdb::ClientContext& context, WatermarkPolicy policy,
@@ -219,24 +203,25 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy,
   planner.CreatePlan(statement->Copy());
   check_output(planner);
   check_functions(*planner.plan);
+  duckdb::Optimizer optimizer(*planner.binder, context);
+  planner.plan = duckdb::CTEInlining(optimizer).Optimize(std::move(planner.plan));
   rewrite_top_n(planner.plan, *planner.binder, context, make_finder());
-  EventTimeFinder with_ctes = make_finder();
-  with_ctes.define_ctes(*planner.plan);
-  prepare_distinct(*planner.plan, with_ctes);
-  const Nature nature = check_plan(*planner.plan, make_finder());
+  EventTimeFinder finder = make_finder();
+  finder.define_ctes(*planner.plan);
+  prepare_distinct(*planner.plan, finder);
+  const ClosingTimes closing(*planner.plan, finder);
+  const Nature nature = check_plan(*planner.plan, closing, finder);
   plan.shape = nature.rows == Rows::stream ? Shape::stream : Shape::table;
   plan.schema = schema_of(planner.names, planner.types);
   if (plan.shape == Shape::stream) {
-    find_event_times(*planner.plan, with_ctes, plan);
+    find_event_times(*planner.plan, finder, plan);
   }
   if (options.late == Database::Late::give) {
-    prepare_late_rows(planner, context, make_finder(), plan);
+    prepare_late_rows(planner, context, closing, plan);
   }
 
-  duckdb::Optimizer optimizer(*planner.binder, context);
   auto root = optimizer.Optimize(std::move(planner.plan));
-  EventTimeFinder finder = make_finder();
-  rewrite(root, plan.run, finder, nature, *planner.binder);
+  rewrite(root, plan.run, closing, nature, *planner.binder);
   note_inputs(*root, plan);
   Stateful found;
   find_stateful(*root, found);
@@ -249,13 +234,6 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy,
   }
   find_refusals(*root, found, nature, plan);
   plan.key = find_key(*root, planner.names);
-  if (plan.shape == Shape::stream && reads_stream(plan)) {
-    plan.event_times.clear();
-    plan.output_bounds.clear();
-    find_event_times(*root, finder, plan);
-  } else {
-    keep_event_times_of_nothing(plan);
-  }
   plan.explained = root->ToString();
 
   plan.prepared = prepare(planner, std::move(statement));

@@ -22,13 +22,18 @@ using duckdb::LogicalOperator;
 using duckdb::LogicalOperatorType;
 
 constexpr const char* kManyOrNone =
-    "a changed group may change other rows of the result too (joins, ORDER BY, LIMIT, or "
-    "aggregation above the aggregation); use mode complete";
+    "a changed group may change other rows of the result too (joins, ORDER BY, LIMIT, aggregation "
+    "or a materialized WITH above the aggregation); use mode complete";
 constexpr const char* kHaving =
     "a group that stops passing HAVING could not be taken back; use mode complete, or a condition "
     "that stays true, as count(*) > 10 or max(x) > 10 do";
 constexpr const char* kTables =
     "it is computed from tables, so any of its rows may have changed; use mode complete";
+
+/// Where the rows come from of an operator that takes them from one other.
+const LogicalOperator& input_of(const LogicalOperator& op) {
+  return *op.children[op.type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE ? 1 : 0];
+}
 
 /// Where a column comes from.
 struct Origin {
@@ -67,6 +72,7 @@ Origin origin_of(ColumnBinding binding, const LogicalOperator* op) {
       case LogicalOperatorType::LOGICAL_ORDER_BY:
       case LogicalOperatorType::LOGICAL_TOP_N:
       case LogicalOperatorType::LOGICAL_LIMIT:
+      case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
         break;
       case LogicalOperatorType::LOGICAL_EXTENSION_OPERATOR:
         if (const auto seed = row_seed_index(*op); seed && binding.table_index != *seed) {
@@ -76,7 +82,7 @@ Origin origin_of(ColumnBinding binding, const LogicalOperator* op) {
       default:
         return {};
     }
-    op = op->children[0].get();
+    op = &input_of(*op);
   }
 }
 
@@ -171,9 +177,10 @@ std::optional<std::vector<std::string>> find_key(LogicalOperator& plan,
   std::vector<std::string> key;
   std::set<idx_t> found;
   const LogicalOperator* below = &plan;
-  while (below->children.size() == 1 &&
+  while ((below->children.size() == 1 ||
+          below->type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE) &&
          dynamic_cast<const LogicalStatefulAggregate*>(below) == nullptr) {
-    below = below->children[0].get();
+    below = &input_of(*below);
   }
   const auto* aggregate = dynamic_cast<const LogicalStatefulAggregate*>(below);
   for (idx_t i = 0; i < names.size(); ++i) {
@@ -201,7 +208,8 @@ std::optional<std::string> why_no_updates(const LogicalOperator& plan) {
       }
       return why_no_updates(*plan.children[0]);
     case LogicalOperatorType::LOGICAL_PROJECTION:
-      return why_no_updates(*plan.children[0]);
+    case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
+      return why_no_updates(input_of(plan));
     case LogicalOperatorType::LOGICAL_GET:
       return kTables;
     default:

@@ -21,8 +21,8 @@ using duckdb::LogicalOperatorType;
 
 class Rewriter {
  public:
-  Rewriter(RunContext& run, EventTimeFinder& event_times, duckdb::Binder& binder)
-      : run_(run), event_times_(event_times), binder_(binder), classifier_(event_times) {}
+  Rewriter(RunContext& run, const ClosingTimes& closing, duckdb::Binder& binder)
+      : run_(run), closing_(closing), binder_(binder), classifier_(closing) {}
 
   Nature rewrite(Slot& slot, const LogicalOperator* parent) {
     std::vector<Nature> children;
@@ -53,9 +53,8 @@ class Rewriter {
                children[0].rows == Rows::stream) {
       replace_distinct(slot);
     } else if (is_session(*slot)) {
-      const auto& call = slot->expressions[0]->Cast<duckdb::BoundWindowExpression>();
-      auto bound = *event_times_.find(*call.children[0], *slot->children[0]);
-      slot = duckdb::make_uniq<LogicalSession>(std::move(slot), std::move(bound), run_);
+      const TimeBound& bound = *closing_.of_session(*slot);
+      slot = duckdb::make_uniq<LogicalSession>(std::move(slot), bound, run_);
       slot->ResolveOperatorTypes();
     } else if (nature.rows == Rows::stream) {
       count_changes(slot, children);
@@ -65,8 +64,10 @@ class Rewriter {
 
   /// Counters of streaming CTEs, known once the whole plan was seen.
   void finish() {
-    for (auto& [index, step] : ctes_) {
-      run_.steps.push_back(std::move(step));
+    for (auto& [index, cte] : ctes_) {
+      if (!cte.counted.in.empty()) {
+        run_.steps.push_back(std::move(cte.counted));
+      }
     }
   }
 
@@ -80,14 +81,8 @@ class Rewriter {
                                                    : std::nullopt);
       }
     }
-    auto& aggregate = slot->Cast<duckdb::LogicalAggregate>();
-    std::optional<LogicalStatefulAggregate::Windows> windows;
-    if (const auto found = event_times_.windows_of(aggregate)) {
-      windows.emplace(found->column,
-                      *event_times_.find(*aggregate.groups[found->column], *slot->children[0]),
-                      found->times);
-    }
-    slot = duckdb::make_uniq<LogicalStatefulAggregate>(std::move(slot), run_, std::move(windows));
+    const auto* windows = closing_.windows_of(slot->Cast<duckdb::LogicalAggregate>());
+    slot = duckdb::make_uniq<LogicalStatefulAggregate>(std::move(slot), run_, windows);
     slot->ResolveOperatorTypes();
   }
 
@@ -96,8 +91,9 @@ class Rewriter {
       aggregate->set_below();
     }
     if (op.type == LogicalOperatorType::LOGICAL_CTE_REF) {
-      if (auto* cte = event_times_.definition(op.Cast<duckdb::LogicalCTERef>().cte_index)) {
-        mark_below(*cte);
+      const auto cte = ctes_.find(op.Cast<duckdb::LogicalCTERef>().cte_index);
+      if (cte != ctes_.end()) {
+        mark_below(*cte->second.definition);
       }
     }
     for (const auto& child : op.children) {
@@ -107,24 +103,21 @@ class Rewriter {
 
   void replace_distinct(Slot& slot) {
     auto& distinct = slot->Cast<duckdb::LogicalDistinct>();
-    duckdb::unique_ptr<duckdb::Expression> time;
-    std::optional<TimeBound> bound;
-    if (distinct.order_by != nullptr) {  // by prepare_distinct(); perhaps with the whole row
-      time = std::move(distinct.order_by->orders[0].expression);
-      bound = event_times_.find(*time, *slot->children[0]);
-    }
-    slot = duckdb::make_uniq<LogicalDeduplicate>(std::move(slot), std::move(time), std::move(bound),
-                                                 run_);
+    const TimeBound* bound = closing_.of_distinct(distinct);
+    auto time = bound == nullptr ? nullptr : std::move(distinct.order_by->orders[0].expression);
+    slot = duckdb::make_uniq<LogicalDeduplicate>(
+        std::move(slot), std::move(time), bound == nullptr ? std::nullopt : std::optional(*bound),
+        run_);
     slot->ResolveOperatorTypes();
   }
 
   void begin_cte(LogicalOperator& op, Nature nature) {
-    const auto cte = op.Cast<duckdb::LogicalCTE>().table_index;
-    classifier_.define_cte(cte, nature);
-    event_times_.define_cte(cte, *op.children[0]);
+    const auto index = op.Cast<duckdb::LogicalCTE>().table_index;
+    classifier_.define_cte(index, nature);
+    Cte& cte = ctes_[index];
+    cte.definition = op.children[0].get();
     if (nature.rows == Rows::stream) {
-      CountedStep& step = ctes_[cte];
-      step.in.push_back(&count_rows(run_, op.children[0]));
+      cte.counted.in.push_back(&count_rows(run_, op.children[0]));
     }
   }
 
@@ -132,7 +125,7 @@ class Rewriter {
     switch (slot->type) {
       case LogicalOperatorType::LOGICAL_CTE_REF: {
         const auto index = slot->Cast<duckdb::LogicalCTERef>().cte_index;
-        ctes_[index].out.push_back(&count_rows(run_, slot));
+        ctes_.at(index).counted.out.push_back(&count_rows(run_, slot));
         return;
       }
       case LogicalOperatorType::LOGICAL_GET:
@@ -159,18 +152,23 @@ class Rewriter {
   }
 
   RunContext& run_;
-  EventTimeFinder& event_times_;
+  struct Cte {
+    LogicalOperator* definition = nullptr;
+    CountedStep counted;  // of a stream
+  };
+
+  const ClosingTimes& closing_;
   duckdb::Binder& binder_;
   Classifier classifier_;
-  std::map<duckdb::idx_t, CountedStep> ctes_;
+  std::map<duckdb::idx_t, Cte> ctes_;
 };
 
 }  // namespace
 
-void rewrite(Slot& plan, RunContext& run, EventTimeFinder& event_times, Nature nature,
+void rewrite(Slot& plan, RunContext& run, const ClosingTimes& closing, Nature nature,
              duckdb::Binder& binder) {
   plan->ResolveOperatorTypes();
-  Rewriter rewriter(run, event_times, binder);
+  Rewriter rewriter(run, closing, binder);
   const Nature rewritten = rewriter.rewrite(plan, nullptr);
   rewriter.finish();
   // WHERE false leaves no stream at all; but a stream must not have become a table.
@@ -179,27 +177,6 @@ void rewrite(Slot& plan, RunContext& run, EventTimeFinder& event_times, Nature n
         "the windows of this query can't be recognised any more once it is optimized; group by "
         "a plain column of a dataset that computes the window",
         std::nullopt);
-  }
-}
-
-void prepare_distinct(LogicalOperator& plan, const EventTimeFinder& event_times) {
-  for (const auto& child : plan.children) {
-    prepare_distinct(*child, event_times);
-  }
-  if (plan.type != LogicalOperatorType::LOGICAL_DISTINCT) {
-    return;
-  }
-  auto& distinct = plan.Cast<duckdb::LogicalDistinct>();
-  LogicalOperator& child = *plan.children[0];
-  child.ResolveOperatorTypes();
-  const auto bindings = child.GetColumnBindings();
-  for (duckdb::idx_t c = 0; c < bindings.size() && distinct.order_by == nullptr; ++c) {
-    if (event_times.find(bindings[c], child)) {
-      distinct.order_by = duckdb::make_uniq<duckdb::BoundOrderModifier>();
-      distinct.order_by->orders.emplace_back(duckdb::OrderType::ASCENDING,
-                                             duckdb::OrderByNullType::NULLS_LAST,
-                                             column(child.types[c], bindings[c]));
-    }
   }
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "sql/internal/classify.h"
+#include "sql/internal/closing_times.h"
 #include "sql/internal/duckdb.h"
-#include "sql/internal/event_time.h"
 #include "sql/internal/run_context.h"
 
 namespace millrace::sql {
@@ -18,10 +18,6 @@ namespace millrace::sql {
 ///
 /// `nature`: what the whole was found to be before the optimizer. `binder`: numbers new tables.
 void rewrite(duckdb::unique_ptr<duckdb::LogicalOperator>& plan, RunContext& run,
-             EventTimeFinder& event_times, Nature nature, duckdb::Binder& binder);
-
-/// Before the optimizer: has each DISTINCT over rows with an event time keep that column.
-/// `event_times` must know the CTEs.
-void prepare_distinct(duckdb::LogicalOperator& plan, const EventTimeFinder& event_times);
+             const ClosingTimes& closing, Nature nature, duckdb::Binder& binder);
 
 }  // namespace millrace::sql

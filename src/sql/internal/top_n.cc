@@ -334,15 +334,15 @@ void find_filters(LogicalOperator& op, std::vector<LogicalOperator*>& found) {
 }
 
 /// Of a part of a plan.
-bool gives_stream(LogicalOperator& part, LogicalOperator& plan, EventTimeFinder event_times) {
-  event_times.define_ctes(plan);
-  return check_plan(part, std::move(event_times)).rows == Rows::stream;
+bool gives_stream(LogicalOperator& part, LogicalOperator& plan, EventTimeFinder finder) {
+  finder.define_ctes(plan);
+  return check_plan(part, ClosingTimes(plan, finder), finder).rows == Rows::stream;
 }
 
 }  // namespace
 
 void rewrite_top_n(Slot& plan, duckdb::Binder& binder, duckdb::ClientContext& context,
-                   const EventTimeFinder& event_times) {
+                   const EventTimeFinder& finder) {
   std::vector<LogicalOperator*> filters;
   find_filters(*plan, filters);
   for (LogicalOperator* filter : filters) {
@@ -353,7 +353,7 @@ void rewrite_top_n(Slot& plan, duckdb::Binder& binder, duckdb::ClientContext& co
       limit = one && limit ? std::min(*one, *limit) : (one ? one : limit);
     }
     if (limit && *limit >= 1 && *limit <= kMostRows &&
-        gives_stream(*slot->children[0], *plan, event_times)) {
+        gives_stream(*slot->children[0], *plan, finder)) {
       TopN(*plan, slot, *limit, binder, context).replace();
     }
   }

@@ -27,10 +27,6 @@ class LogicalSession final : public LogicalStateful {
   std::string GetName() const override { return "SESSION"; }
   duckdb::PhysicalOperator& CreatePlan(duckdb::ClientContext& context,
                                        duckdb::PhysicalPlanGenerator& planner) override;
-  /// Which of the columns at the end is the end of the session, and not its start.
-  [[nodiscard]] bool is_end(duckdb::idx_t column) const { return ends_.at(column); }
-  [[nodiscard]] duckdb::idx_t window_index() const noexcept { return window_index_; }
-  [[nodiscard]] const TimeBound& bound() const noexcept { return bound_; }
 
  protected:
   void ResolveTypes() override;

@@ -1,15 +1,14 @@
 // Grouped aggregation that keeps its state from batch to batch.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "sql/internal/closing_times.h"
 #include "sql/internal/duckdb.h"
-#include "sql/internal/event_time.h"
 #include "sql/internal/operators/stateful.h"
 #include "sql/internal/run_context.h"
 
@@ -18,14 +17,8 @@ namespace millrace::sql {
 /// Takes the place of a LogicalAggregate over a stream in an optimized plan.
 class LogicalStatefulAggregate final : public LogicalStateful {
  public:
-  /// A group column that is the window of a group, and what closes windows.
-  struct Windows {
-    duckdb::idx_t column;
-    TimeBound bound;
-    std::vector<duckdb::idx_t> times;  // group columns whose bounds hold for what is to come out
-  };
   LogicalStatefulAggregate(duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run,
-                           std::optional<Windows> windows);
+                           const ClosingTimes::Windows* windows);
 
   [[nodiscard]] const duckdb::LogicalAggregate& aggregate() const noexcept { return *aggregate_; }
   /// The group column that is the window; nullopt: groups are kept for good.
@@ -35,9 +28,6 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   /// How many groups there are but for the one that only carries whole rows.
   [[nodiscard]] std::size_t group_count() const {
     return aggregate_->groups.size() - (whole_row_ ? 1 : 0);
-  }
-  [[nodiscard]] bool has_time(duckdb::idx_t group) const {
-    return windows_ && std::ranges::find(windows_->times, group) != windows_->times.end();
   }
   /// What it gives goes into other state: only what is final may.
   void set_below() noexcept { below_ = true; }
@@ -61,7 +51,7 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   duckdb::unique_ptr<duckdb::LogicalAggregate> aggregate_;
   std::optional<duckdb::idx_t> whole_row_;  // a group column; none: late rows are not given out
   RunContext& run_;
-  std::optional<Windows> windows_;
+  std::optional<ClosingTimes::Windows> windows_;
   bool below_ = false;
 };
 

@@ -20,7 +20,7 @@ using duckdb::idx_t;
 using duckdb::LogicalAggregate;
 using duckdb::LogicalType;
 using Layout = PhysicalStatefulAggregate::Layout;
-using Windows = LogicalStatefulAggregate::Windows;
+using Windows = ClosingTimes::Windows;
 
 /// What the operator reads: a projection below it computes group columns, arguments and filters, so
 /// that the aggregates refer to plain columns.
@@ -147,7 +147,7 @@ std::vector<std::int64_t> grouping_values(const LogicalAggregate& aggregate,
 PhysicalStatefulAggregate::Set make_set(duckdb::ClientContext& context, RunContext& run,
                                         const Split& split, const LogicalAggregate& aggregate,
                                         const duckdb::GroupingSet& grouped,
-                                        const std::optional<Windows>& windows,
+                                        const std::optional<ClosingTimes::Windows>& windows,
                                         const Layout& layout) {
   PhysicalStatefulAggregate::Set set;
   GroupSpec spec;
@@ -191,11 +191,11 @@ std::string kept_text(const RunContext& run) {
 
 LogicalStatefulAggregate::LogicalStatefulAggregate(
     duckdb::unique_ptr<duckdb::LogicalOperator> aggregate, RunContext& run,
-    std::optional<Windows> windows)
+    const ClosingTimes::Windows* windows)
     : aggregate_(
           duckdb::unique_ptr_cast<duckdb::LogicalOperator, LogicalAggregate>(std::move(aggregate))),
       run_(run),
-      windows_(std::move(windows)) {
+      windows_(windows == nullptr ? std::nullopt : std::optional(*windows)) {
   whole_row_ = whole_row_of(*aggregate_);
   children = std::move(aggregate_->children);
   aggregate_->children.clear();

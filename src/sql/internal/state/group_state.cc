@@ -23,6 +23,14 @@ void GroupState::begin_epoch(std::uint64_t epoch, std::int64_t time_us) {
   }
 }
 
+void GroupState::preaggregated(duckdb::idx_t rows, duckdb::idx_t groups) noexcept {
+  if (rows >= kSomeRows && rows < 2 * groups) {
+    skip_until_ = epoch_ + kSkippedEpochs;
+  } else if (rows >= kManyRows && rows >= 16 * groups) {
+    pays_until_ = epoch_ + kSkippedEpochs;
+  }
+}
+
 void GroupState::touch_all() {
   for (StateTable* table : tables()) {
     if (std::ranges::find(active_, table) == active_.end()) {

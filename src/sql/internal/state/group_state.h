@@ -87,12 +87,18 @@ class GroupState {
   /// to be forgotten. Empty: there are no windows.
   [[nodiscard]] std::string oldest_text() const;
 
-  /// Pre-aggregating did not pay: leave it alone for some epochs. Thread-safe.
-  void skip_preaggregation() noexcept { skip_until_ = epoch_ + kSkippedEpochs; }
+  /// Pre-aggregating so many rows gave so many groups. If hardly fewer, it is left alone for some
+  /// epochs. Thread-safe.
+  void preaggregated(duckdb::idx_t rows, duckdb::idx_t groups) noexcept;
   [[nodiscard]] bool may_preaggregate() const noexcept { return epoch_ >= skip_until_; }
+  /// Whether it has paid so well that it will again.
+  [[nodiscard]] bool should_preaggregate() const noexcept { return epoch_ < pays_until_; }
 
  private:
   static constexpr std::uint64_t kSkippedEpochs = 32;
+  // Fewer rows do not tell whether it pays, or whether it will with the next batch.
+  static constexpr duckdb::idx_t kSomeRows = 1024;
+  static constexpr duckdb::idx_t kManyRows = 8192;
   // A table with so many rows gets no further windows; nor one with so few, once most of them are
   // forgotten: it would never die.
   static constexpr duckdb::idx_t kSharedRows = 16'384;
@@ -111,6 +117,7 @@ class GroupState {
   std::vector<StateTable*> active_;
   LateRows late_;
   std::atomic<std::uint64_t> skip_until_ = 0;
+  std::atomic<std::uint64_t> pays_until_ = 0;
   std::optional<TimeBound> bound_;
   Window closed_before_ = kBeforeAll;
   Window closing_before_ = kBeforeAll;

@@ -104,7 +104,9 @@ idx_t GroupWriter::add(DataChunk& groups, DataChunk& payload) {
 
 void GroupWriter::add_timely(DataChunk& groups, DataChunk& payload) {
   groups.Hash(hashes_);
-  if (preaggregate_ && direct_rows_ >= kDirectRows) {
+  // A whole chunk is seldom the only one.
+  if (preaggregate_ && (direct_rows_ >= kDirectRows ||
+                        (state_.should_preaggregate() && groups.size() == STANDARD_VECTOR_SIZE))) {
     add_locally(groups, payload);
   } else {
     direct_rows_ += groups.size();
@@ -140,17 +142,15 @@ void GroupWriter::add_locally(DataChunk& groups, DataChunk& payload) {
   if (local_->rows() < kLocalGroups) {
     return;
   }
-  if (local_rows_ < 2 * local_->rows()) {  // hardly fewer groups than rows: it does not pay
-    preaggregate_ = false;
-    state_.skip_preaggregation();
-  }
   flush();
+  preaggregate_ = state_.may_preaggregate();
 }
 
 void GroupWriter::flush() {
   if (local_ == nullptr) {
     return;
   }
+  state_.preaggregated(local_rows_, local_->rows());
   DataChunk groups;
   groups.Initialize(duckdb::Allocator::Get(state_.context()), spec_.group_types);
   local_->touch().visit(/*all=*/true, [&](const data_ptr_t* rows, const Window*, idx_t n) {
