@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/schema.h"
 
@@ -57,19 +58,140 @@ struct Chunk {
   void* native = nullptr;  ///< the duckdb::DataChunk, for sql/ alone
 };
 
-/// A chunk to fill: one writer a source's reader, flat columns with room for kChunkRows rows.
-/// Made by sql/; strings are copied into the chunk's own memory.
+/// The elements of a list, or the entries of a map: DuckDB's list_entry_t.
+struct ListEntry {
+  std::uint64_t offset = 0;  ///< of the first, among those of all rows
+  std::uint64_t length = 0;
+};
+
+/// DuckDB's interval_t.
+struct Interval {
+  std::int32_t months = 0;
+  std::int32_t days = 0;
+  std::int64_t micros = 0;
+};
+
+/// A column to fill, or a part of a nested one: the fields of a STRUCT have its rows, those of a
+/// LIST or MAP have a row for each element. All rows hold a value until set_null(). Made by sql/.
+class ColumnWriter {
+ public:
+  virtual ~ColumnWriter() = default;
+
+  /// The values of a fixed-size column, to be written by row. They move when a list grows that the
+  /// column is part of.
+  template <class T>
+  [[nodiscard]] T* values() noexcept {
+    return static_cast<T*>(data_);
+  }
+  /// Copies a text, valid UTF-8 for VARCHAR.
+  void set_string(std::size_t row, std::string_view text) {
+    StringRef& to = values<StringRef>()[row];
+    to.length = static_cast<std::uint32_t>(text.size());
+    if (text.size() <= to.rest.size()) {
+      to.rest = {};  // DuckDB compares all of it
+      std::memcpy(to.rest.data(), text.data(), text.size());
+      return;
+    }
+    char* copy = allocate(text.size());
+    std::memcpy(copy, text.data(), text.size());
+    std::memcpy(to.rest.data(), copy, 4);
+    std::memcpy(to.rest.data() + 4, static_cast<const void*>(&copy), sizeof(copy));
+  }
+  /// Of a STRUCT: of its fields, too.
+  void set_null(std::size_t row) noexcept {
+    validity_[row / 64] &= ~(std::uint64_t{1} << (row % 64));
+    has_nulls_ = true;
+    if (!is_list_) {
+      for (ColumnWriter* part : parts_) {
+        part->set_null(row);
+      }
+    } else {
+      values<ListEntry>()[row] = {};
+    }
+  }
+
+  /// The fields of a STRUCT; 0: the elements of a LIST; 0 and 1: the keys and values of a MAP.
+  [[nodiscard]] std::span<ColumnWriter* const> parts() const noexcept { return parts_; }
+  /// Begins the list or map of a row; the rows' lists are written one after the other.
+  void begin_list(std::size_t row) noexcept { values<ListEntry>()[row] = {elements_, 0}; }
+  /// One element more: its row in the parts.
+  std::size_t add_element(std::size_t row) {
+    if (elements_ == capacity_) {
+      grow(capacity_ * 2);
+    }
+    values<ListEntry>()[row].length++;
+    return elements_++;
+  }
+  [[nodiscard]] std::size_t elements() const noexcept { return elements_; }
+
+  // For records that turn out to be malformed half way.
+
+  /// What forget() goes back to: before the first value of a row.
+  void mark() noexcept {
+    marked_ = elements_;
+    for (ColumnWriter* part : parts_) {
+      part->mark();
+    }
+  }
+  /// Makes a row as it was when marked.
+  void forget(std::size_t row) noexcept {
+    validity_[row / 64] |= std::uint64_t{1} << (row % 64);
+    if (!is_list_) {
+      for (ColumnWriter* part : parts_) {
+        part->forget(row);
+      }
+      return;
+    }
+    while (elements_ > marked_) {
+      elements_--;
+      for (ColumnWriter* part : parts_) {
+        part->forget(elements_);
+      }
+    }
+  }
+
+ protected:
+  /// Memory for a text of this column, as long as the chunk lives.
+  virtual char* allocate(std::size_t bytes) = 0;
+  /// Makes room for so many elements, and sets `capacity_`, and `data_` and `validity_` of the
+  /// parts.
+  virtual void grow(std::size_t elements) = 0;
+
+  void* data_ = nullptr;
+  std::uint64_t* validity_ = nullptr;  // never null
+  bool has_nulls_ = false;
+  bool is_list_ = false;
+  std::vector<ColumnWriter*> parts_;
+  std::size_t elements_ = 0;  // of a list or map
+  std::size_t marked_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+/// A chunk to fill: one writer a source's reader, flat columns with room for kChunkRows rows. Made
+/// by sql/; strings are copied into the chunk's own memory.
 class ChunkWriter {
  public:
   virtual ~ChunkWriter() = default;
+  /// nullptr: nobody reads the column, and it need not be filled.
+  [[nodiscard]] virtual ColumnWriter* column(std::size_t column) noexcept = 0;
+
+  // The same for those who fill every column: what nobody reads goes nowhere.
+
   /// The values of a fixed-size column, to be written by row.
   template <class T>
   [[nodiscard]] T* values(std::size_t column) noexcept {
     return static_cast<T*>(data(column));
   }
-  /// Copies the text into row `row` of a string column. The text must be valid UTF-8 for VARCHAR.
-  virtual void set_string(std::size_t column, std::size_t row, std::string_view text) = 0;
-  virtual void set_null(std::size_t column, std::size_t row) = 0;
+  void set_string(std::size_t column, std::size_t row, std::string_view text) {
+    if (ColumnWriter* to = this->column(column); to != nullptr) {
+      to->set_string(row, text);
+    }
+  }
+  void set_null(std::size_t column, std::size_t row) {
+    if (ColumnWriter* to = this->column(column); to != nullptr) {
+      to->set_null(row);
+    }
+  }
 
  protected:
   [[nodiscard]] virtual void* data(std::size_t column) noexcept = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sql/internal/batch.h"
+#include "sql/internal/chunk_writer.h"
 #include "sql/internal/types.h"
 
 namespace millrace::sql {
@@ -12,7 +13,6 @@ namespace {
 
 using duckdb::FlatVector;
 using duckdb::PhysicalType;
-using duckdb::StringVector;
 using duckdb::VectorOperations;
 
 // A chunk for 2,048 rows of 25 columns takes 400 KB. Most batches of a quiet stream are a few rows,
@@ -38,36 +38,6 @@ std::int64_t bytes_of(const duckdb::DataChunk& chunk, const duckdb::vector<bool>
   }
   return bytes;
 }
-
-/// Hands a chunk's memory to a reader of ours. Columns that are not kept have memory too, since a
-/// reader does not know about them, but nothing of them is looked at.
-class DecodingWriter final : public ChunkWriter {
- public:
-  DecodingWriter(duckdb::DataChunk& chunk, const duckdb::vector<bool>& kept)
-      : chunk_(chunk), kept_(kept) {}
-
-  void set_string(std::size_t column, std::size_t row, std::string_view text) override {
-    if (kept_[column]) {
-      duckdb::Vector& vector = chunk_.data[column];
-      FlatVector::GetData<duckdb::string_t>(vector)[row] =
-          StringVector::AddStringOrBlob(vector, text.data(), text.size());
-    }
-  }
-  void set_null(std::size_t column, std::size_t row) override {
-    if (kept_[column]) {
-      FlatVector::SetNull(chunk_.data[column], row, true);
-    }
-  }
-
- protected:
-  void* data(std::size_t column) noexcept override {
-    return FlatVector::GetData(chunk_.data[column]);
-  }
-
- private:
-  duckdb::DataChunk& chunk_;
-  const duckdb::vector<bool>& kept_;
-};
 
 }  // namespace
 
@@ -180,12 +150,14 @@ void Batch::read(RowReader& reader) {
     return chunk;
   };
   Impl::DuckChunk chunk = make_room();
+  DecodingWriter writer(impl_->types, impl_->kept);
   while (true) {
-    DecodingWriter writer(*chunk, impl_->kept);
+    writer.attach(*chunk);
     const std::size_t rows = reader.read(writer);
     if (rows == 0) {
       return;
     }
+    writer.finish();
     chunk->SetCardinality(rows);
     if (rows < kChunkRows) {  // copied to a chunk of the right size; the room is used again
       impl_->copy(*chunk, 0, rows);
