@@ -1,0 +1,26 @@
+// JSON's strings: what stands between the quotes, and what is meant by it.
+#pragma once
+
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace millrace::json {
+
+[[nodiscard]] inline bool has_escapes(std::string_view inside) noexcept {
+  return std::memchr(inside.data(), '\\', inside.size()) != nullptr;
+}
+/// Whether all escapes are as they should be: known ones, and no half of a surrogate pair.
+[[nodiscard]] bool escapes_are_valid(std::string_view inside) noexcept;
+/// Replaces `to` by what is meant; false: an escape is wrong. Gives UTF-8 for UTF-8.
+[[nodiscard]] bool unescape(std::string_view inside, std::string& to);
+/// Appends a text, valid UTF-8, in quotes and with the escapes that it needs.
+void write_string(std::string_view text, std::string& to);
+
+/// Replaces `to` by the bytes that a base64 text means (RFC 4648, section 4; its padding may be
+/// missing); false: it is none.
+[[nodiscard]] bool read_base64(std::string_view text, std::string& to);
+/// Appends base64 with padding.
+void write_base64(std::string_view bytes, std::string& to);
+
+}  // namespace millrace::json

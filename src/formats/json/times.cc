@@ -1,0 +1,195 @@
+#include "formats/json/times.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <iterator>
+#include <limits>
+
+namespace millrace::json {
+namespace {
+
+constexpr std::int64_t kSecondsADay = 86'400;
+constexpr std::size_t kDateLength = 10;  // "2024-02-29"
+
+/// DuckDB's TIMESTAMP begins on 290309-12-22 BC; the last value of 64 bits is its infinity.
+constexpr std::int64_t kFirstMicros = -9'223'372'022'400'000'000;
+constexpr std::int64_t kLastValue = std::numeric_limits<std::int64_t>::max() - 1;
+
+/// Two digits; -1: they are none.
+int two_digits(const char* at) {
+  return is_digit(at[0]) && is_digit(at[1]) ? (at[0] - '0') * 10 + (at[1] - '0') : -1;
+}
+
+std::int64_t power(int digits) { return static_cast<std::int64_t>(power_of_ten(digits)); }
+
+/// "23:59", "23:59:59" or "23:59:59.123" from the front of a text.
+bool take_time(std::string_view& text, std::int64_t& seconds, std::int32_t& nanos) {
+  nanos = 0;
+  if (text.size() < 5 || text[2] != ':') {
+    return false;
+  }
+  const int hour = two_digits(text.data());
+  const int minute = two_digits(text.data() + 3);
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
+    return false;
+  }
+  seconds = hour * 3600 + minute * 60;
+  text.remove_prefix(5);
+  if (!text.starts_with(':')) {
+    return true;
+  }
+  const int second = text.size() < 3 ? -1 : two_digits(text.data() + 1);
+  if (second < 0 || second > 59) {
+    return false;
+  }
+  seconds += second;
+  text.remove_prefix(3);
+  if (!text.starts_with('.')) {
+    return true;
+  }
+  std::size_t digits = 0;
+  for (text.remove_prefix(1); digits < text.size() && is_digit(text[digits]); ++digits) {
+    if (digits == 9) {
+      return false;
+    }
+    nanos = nanos * 10 + (text[digits] - '0');
+  }
+  text.remove_prefix(digits);
+  nanos *= static_cast<std::int32_t>(power(9 - static_cast<int>(digits)));
+  return digits > 0;
+}
+
+/// "Z", "+02", "+0200" or "-02:00", to the end of the text; also nothing.
+bool take_offset(std::string_view text, bool& has_offset, std::int64_t& seconds) {
+  seconds = 0;
+  has_offset = !text.empty();
+  if (text.empty() || text == "Z" || text == "z") {
+    return true;
+  }
+  const bool behind = text.front() == '-';
+  if ((!behind && text.front() != '+') || text.size() < 3) {
+    return false;
+  }
+  const int hours = two_digits(text.data() + 1);
+  text.remove_prefix(3);
+  text.remove_prefix(text.starts_with(':') && text.size() == 3 ? 1 : 0);
+  const int minutes = text.empty() ? 0 : text.size() == 2 ? two_digits(text.data()) : -1;
+  if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) {
+    return false;
+  }
+  seconds = (hours * 3600 + minutes * 60) * (behind ? -1 : 1);
+  return true;
+}
+
+}  // namespace
+
+bool read_date(std::string_view text, std::int32_t& days) noexcept {
+  if (text.size() != kDateLength || text[4] != '-' || text[7] != '-') {
+    return false;
+  }
+  const int century = two_digits(text.data());
+  const int year = two_digits(text.data() + 2);
+  const int month = two_digits(text.data() + 5);
+  const int day = two_digits(text.data() + 8);
+  if (century < 0 || year < 0 || month < 0 || day < 0) {
+    return false;
+  }
+  const std::chrono::year_month_day date{std::chrono::year(century * 100 + year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok()) {
+    return false;
+  }
+  days = static_cast<std::int32_t>(std::chrono::sys_days(date).time_since_epoch().count());
+  return true;
+}
+
+bool read_time(std::string_view text, std::int64_t& micros) noexcept {
+  std::int64_t seconds = 0;
+  std::int32_t nanos = 0;
+  if (!take_time(text, seconds, nanos) || !text.empty()) {
+    return false;
+  }
+  micros = seconds * 1'000'000 + nanos / 1000;
+  return true;
+}
+
+bool read_moment(std::string_view text, Moment& to) noexcept {
+  std::int32_t days = 0;
+  if (!read_date(text.substr(0, kDateLength), days)) {
+    return false;
+  }
+  to = {.seconds = days * kSecondsADay};
+  text.remove_prefix(kDateLength);
+  if (text.empty()) {
+    return true;
+  }
+  if (text.front() != 'T' && text.front() != ' ' && text.front() != 't') {
+    return false;
+  }
+  text.remove_prefix(1);
+  std::int64_t seconds = 0;
+  std::int64_t offset = 0;
+  if (!take_time(text, seconds, to.nanos) || !take_offset(text, to.has_offset, offset)) {
+    return false;
+  }
+  to.seconds += seconds - offset;
+  to.has_time = true;
+  return true;
+}
+
+Fault to_unit(const Moment& moment, int digits, std::int64_t& to) noexcept {
+  const Int128 whole = static_cast<Int128>(moment.seconds) * power(digits);
+  const Int128 value = whole + moment.nanos / power(9 - digits);
+  // TIMESTAMP's first day holds for _S and _MS, too; _NS ends where its bits do.
+  const Int128 first = digits == 9 ? -static_cast<Int128>(kLastValue)
+                                   : static_cast<Int128>(kFirstMicros) / power(6 - digits);
+  const Int128 last = digits == 9 ? kLastValue : kLastValue / power(6 - digits);
+  if (value < first || value > last) {
+    return Fault::range;
+  }
+  to = static_cast<std::int64_t>(value);
+  return Fault::none;
+}
+
+bool write_date(std::int64_t days, std::string& to) {
+  constexpr std::int64_t kFirstDay = -719'528;  // 0000-01-01
+  constexpr std::int64_t kLastDay = 2'932'896;  // 9999-12-31
+  if (days < kFirstDay || days > kLastDay) {
+    return false;
+  }
+  const std::chrono::year_month_day date{
+      std::chrono::sys_days(std::chrono::days(static_cast<int>(days)))};
+  fmt::format_to(std::back_inserter(to), "{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  return true;
+}
+
+void write_time(std::int64_t units, int digits, std::string& to) {
+  const std::int64_t seconds = units / power(digits);
+  const std::int64_t fraction = units % power(digits);
+  fmt::format_to(std::back_inserter(to), "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60,
+                 seconds % 60);
+  if (fraction != 0) {
+    fmt::format_to(std::back_inserter(to), ".{:0{}}", fraction, digits);
+  }
+}
+
+bool write_moment(std::int64_t units, int digits, std::string& to) {
+  const std::int64_t units_a_day = kSecondsADay * power(digits);
+  std::int64_t days = units / units_a_day;
+  std::int64_t rest = units % units_a_day;
+  if (rest < 0) {
+    rest += units_a_day;
+    --days;
+  }
+  if (!write_date(days, to)) {
+    return false;
+  }
+  to += 'T';
+  write_time(rest, digits, to);
+  return true;
+}
+
+}  // namespace millrace::json
