@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <string>
 
 #include "base/error.h"
 
@@ -30,6 +31,9 @@ const char* explain(simdjson::error_code error) {
 
 struct Tokens::Finder {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
+  // The kernel without SIMD reads behind the text where that ends too early; the others don't.
+  bool wants_padding = simdjson::get_active_implementation()->name() == "fallback";
+  std::string padded;
 };
 
 Tokens::Tokens() : finder_(std::make_unique<Finder>()) {}
@@ -51,7 +55,12 @@ const char* Tokens::find(std::string_view text) {
       throw Error(Blame::external, "no memory left to read a JSON record");
     }
   }
-  const auto error = finder_->parser->stage1(reinterpret_cast<const std::uint8_t*>(text.data()),
+  const char* data = text.data();
+  if (finder_->wants_padding) {
+    finder_->padded.assign(text).append(simdjson::SIMDJSON_PADDING, ' ');
+    data = finder_->padded.data();
+  }
+  const auto error = finder_->parser->stage1(reinterpret_cast<const std::uint8_t*>(data),
                                              text.size(), simdjson::stage1_mode::regular);
   if (error != simdjson::SUCCESS) {
     return explain(error);
