@@ -158,7 +158,12 @@ bool Cursor::skip_nested() noexcept {
 }
 
 bool Cursor::key_is_valid(std::string_view name) noexcept {
-  return !has_escapes(name) || escapes_are_valid(name) || fail("an escape that is none in a key");
+  return !has_escapes(name) || escapes_are_valid(name) || wrong_key();
+}
+
+bool Cursor::wrong_key() noexcept {
+  at_ -= 2;
+  return fail("an escape that is none in a key");
 }
 
 }  // namespace millrace::json

@@ -72,6 +72,8 @@ class Cursor {
   [[nodiscard]] bool skip(std::string_view& text) noexcept;
   /// Fails because of the token it stands on.
   [[nodiscard]] bool unexpected() noexcept;
+  /// Fails because of the escapes of the key it has just stepped over.
+  [[nodiscard]] bool wrong_key() noexcept;
   /// Fails for a reason of the caller's; `reason` must stay.
   [[nodiscard]] bool fail(const char* reason) noexcept;
   [[nodiscard]] bool failed() const noexcept { return reason_ != nullptr; }

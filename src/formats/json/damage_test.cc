@@ -22,8 +22,8 @@ constexpr std::size_t kPage = 4096;
 class GuardedText {
  public:
   GuardedText() {
-    memory_ = static_cast<char*>(mmap(nullptr, kSize + kPage, PROT_READ | PROT_WRITE,
-                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    memory_ = static_cast<char*>(
+        mmap(nullptr, kSize + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     EXPECT_EQ(mprotect(memory_ + kSize, kPage, PROT_NONE), 0);
   }
   ~GuardedText() { munmap(memory_, kSize + kPage); }
@@ -77,7 +77,8 @@ const std::vector<std::string>& seeds() {
 
 /// A seed with a few bytes replaced, taken out, doubled or swapped, or its end cut off.
 std::string damaged(std::mt19937_64& random) {
-  constexpr std::string_view kBytes = "{}[]:,\"\\ \n\t09-+.eEtrufalsn/x\x01\x0c\x1a\x80\xc3\xed\xff";
+  constexpr std::string_view kBytes =
+      "{}[]:,\"\\ \n\t09-+.eEtrufalsn/x\x01\x0c\x1a\x80\xc3\xed\xff";
   std::string text = seeds()[random() % seeds().size()];
   for (auto count = random() % 4; count > 0 && !text.empty(); --count) {
     const std::size_t at = random() % text.size();
@@ -106,7 +107,8 @@ std::string damaged(std::mt19937_64& random) {
 }
 
 Schema schema_of(bool nested) {
-  Schema schema{.columns = {{.name = "text", .type = "VARCHAR"}, {.name = "id", .type = "VARCHAR"}}};
+  Schema schema{
+      .columns = {{.name = "text", .type = "VARCHAR"}, {.name = "id", .type = "VARCHAR"}}};
   if (nested) {
     schema.columns.push_back({.name = "list", .type = "VARCHAR[]"});
     schema.columns.push_back({.name = "map", .type = "MAP(VARCHAR, VARCHAR)"});

@@ -205,7 +205,7 @@ bool Decoder::read_member(PlanNode& node, std::size_t row, std::size_t*& expecte
   std::string_view meant = key;
   if (has_escapes(key)) {
     if (!unescape(key, meaning_)) {
-      return cursor_.fail("an escape that is none in a key");
+      return cursor_.wrong_key();
     }
     meant = meaning_;
   }
@@ -351,7 +351,7 @@ bool Decoder::read_entry(PlanNode& node, std::size_t row, std::size_t first) {
   std::string_view meant = key;
   if (has_escapes(key)) {
     if (!unescape(key, meaning_)) {
-      return cursor_.fail("an escape that is none in a key");
+      return cursor_.wrong_key();
     }
     meant = meaning_;
   }
