@@ -26,6 +26,11 @@ void set_seen(PlanNode& node, std::size_t part) {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
+/// False: no name of a part is as long.
+bool may_be_name(const PlanNode& node, std::string_view key) {
+  return ((node.lengths >> std::min<std::size_t>(key.size(), 63)) & 1U) != 0;
+}
+
 /// The beginning of a value, for a message.
 std::string shown(std::string_view text) {
   constexpr std::size_t kShownBytes = 60;
@@ -117,15 +122,36 @@ bool Decoder::read_text(PlanNode& node, std::size_t row) {
     node.writer->set_string(row, text);
     return true;
   }
-  std::string_view text = Cursor::inside(cursor_.here());
-  if (has_escapes(text)) {
-    if (!unescape(text, meaning_)) {
-      return cursor_.fail("an escape that is none");
-    }
-    text = meaning_;
+  std::string_view text;
+  if (!read_string(text)) {
+    return false;
   }
   node.writer->set_string(row, text);
   cursor_.step();
+  return true;
+}
+
+/// What the string under the cursor means; valid until the next string or key is read.
+bool Decoder::read_string(std::string_view& meant) {
+  meant = Cursor::inside(cursor_.here());
+  if (has_escapes(meant)) {
+    if (!unescape(meant, meaning_)) {
+      return cursor_.fail("an escape that is none");
+    }
+    meant = meaning_;
+  }
+  return true;
+}
+
+/// The same for the key that the cursor has just stepped over.
+bool Decoder::read_key(std::string_view key, std::string_view& meant) {
+  meant = key;
+  if (has_escapes(key)) {
+    if (!unescape(key, meaning_)) {
+      return cursor_.wrong_key();
+    }
+    meant = meaning_;
+  }
   return true;
 }
 
@@ -133,12 +159,9 @@ bool Decoder::read_scalar(PlanNode& node, std::size_t row) {
   Fault fault = Fault::form;
   switch (cursor_.peek()) {
     case '"': {
-      std::string_view text = Cursor::inside(cursor_.here());
-      if (has_escapes(text)) {
-        if (!unescape(text, meaning_)) {
-          return cursor_.fail("an escape that is none");
-        }
-        text = meaning_;
+      std::string_view text;
+      if (!read_string(text)) {
+        return false;
       }
       fault = put_string(node, row, text, rules_, scratch_);
       break;
@@ -197,19 +220,16 @@ bool Decoder::read_member(PlanNode& node, std::size_t row, std::size_t*& expecte
   if (!cursor_.key(key)) {
     return false;
   }
-  if (*expected < node.parts.size() && node.parts[*expected].raw_name == key) {
+  if (*expected < node.parts.size() && is_same_text(node.parts[*expected].raw_name, key)) {
     const std::size_t part = *expected;
     expected = &node.parts[part].next;
     return read_exact(node, part, row);
   }
-  std::string_view meant = key;
-  if (has_escapes(key)) {
-    if (!unescape(key, meaning_)) {
-      return cursor_.wrong_key();
-    }
-    meant = meaning_;
+  std::string_view meant;
+  if (!read_key(key, meant)) {
+    return false;
   }
-  if (((node.lengths >> std::min<std::size_t>(meant.size(), 63)) & 1U) != 0) {
+  if (may_be_name(node, meant)) {
     const std::size_t part = node.exact.find(meant);
     if (part != kNone && (part != rescue_part_ || &node != &plan_)) {
       *expected = part;
@@ -235,8 +255,7 @@ bool Decoder::read_part(PlanNode& node, std::size_t part, std::size_t row) {
 
 /// A key that is none of the names, but perhaps one in other case.
 bool Decoder::read_unknown(PlanNode& node, std::string_view key, std::string_view meant) {
-  if (options_.ignore_case &&
-      ((node.lengths >> std::min<std::size_t>(meant.size(), 63)) & 1U) != 0) {
+  if (options_.ignore_case && may_be_name(node, meant)) {
     lowered_.assign(meant);
     std::transform(lowered_.begin(), lowered_.end(), lowered_.begin(), lower);
     const std::size_t part = node.lowered.find(lowered_);
@@ -264,7 +283,7 @@ bool Decoder::read_candidates(PlanNode& node, std::size_t row, std::size_t first
         return false;
       }
     } else if (part.taken.data() != nullptr && part.taken != candidate.key) {
-      return wrong(fmt::format("keys \"{}\" and \"{}\" could both be it", shown(part.taken),
+      return wrong(fmt::format(R"(keys "{}" and "{}" could both be it)", shown(part.taken),
                                shown(candidate.key))) ||
              blame(part.name);
     }
@@ -348,12 +367,9 @@ bool Decoder::read_entry(PlanNode& node, std::size_t row, std::size_t first) {
   if (!cursor_.key(key)) {
     return false;
   }
-  std::string_view meant = key;
-  if (has_escapes(key)) {
-    if (!unescape(key, meaning_)) {
-      return cursor_.wrong_key();
-    }
-    meant = meaning_;
+  std::string_view meant;
+  if (!read_key(key, meant)) {
+    return false;
   }
   ColumnWriter& keys = *node.parts[0].writer;
   if (!node.keys.add(meant, keys.values<StringRef>(), first)) {

@@ -78,6 +78,8 @@ class Decoder final : public RecordDecoder {
   bool read(PlanNode& node, std::size_t row);
   bool read_scalar(PlanNode& node, std::size_t row);
   bool read_text(PlanNode& node, std::size_t row);
+  bool read_string(std::string_view& meant);
+  bool read_key(std::string_view key, std::string_view& meant);
   bool read_struct(PlanNode& node, std::size_t row);
   bool read_list(PlanNode& node, std::size_t row);
   bool read_map(PlanNode& node, std::size_t row);

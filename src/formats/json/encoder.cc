@@ -76,13 +76,21 @@ void write_uuid(Int128 value, std::string& to) {
                     high & 0xFFFFU, low >> 48U, low & 0xFFFF'FFFF'FFFFU);
 }
 
-bool write_timestamp(std::int64_t value, int digits, bool is_utc, std::string& to) {
+bool write_timestamp(const ColumnView& column, std::size_t row, int digits, bool is_utc,
+                     std::string& to) {
+  const std::int64_t value = column.values<std::int64_t>()[row];
   to += '"';
   if (value >= kInfiniteMoment || value <= -kInfiniteMoment || !write_moment(value, digits, to)) {
     return false;
   }
   to += is_utc ? "Z\"" : "\"";
   return true;
+}
+
+void write_blob(std::string_view bytes, std::string& to) {
+  to += '"';
+  write_base64(bytes, to);
+  to += '"';
 }
 
 bool write_day(std::int32_t days, std::string& to) {
@@ -92,6 +100,12 @@ bool write_day(std::int32_t days, std::string& to) {
   }
   to += '"';
   return true;
+}
+
+void write_time_of_day(std::int64_t micros, std::string& to) {
+  to += '"';
+  write_time(micros, 6, to);
+  to += '"';
 }
 
 /// Appends a value that is not NULL; false: JSON has no form for it. Here nested types come in,
@@ -131,9 +145,7 @@ bool write_value(const Type& type, const ColumnView& column, std::size_t row, st
       write_string(column.string(row), to);
       return true;
     case Id::blob:
-      to += '"';
-      write_base64(column.string(row), to);
-      to += '"';
+      write_blob(column.string(row), to);
       return true;
     case Id::uuid:
       write_uuid(column.values<Int128>()[row], to);
@@ -141,20 +153,18 @@ bool write_value(const Type& type, const ColumnView& column, std::size_t row, st
     case Id::date:
       return write_day(column.values<std::int32_t>()[row], to);
     case Id::time:
-      to += '"';
-      write_time(column.values<std::int64_t>()[row], 6, to);
-      to += '"';
+      write_time_of_day(column.values<std::int64_t>()[row], to);
       return true;
     case Id::timestamp_s:
-      return write_timestamp(column.values<std::int64_t>()[row], 0, false, to);
+      return write_timestamp(column, row, 0, false, to);
     case Id::timestamp_ms:
-      return write_timestamp(column.values<std::int64_t>()[row], 3, false, to);
+      return write_timestamp(column, row, 3, false, to);
     case Id::timestamp:
-      return write_timestamp(column.values<std::int64_t>()[row], 6, false, to);
+      return write_timestamp(column, row, 6, false, to);
     case Id::timestamp_ns:
-      return write_timestamp(column.values<std::int64_t>()[row], 9, false, to);
+      return write_timestamp(column, row, 9, false, to);
     case Id::timestamp_tz:
-      return write_timestamp(column.values<std::int64_t>()[row], 6, true, to);
+      return write_timestamp(column, row, 6, true, to);
     default:
       return false;
   }

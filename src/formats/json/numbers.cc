@@ -81,12 +81,16 @@ bool take_apart(std::string_view text, Parts<Unsigned>& to) {
   if (!read_digits(at, end, false, to) || (*whole == '0' && at - whole > 1)) {
     return false;
   }
-  if (at != end && *at == '.' && !read_digits(++at, end, true, to)) {
-    return false;
+  if (at != end && *at == '.') {
+    ++at;
+    if (!read_digits(at, end, true, to)) {
+      return false;
+    }
   }
   if (at != end && (*at == 'e' || *at == 'E')) {
+    ++at;
     std::int64_t exponent = 0;
-    if (!read_exponent(++at, end, exponent)) {
+    if (!read_exponent(at, end, exponent)) {
       return false;
     }
     to.exponent += exponent;

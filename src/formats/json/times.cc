@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <iterator>
 #include <limits>
@@ -21,7 +22,12 @@ int two_digits(const char* at) {
   return is_digit(at[0]) && is_digit(at[1]) ? (at[0] - '0') * 10 + (at[1] - '0') : -1;
 }
 
-std::int64_t power(int digits) { return static_cast<std::int64_t>(power_of_ten(digits)); }
+/// 10^digits, for digits from 0 to 9.
+std::int64_t power(int digits) {
+  constexpr std::array<std::int64_t, 10> kPowers = {
+      1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
+  return kPowers[static_cast<std::size_t>(digits)];
+}
 
 /// "23:59", "23:59:59" or "23:59:59.123" from the front of a text.
 bool take_time(std::string_view& text, std::int64_t& seconds, std::int32_t& nanos) {
@@ -140,16 +146,16 @@ bool read_moment(std::string_view text, Moment& to) noexcept {
 }
 
 Fault to_unit(const Moment& moment, int digits, std::int64_t& to) noexcept {
-  const Int128 whole = static_cast<Int128>(moment.seconds) * power(digits);
-  const Int128 value = whole + moment.nanos / power(9 - digits);
-  // TIMESTAMP's first day holds for _S and _MS, too; _NS ends where its bits do.
-  const Int128 first = digits == 9 ? -static_cast<Int128>(kLastValue)
-                                   : static_cast<Int128>(kFirstMicros) / power(6 - digits);
-  const Int128 last = digits == 9 ? kLastValue : kLastValue / power(6 - digits);
-  if (value < first || value > last) {
+  // TIMESTAMP's first and last day hold for _S and _MS, too; _NS ends where its bits do.
+  const std::int64_t first = digits == 9 ? -kLastValue : kFirstMicros / power(6 - digits);
+  const std::int64_t last = digits == 9 ? kLastValue : kLastValue / power(6 - digits);
+  std::int64_t value = 0;
+  if (__builtin_mul_overflow(moment.seconds, power(digits), &value) ||
+      __builtin_add_overflow(value, moment.nanos / power(9 - digits), &value) || value < first ||
+      value > last) {
     return Fault::range;
   }
-  to = static_cast<std::int64_t>(value);
+  to = value;
   return Fault::none;
 }
 

@@ -77,7 +77,7 @@ std::string uuid_of(Int128 value) {
 }  // namespace
 
 MemoryColumn::MemoryColumn(const Type& type, std::size_t rows)
-    : type_(type), rows_(0), width_(width_of(type)) {
+    : type_(type), width_(width_of(type)) {
   is_list_ = type.id == Id::list || type.id == Id::map;
   capacity_ = is_list_ ? 4 : 0;  // small, so that tests see lists grow
   for (const Type::Part& part : type.parts) {
@@ -92,7 +92,6 @@ void MemoryColumn::resize(std::size_t rows) {
   valid_.resize((rows + 63) / 64, ~std::uint64_t{0});
   data_ = memory_.data();
   validity_ = valid_.data();
-  rows_ = rows;
   if (!is_list_) {
     for (const auto& part : owned_) {
       part->resize(rows);

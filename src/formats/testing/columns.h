@@ -51,7 +51,6 @@ class MemoryColumn final : public ColumnWriter {
   };
 
   Type type_;
-  std::size_t rows_;
   std::size_t width_;
   std::vector<Block> memory_;
   std::vector<std::uint64_t> valid_;
