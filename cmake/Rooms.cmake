@@ -1,6 +1,6 @@
 # millrace_room(<room> [ROOMS <room>...] [PUBLIC <lib>...] [PRIVATE <lib>...])
 #
-# Makes the static library millrace_<room> of src/<room>/**/*.cc, tests left out. A room of headers
+# Makes the static library millrace_<room> of src/<room>/**/*.cc, tests and benchmarks left out. A room of headers
 # alone becomes an interface library, so that a room may link to another before it has any source.
 include_guard()
 set(MILLRACE_ROOM_LIBRARIES "")  # every room that has something to link, in link order
@@ -9,7 +9,7 @@ function(millrace_room room)
   cmake_parse_arguments(arg "" "" "ROOMS;PUBLIC;PRIVATE" ${ARGN})
   set(dir "${CMAKE_SOURCE_DIR}/src/${room}")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${dir}/*.cc")
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench)\\.cc$|/testing/")
   list(FILTER sources EXCLUDE REGEX "/src/cli/main\\.cc$")
   set(target millrace_${room})
 

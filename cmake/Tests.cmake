@@ -1,10 +1,12 @@
 # One GoogleTest program a room, millrace_<room>_tests, of src/<room>/**/*_test.cc and
 # tests/unit/<room>/**/*_test.cc. What lies in tests/unit itself crosses rooms and becomes
-# millrace_unit_tests. Sources in tests/support are for all of them.
+# millrace_unit_tests. Sources in tests/support are for all of them, and those in
+# src/<room>/testing for the room's. Each src/<room>/**/NAME_bench.cc is a program NAME_bench of its
+# own, built on request.
 include(GoogleTest)
 
 file(GLOB_RECURSE support CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/support/*.cc")
-set(all_rooms base core spec sql engine connectors runtime cli)
+set(all_rooms base core spec sql formats engine connectors runtime cli)
 
 function(millrace_test_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
@@ -28,11 +30,20 @@ foreach(room IN LISTS all_rooms)
   endif()
   # The low rooms are tested alone, so that an edit above does not rebuild their tests.
   set(link millrace_${room})
-  if(NOT room MATCHES "^(base|core|spec|sql)$")
+  file(GLOB testing CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${room}/testing/*.cc")
+  list(APPEND tests ${testing})
+  if(NOT room MATCHES "^(base|core|spec|sql|formats)$")
     set(link ${MILLRACE_ROOM_LIBRARIES})
     list(APPEND tests ${support})
   endif()
   millrace_test_program(millrace_${room}_tests SOURCES ${tests} LINK ${link})
+  file(GLOB_RECURSE benches CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${room}/*_bench.cc")
+  foreach(bench IN LISTS benches)
+    get_filename_component(name "${bench}" NAME_WE)
+    add_executable(${name} EXCLUDE_FROM_ALL "${bench}" ${testing})
+    millrace_flags(${name})
+    target_link_libraries(${name} PRIVATE ${link})
+  endforeach()
   if(room STREQUAL "sql")
     target_link_libraries(millrace_sql_tests PRIVATE DuckDB::duckdb)
     if(MILLRACE_SANITIZE)

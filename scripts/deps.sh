@@ -71,6 +71,8 @@ list_missing() {
   need nlohmann-json3-dev "JSON" has_library nlohmann-json3-dev nlohmann/json.hpp
   need libyaml-cpp-dev "reads pipeline files" has_library libyaml-cpp-dev yaml-cpp/yaml.h
   need libcli11-dev "command line" has_library libcli11-dev CLI/CLI.hpp
+  need librdkafka-dev "Kafka" has_library librdkafka-dev librdkafka/rdkafka.h
+  need libsimdjson-dev "reads JSON" has_library libsimdjson-dev simdjson.h
   if ! has_duckdb; then
     [ -n "${DUCKDB_ROOT:-}" ] && die "DUCKDB_ROOT=$DUCKDB_ROOT does not hold lib/libduckdb.so and include/duckdb/" \
       "It takes the library and the full C++ headers of DuckDB $DUCKDB_VERSION. Unset it to have them fetched."

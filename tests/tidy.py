@@ -18,13 +18,15 @@ MAY_INCLUDE = {
     "core": {"base"},
     "spec": {"base", "core"},
     "sql": {"base", "core"},
+    "formats": {"base", "core"},
     "engine": {"base", "core", "spec", "sql"},
-    "connectors": {"base", "core", "spec", "sql"},
-    "runtime": {"base", "core", "spec", "sql", "engine", "connectors"},
-    "cli": {"base", "core", "spec", "sql", "engine", "connectors", "runtime"},
+    "connectors": {"base", "core", "spec", "sql", "formats"},
+    "runtime": {"base", "core", "spec", "sql", "formats", "engine", "connectors"},
+    "cli": {"base", "core", "spec", "sql", "formats", "engine", "connectors", "runtime"},
 }
 # How the header of a third party begins -> the only rooms that may include it.
-ONLY_IN = {"duckdb": {"sql"}, "yaml-cpp/": {"spec"}, "CLI/": {"cli"}}
+ONLY_IN = {"duckdb": {"sql"}, "yaml-cpp/": {"spec"}, "CLI/": {"cli"}, "librdkafka/": {"connectors"},
+           "simdjson": {"formats"}}
 LINES_WARN, LINES_MAX, COLUMNS_MAX = 500, 800, 100
 MARKERS = re.compile(r"\b(TODO|FIXME|XXX)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

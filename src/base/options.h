@@ -20,11 +20,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -346,7 +348,11 @@ class Option {
 template <class T>
 class OptionTable final : public OptionSet {
  public:
-  OptionTable(std::initializer_list<Option<T>> all) : options_(all) {
+  OptionTable(std::initializer_list<Option<T>> all) : OptionTable(std::vector<Option<T>>(all)) {}
+  /// With options that several things have.
+  OptionTable(std::initializer_list<Option<T>> own, std::vector<Option<T>> shared)
+      : OptionTable(joined(std::vector<Option<T>>(own), std::move(shared))) {}
+  explicit OptionTable(std::vector<Option<T>> all) : options_(std::move(all)) {
     for (const Option<T>& option : options_) {
       infos_.push_back(option.info());
     }
@@ -375,6 +381,11 @@ class OptionTable final : public OptionSet {
   }
 
  private:
+  static std::vector<Option<T>> joined(std::vector<Option<T>> all, std::vector<Option<T>> more) {
+    std::ranges::move(more, std::back_inserter(all));
+    return all;
+  }
+
   std::vector<Option<T>> options_;
   std::vector<OptionInfo> infos_;
 };

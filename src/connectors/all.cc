@@ -4,6 +4,7 @@
 #include "connectors/console/console.h"
 #include "connectors/files/files.h"
 #include "connectors/generator/generator.h"
+#include "connectors/kafka/kafka.h"
 #include "connectors/nexmark/nexmark.h"
 #include "connectors/rate/rate.h"
 #include "connectors/store/store.h"
@@ -14,6 +15,7 @@ ConnectorList all_connectors() {
   ConnectorList all;
   all.push_back(files_connector());
   all.push_back(store_connector());
+  all.push_back(kafka_connector());
   all.push_back(generator_connector());
   all.push_back(nexmark_connector());
   all.push_back(rate_connector());

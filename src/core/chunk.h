@@ -110,6 +110,8 @@ class ColumnWriter {
     }
   }
 
+  /// Whether it is a LIST or MAP.
+  [[nodiscard]] bool is_list() const noexcept { return is_list_; }
   /// The fields of a STRUCT; 0: the elements of a LIST; 0 and 1: the keys and values of a MAP.
   [[nodiscard]] std::span<ColumnWriter* const> parts() const noexcept { return parts_; }
   /// Begins the list or map of a row; the rows' lists are written one after the other.

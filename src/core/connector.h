@@ -18,6 +18,13 @@ namespace sql {
 class Database;
 }
 
+template <>
+struct EnumNames<OnMalformed> {
+  using K = OnMalformed;
+  static constexpr EnumWord<K> kWords[] = {
+      {K::quarantine, "quarantine"}, {K::drop, "drop"}, {K::fail, "fail"}};
+};
+
 /// One source or sink of a pipeline file, as its connector gets it.
 struct ConnectorRequest {
   std::string name;  ///< of the source or sink

@@ -23,6 +23,14 @@ using Json = nlohmann::json;
 
 /// A row that could not be decoded, kept where a person can look at it and replay it.
 struct MalformedRow {
+  /// Where a message was, and what it had beside its value.
+  struct Message {
+    std::string topic;
+    std::int32_t partition = 0;
+    std::int64_t offset = 0;
+    std::int64_t timestamp_ms = -1;  ///< -1: it has none
+    std::string key;
+  };
   std::string origin;     ///< the file, or topic and partition
   std::int64_t line = 0;  ///< line in the file (from 1), or offset; 0: unknown
   std::string column;     ///< the column at fault, if one is
@@ -30,6 +38,7 @@ struct MalformedRow {
   std::string reason;
   int part = 0;  ///< of a record too long to be held in memory: 1, 2, ..., whose raw bytes follow
                  ///< each other; 0: the record is whole
+  std::optional<Message> message = std::nullopt;
 };
 
 /// Takes the malformed rows of one source while a batch runs.
@@ -38,6 +47,8 @@ class MalformedReceiver {
   virtual ~MalformedReceiver() = default;
   /// Called by several threads at once. Throws Error if the row can't be kept.
   virtual void add(const MalformedRow& row) = 0;
+  /// A row that is not kept, only counted.
+  virtual void drop() {}
 };
 
 /// What to do with a malformed row. Spark's PERMISSIVE, DROPMALFORMED and FAILFAST.
@@ -138,8 +149,9 @@ class Source {
   virtual std::optional<Slice> plan(std::int64_t now) = 0;
   /// Moves past a slice: a planned one whose batch was logged, or a logged one at a restart.
   virtual void advance(const Json& offsets) = 0;
-  /// The rows of a slice, the same at each call.
-  virtual SliceInput read(const Json& offsets) = 0;
+  /// The rows of a slice, the same at each call. What a RowReader can't decode goes to
+  /// `malformed`, which outlives it.
+  virtual SliceInput read(const Json& offsets, MalformedReceiver& malformed) = 0;
   /// The batch that holds these slices is committed: acknowledge, archive, clean up.
   virtual void committed(const Json& offsets) { (void)offsets; }
 

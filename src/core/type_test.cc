@@ -23,7 +23,7 @@ TEST(TypeTest, Decimals) {
 
 TEST(TypeTest, NestedInOneAnother) {
   const Type type =
-      parse_type("STRUCT(a INTEGER, \"b \"\"c\" MAP(VARCHAR, DECIMAL(4,1)[]), \"d,e\" DATE)[][]");
+      parse_type(R"(STRUCT(a INTEGER, "b ""c" MAP(VARCHAR, DECIMAL(4,1)[]), "d,e" DATE)[][])");
   ASSERT_EQ(type.id, Id::list);
   ASSERT_EQ(type.parts[0].type.id, Id::list);
   const Type& row = type.parts[0].type.parts[0].type;

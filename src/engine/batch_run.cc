@@ -329,16 +329,19 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
   if (slice == plan.slices.end()) {
     return;
   }
-  auto rows = source.source->read(slice->second);
+  const auto& name = source.spec->name;
+  MalformedReceiver* quarantine = to_->quarantine ? &to_->quarantine->receiver(name) : nullptr;
+  CountedMalformed malformed(name, quarantine);
+  auto rows = source.source->read(slice->second, malformed);
   if (auto* files = std::get_if<FileScan>(&rows)) {
     nodes_[node]->counts.given = -1;
-    dataset.plan->give(read.name, std::move(*files),
-                       to_->quarantine ? &to_->quarantine->receiver(source.spec->name) : nullptr);
+    dataset.plan->give(read.name, std::move(*files), quarantine);
   } else if (auto* scan = std::get_if<SqlScan>(&rows)) {
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(scan->query));
   } else {
     read_rows(node, read, std::move(std::get<std::unique_ptr<RowReader>>(rows)));
+    nodes_[node]->counts.malformed += malformed.count();
   }
 }
 

@@ -36,21 +36,47 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+void add_bytes(Json& line, const std::string& name, const std::string& bytes) {
+  if (!find_invalid_utf8(bytes)) {
+    line[name] = bytes;
+  } else {
+    line[name + "_base64"] = base64(bytes);
+  }
+}
+
 std::string line_of(const MalformedRow& row) {
   Json line = {
       {"origin", row.origin}, {"line", row.line}, {"column", row.column}, {"reason", row.reason}};
   if (row.part > 0) {
     line["part"] = row.part;
   }
-  if (!find_invalid_utf8(row.raw)) {
-    line["raw"] = row.raw;
-  } else {
-    line["raw_base64"] = base64(row.raw);
+  add_bytes(line, "raw", row.raw);
+  if (row.message) {
+    line["topic"] = row.message->topic;
+    line["partition"] = row.message->partition;
+    line["offset"] = row.message->offset;
+    if (row.message->timestamp_ms >= 0) {
+      line["timestamp_ms"] = row.message->timestamp_ms;
+    }
+    add_bytes(line, "key", row.message->key);
   }
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
+
+void CountedMalformed::add(const MalformedRow& row) {
+  constexpr std::int64_t kShown = 5;
+  constexpr std::size_t kShownBytes = 200;
+  if (++count_ <= kShown) {
+    Log().warn("source {}: {}:{} is malformed: {}{}{}: {}{}", source_, row.origin, row.line,
+               row.column, row.column.empty() ? "" : ": ", row.reason,
+               row.raw.substr(0, kShownBytes), row.raw.size() > kShownBytes ? " ..." : "");
+  }
+  if (to_ != nullptr) {
+    to_->add(row);
+  }
+}
 
 /// The rows of one source in one batch. The file is made with the first of them.
 class QuarantineBatch::File final : public MalformedReceiver {

@@ -1,10 +1,12 @@
 // Where rows that could not be decoded are kept: one JSON-lines file a source and batch.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/source.h"
 
@@ -12,8 +14,26 @@ namespace millrace {
 
 class QuarantineBatch;
 
-/// Files `<folder>/<source>/<batch>.jsonl`, each line {origin, line, column, reason, raw}; raw
-/// bytes that are not UTF-8 stand under raw_base64 instead. A record too long to be held in memory
+/// Counts the malformed rows of a source on their way to the quarantine, and shows the first ones
+/// in the log.
+class CountedMalformed final : public MalformedReceiver {
+ public:
+  /// `to`: nullptr: they are only counted.
+  CountedMalformed(std::string source, MalformedReceiver* to)
+      : source_(std::move(source)), to_(to) {}
+  void add(const MalformedRow& row) override;
+  void drop() override { ++count_; }
+  [[nodiscard]] std::int64_t count() const noexcept { return count_; }
+
+ private:
+  std::string source_;
+  MalformedReceiver* to_;
+  std::atomic<std::int64_t> count_ = 0;
+};
+
+/// Files `<folder>/<source>/<batch>.jsonl`, each line {origin, line, column, reason, raw}, and of a
+/// message {topic, partition, offset, timestamp_ms, key}; raw bytes and keys that are not UTF-8
+/// stand under raw_base64 and key_base64 instead. A record too long to be held in memory
 /// has a line for each part of it, numbered by `part`. Lines are in no particular order.
 ///
 /// Rows are written as they come, under a hidden name, so that memory does not grow with their

@@ -88,13 +88,16 @@ std::vector<std::string> Rows::of(const Schema& schema, SliceInput input) {
 }
 
 std::vector<std::string> Rows::of(Source& source, const Json& offsets) {
-  return of(source.schema(), source.read(offsets));
+  NoMalformed malformed;
+  return of(source.schema(), source.read(offsets, malformed));
 }
 
 std::vector<std::string> Rows::of_parts(Source& source, const Json& offsets,
                                         std::int64_t part_rows) {
   std::vector<std::string> all;
-  for (auto& part : std::get<std::unique_ptr<RowReader>>(source.read(offsets))->split(part_rows)) {
+  NoMalformed malformed;
+  const auto whole = std::get<std::unique_ptr<RowReader>>(source.read(offsets, malformed));
+  for (auto& part : whole->split(part_rows)) {
     const auto some = of(source.schema(), std::move(part));
     all.insert(all.end(), some.begin(), some.end());
   }

@@ -1,6 +1,8 @@
 // Rows into sinks and out of sources, for tests of connectors.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -15,6 +17,13 @@ namespace millrace::support {
 
 /// A mapping of a pipeline file, of scalars.
 [[nodiscard]] Node mapping(std::initializer_list<std::pair<std::string, std::string>> entries);
+
+/// For sources whose rows are all well-formed.
+struct NoMalformed final : MalformedReceiver {
+  void add(const MalformedRow& row) override {
+    ADD_FAILURE() << row.origin << ":" << row.line << ": " << row.reason;
+  }
+};
 
 /// Runs plans of one database. Declares names in it, so there may be one of these a database.
 class Rows {

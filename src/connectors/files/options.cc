@@ -12,7 +12,7 @@ const OptionTable<FilesSourceOptions>& FilesSourceOptions::table() {
           .required(),
       Option<O>{&O::schema, "schema",
                 "The columns, as in CREATE TABLE. May be left out for Parquet, which is asked."}
-          .example("id BIGINT, amount DECIMAL(12,2), at TIMESTAMP"),
+          .example("id BIGINT, amount DECIMAL(12,2), created_at TIMESTAMP"),
       Option<O>{[](O& o) -> auto& { return o.format.on_malformed; }, "on_malformed",
                 "What to do with a row that does not fit: quarantine puts it aside with its file, "
                 "line, text and the reason; drop only counts it; fail stops the pipeline."},

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/options.h"
-#include "core/source.h"
+#include "core/connector.h"
 #include "sql/file_writer.h"
 
 namespace millrace {
@@ -18,13 +18,6 @@ struct EnumNames<FileFormat::Kind> {
   using K = FileFormat::Kind;
   static constexpr EnumWord<K> kWords[] = {
       {K::csv, "csv"}, {K::json, "json"}, {K::parquet, "parquet"}};
-};
-
-template <>
-struct EnumNames<OnMalformed> {
-  using K = OnMalformed;
-  static constexpr EnumWord<K> kWords[] = {
-      {K::quarantine, "quarantine"}, {K::drop, "drop"}, {K::fail, "fail"}};
 };
 
 template <>

@@ -217,7 +217,7 @@ void FilesSource::forget_old() {
   }
 }
 
-SliceInput FilesSource::read(const Json& offsets) {
+SliceInput FilesSource::read(const Json& offsets, MalformedReceiver& /*malformed*/) {
   FileScan scan;
   for (const Json& file : offsets.at("files")) {
     scan.files.push_back(

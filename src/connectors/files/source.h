@@ -32,7 +32,7 @@ class FilesSource final : public Source {
   [[nodiscard]] Json position() const override;
   std::optional<Slice> plan(std::int64_t now) override;
   void advance(const Json& offsets) override;
-  SliceInput read(const Json& offsets) override;
+  SliceInput read(const Json& offsets, MalformedReceiver& malformed) override;
   void committed(const Json& offsets) override;
   [[nodiscard]] std::optional<std::string> why_no_history() const override;
   Slices history() override;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "connectors/files/files.h"
+#include "support/rows.h"
 
 namespace millrace {
 namespace {
@@ -58,6 +59,7 @@ class FilesSourceTest : public testing::Test {
     return all;
   }
 
+  support::NoMalformed ignored_;
   fs::path folder_;
   FilesSourceOptions options_;
 };
@@ -91,7 +93,7 @@ TEST_F(FilesSourceTest, OnlyAdvanceMoves) {
   s->open(std::nullopt);
   const auto first = s->plan(0);
   EXPECT_EQ(s->plan(0)->offsets, first->offsets);
-  const auto scan = std::get<FileScan>(s->read(first->offsets));
+  const auto scan = std::get<FileScan>(s->read(first->offsets, ignored_));
   ASSERT_EQ(scan.files.size(), 1U);
   EXPECT_EQ(scan.files[0].path, (folder_ / "in" / "a").string());
   EXPECT_EQ(scan.files[0].mtime_ns, 1'700'000'001'000'000'000);

@@ -115,7 +115,7 @@ class GeneratorSource final : public Source {
     next_ = offsets.at("to");
     start_us_ = offsets.at("start_us");
   }
-  SliceInput read(const Json& offsets) override {
+  SliceInput read(const Json& offsets, MalformedReceiver& /*malformed*/) override {
     const TransactionStream stream{static_cast<std::uint64_t>(options_.seed), options_.invalid};
     return std::make_unique<TransactionReader>(stream, offsets.at("from"), offsets.at("to"));
   }

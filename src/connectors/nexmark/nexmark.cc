@@ -235,7 +235,7 @@ class NexmarkSource final : public Source {
     return slice;
   }
   void advance(const Json& offsets) override { next_ = offsets.at("to"); }
-  SliceInput read(const Json& offsets) override {
+  SliceInput read(const Json& offsets, MalformedReceiver& /*malformed*/) override {
     const Sequence sequence(options_.sequence);
     const std::int64_t from = offsets.at("from");
     const std::int64_t to = offsets.at("to");

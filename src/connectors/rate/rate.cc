@@ -143,7 +143,7 @@ class RateSource final : public Source {
     next_ = offsets.at("to");
     start_us_ = offsets.at("start_us");
   }
-  SliceInput read(const Json& offsets) override {
+  SliceInput read(const Json& offsets, MalformedReceiver& /*malformed*/) override {
     return std::make_unique<RateReader>(offsets.at("from"), offsets.at("to"),
                                         offsets.at("start_us"), Pace(options_));
   }

@@ -71,7 +71,7 @@ class StoreSource final : public Source {
       position_ = offsets.at("to").get<std::string>();
     }
   }
-  SliceInput read(const Json& offsets) override {
+  SliceInput read(const Json& offsets, MalformedReceiver& /*malformed*/) override {
     if (!options_.incremental) {
       return SqlScan{table_->select_sql()};
     }

@@ -1,0 +1,68 @@
+// Reads topics: each message once, by the offsets of the checkpoint.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "connectors/kafka/consumer.h"
+#include "connectors/kafka/reader.h"
+
+namespace millrace::sql {
+class Database;
+}
+
+namespace millrace::kafka {
+
+/// Reports what is wrong with `metadata`.
+[[nodiscard]] bool check_metadata(const SourceOptions& options, Location at,
+                                  Diagnostics& diagnostics, std::string_view what);
+
+class KafkaSource final : public Source {
+ public:
+  /// `database` parses the schema; it must outlive the source.
+  KafkaSource(std::string name, ConnectionOptions connection, SourceOptions options,
+              sql::Database* database);
+
+  const Schema& schema() override;
+  void open(const std::optional<Json>& position) override;
+  [[nodiscard]] Json position() const override;
+  std::optional<Slice> plan(std::int64_t now) override;
+  void advance(const Json& offsets) override;
+  SliceInput read(const Json& offsets, MalformedReceiver& malformed) override;
+  void committed(const Json& offsets) override;
+  [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
+  Slices history() override;
+  void stop_at_present() override;
+  void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override;
+
+ private:
+  /// Begins to fetch, at the latest position; once.
+  void start();
+  /// Partitions that nobody knows yet, and where to begin with them.
+  [[nodiscard]] Offsets find_new();
+  [[nodiscard]] Offsets starting_offsets(const std::vector<Partition>& partitions) const;
+  void discover();
+  [[nodiscard]] std::unique_ptr<Consumer> make_consumer();
+  /// Whether a batch should wait for more messages.
+  [[nodiscard]] bool is_too_few(const Ranges& ranges);
+
+  std::string name_;
+  ConnectionOptions connection_;
+  SourceOptions options_;
+  sql::Database* database_;
+  RowLayout layout_;  // with the first schema()
+  Log log_;
+  Troubles troubles_;
+  std::unique_ptr<Consumer> live_;
+  std::unique_ptr<Consumer> past_;  // for slices that were read before
+  Offsets past_next_;
+  Offsets first_;                // where each partition was begun
+  Offsets next_;                 // the first offset that was not given
+  std::optional<Offsets> ends_;  // stop_at_present()
+  std::chrono::steady_clock::time_point next_discovery_;
+  std::optional<std::chrono::steady_clock::time_point> few_since_;
+};
+
+}  // namespace millrace::kafka

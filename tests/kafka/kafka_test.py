@@ -1,0 +1,296 @@
+"""Topics as sources and sinks, against a real broker, with a client of another maker on the other side."""
+import json
+import pathlib
+import signal
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import millrace as m  # noqa: E402
+import servers  # noqa: E402
+
+servers.clients()
+from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # noqa: E402
+
+
+class Bench:
+    """A broker with topics, and a folder for a pipeline."""
+
+    def __init__(self, kafka, folder, number):
+        self.kafka, self.folder, self.number = kafka, pathlib.Path(folder), number
+        self.admin = AdminClient({"bootstrap.servers": kafka.brokers, "log_level": 0})
+
+    def topic(self, name="in", partitions=3, **config):
+        full = f"{name}-{self.number}"
+        config = {"retention.ms": "-1", **config}  # messages have times of long ago
+        self.admin.create_topics([NewTopic(full, partitions, 1, config=config)])[full].result(30)
+        return full
+
+    def produce(self, topic, values, key=None, partition=None, **config):
+        """Messages, each a value or a dict of what confluent-kafka takes."""
+        failed = []
+        producer = Producer({"bootstrap.servers": self.kafka.brokers, "log_level": 0, "linger.ms": 5, **config})
+        for i, value in enumerate(values):
+            fields = value if isinstance(value, dict) else {"value": value}
+            fields.setdefault("key", key or str(i))
+            if partition is not None:
+                fields["partition"] = partition
+            producer.produce(topic, on_delivery=lambda error, _: error and failed.append(error), **fields)
+            producer.poll(0)
+        producer.flush()
+        assert not failed, failed[:3]
+
+    def consume(self, topic, isolation="read_committed"):
+        """All messages of a topic, up to its end."""
+        consumer = Consumer({"bootstrap.servers": self.kafka.brokers, "group.id": "check", "log_level": 0,
+                             "enable.auto.commit": False, "enable.partition.eof": True,
+                             "isolation.level": isolation, "auto.offset.reset": "earliest"})
+        partitions = self.admin.list_topics(topic).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+        messages, ended = [], set()
+        while len(ended) < len(partitions):
+            message = consumer.poll(30)
+            assert message is not None, "nothing came from the broker for 30 s"
+            if message.error():
+                assert message.error().name() == "_PARTITION_EOF", message.error()
+                ended.add(message.partition())
+            else:
+                messages.append(message)
+        consumer.close()
+        return messages
+
+    def pipeline(self, source, sql, sink="{ type: store, path: out.duckdb }, table: result", more=""):
+        self.file = self.folder / "pipeline.yaml"
+        self.file.write_text(
+            f"pipeline: p{self.number}\n{more}connections:\n  bus: {{ type: kafka, brokers: '{self.kafka.brokers}' }}\n"
+            f"sources:\n  input: {{ from: bus, {source} }}\n"
+            f"datasets:\n  result: {sql}\n"
+            f"sinks:\n  out: {{ from: result, to: {sink} }}\n")
+        return self.file
+
+    def run(self, **options):
+        return m.run("run", self.file, "--once", cwd=self.folder, **options)
+
+    def rows(self):
+        return m.query(self.file, "SELECT * FROM out", cwd=self.folder)
+
+    def values(self):
+        return sorted(row["v"] for row in self.rows())
+
+
+VALUES = "SELECT decode(value) AS v FROM input"
+
+
+def columns(b):
+    topic = b.topic(partitions=2)
+    b.produce(topic, [{"key": b"k\xff", "value": "one", "partition": 1, "timestamp": 1_700_000_000_123,
+                       "headers": [("h", b"1"), ("h", b"2"), ("none", None)]},
+                      {"key": None, "value": None, "partition": 0, "timestamp": 1_700_000_000_456},
+                      {"key": "", "value": "", "partition": 0, "timestamp": 1_700_000_000_789}])
+    b.pipeline(f"topic: {topic}", "SELECT hex(key) AS key, decode(value) AS value, topic, partition, \"offset\", "
+               "epoch_ms(timestamp) AS ms, list_transform(headers, h -> h.key || '=' || coalesce(decode(h.value), 'NULL')) AS headers "
+               "FROM input")
+    b.run()
+    rows = sorted(b.rows(), key=lambda r: (r["partition"], r["offset"]))
+    assert rows == [
+        {"key": None, "value": None, "topic": topic, "partition": 0, "offset": 0,
+         "ms": 1_700_000_000_456, "headers": []},
+        {"key": "", "value": "", "topic": topic, "partition": 0, "offset": 1, "ms": 1_700_000_000_789, "headers": []},
+        {"key": "6BFF", "value": "one", "topic": topic, "partition": 1, "offset": 0, "ms": 1_700_000_000_123,
+         "headers": ["h=1", "h=2", "none=NULL"]}], rows
+
+
+def goes_on(b):
+    """What comes between two runs is read by the second, and nothing twice; the group is told."""
+    topic = b.topic()
+    b.pipeline(f"topic: {topic}, max_offsets_per_trigger: 70", VALUES)
+    b.produce(topic, [f"a{i}" for i in range(500)])
+    b.run()
+    b.produce(topic, [f"b{i}" for i in range(300)])
+    b.run()
+    assert b.values() == sorted([f"a{i}" for i in range(500)] + [f"b{i}" for i in range(300)])
+    committed = Consumer({"bootstrap.servers": b.kafka.brokers, "group.id": "millrace-input"}).committed(
+        [TopicPartition(topic, p) for p in range(3)], 30)
+    assert sum(c.offset for c in committed) == 800, committed
+
+
+def starts_where_told(b):
+    topic = b.topic(partitions=2)
+    b.produce(topic, [{"value": f"{p}-{i}", "partition": p, "timestamp": 1_700_000_000_000 + i * 1000}
+                      for p in (0, 1) for i in range(10)])
+    for start, want in (("latest", []), ("earliest", [f"{p}-{i}" for p in (0, 1) for i in range(10)]),
+                        ("'2023-11-14T22:13:25Z'", [f"{p}-{i}" for p in (0, 1) for i in range(5, 10)]),
+                        (f"{{ {topic}: {{ 0: 8, 1: latest }} }}", ["0-8", "0-9"])):
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, folder, b.number)
+            other.pipeline(f"topic: {topic}, starting_offsets: {start}", VALUES)
+            other.run()
+            assert other.values() == want, (start, other.values())
+
+
+def reads_committed_only(b):
+    topic = b.topic(partitions=1)
+    for number, end in enumerate(("commit_transaction", "abort_transaction", "commit_transaction")):
+        producer = Producer({"bootstrap.servers": b.kafka.brokers, "transactional.id": f"t{b.number}"})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        for i in range(20):
+            producer.produce(topic, value=f"{number}-{i}")
+        getattr(producer, end)(30)
+    b.pipeline(f"topic: {topic}", VALUES)
+    b.run()
+    assert b.values() == sorted(f"{n}-{i}" for n in (0, 2) for i in range(20))
+    b.run()  # the marker of the last transaction is no news
+    assert len(b.values()) == 40
+
+
+def live(b):
+    """Rows come out while it runs; a new partition and a new topic are picked up; the broker may go and come back."""
+    topic = b.topic("live", partitions=1)
+    b.pipeline(f"topic_pattern: 'live.*-{b.number}', discovery_interval: 200ms", VALUES,
+               sink="{ type: files, path: out }, format: json")
+    process = m.start("run", b.file, "--progress", "none", cwd=b.folder)
+    want = []
+
+    def wait():
+        def written():
+            return sorted(json.loads(line)["v"] for path in (b.folder / "out").glob("*.json")
+                          for line in path.read_text().splitlines())
+        m.wait_until(lambda: process.poll() is None and written() == sorted(want), f"{len(want)} rows")
+    try:
+        b.produce(topic, ["first"])
+        want.append("first")
+        wait()
+        b.admin.create_partitions([NewPartitions(topic, 2)])[topic].result(30)
+        m.wait_until(lambda: len(b.admin.list_topics(topic).topics[topic].partitions) == 2, "the new partition")
+        b.produce(topic, ["second"], partition=1)
+        other = b.topic("live2", partitions=1)
+        b.produce(other, ["third"])
+        want += ["second", "third"]
+        wait()
+        b.kafka.stop(signal.SIGKILL)
+        b.kafka.start()
+        b.produce(topic, ["fourth"], partition=0)
+        want.append("fourth")
+        wait()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors[-2000:]
+        assert 1 <= errors.count("going on trying") <= 3 and "answers again" in errors, errors[-3000:]
+    finally:
+        if process.poll() is None:
+            m.kill(process)
+
+
+def data_loss(b):
+    topic = b.topic(partitions=1)
+    b.pipeline(f"topic: {topic}", VALUES)
+    b.produce(topic, [f"a{i}" for i in range(10)])
+    b.run()
+    b.produce(topic, [f"b{i}" for i in range(10)])
+    [f.result(30) for f in b.admin.delete_records([TopicPartition(topic, 0, 15)]).values()]
+    done = b.run(check=False)
+    assert done.returncode != 0 and f"offset 10 of {topic}/0 is gone" in done.stderr \
+        and "on_data_loss: continue" in done.stderr, done.stderr
+    b.pipeline(f"topic: {topic}, on_data_loss: continue", VALUES)
+    done = b.run()
+    assert "5 offsets were gone" in done.stderr, done.stderr
+    assert b.values() == sorted([f"a{i}" for i in range(10)] + [f"b{i}" for i in range(5, 10)])
+
+
+def writes(b):
+    source, target = b.topic(partitions=2), b.topic("out", partitions=2)
+    b.produce(source, [{"key": f"k{i}", "value": f"v{i}", "partition": i % 2, "timestamp": 1_700_000_000_000 + i}
+                       for i in range(100)])
+    b.pipeline(f"topic: {source}", "SELECT key, decode(value) || '!' AS value, 1 - partition AS partition, timestamp FROM input",
+               sink=f"bus, topic: {target}, mode: append")
+    b.run()
+    got = {(x.key().decode(), x.value().decode(), x.partition(), x.timestamp()[1]) for x in b.consume(target)}
+    assert got == {(f"k{i}", f"v{i}!", 1 - i % 2, 1_700_000_000_000 + i) for i in range(100)}
+
+
+def killed_anywhere(b):
+    """Killed at each step of a batch, it has written each message once for who reads what is committed."""
+    source = b.topic(partitions=2)
+    count = 40
+    b.produce(source, [str(i) for i in range(count)])
+    for fault in ("checkpoint.offsets.after_sync", "batch.after_run", "batch.after_stage", "kafka.after_commit",
+                  "batch.after_publish", "checkpoint.commit.after_sync"):
+        for nth in (1, 2):
+            target = b.topic(f"out-{fault}-{nth}", partitions=2)
+            with tempfile.TemporaryDirectory() as folder:
+                other = Bench(b.kafka, folder, f"{b.number}-{fault.replace('.', '-')}-{nth}")
+                other.pipeline(f"topic: {source}, max_offsets_per_trigger: 15", "SELECT key, value FROM input",
+                               sink=f"bus, topic: {target}, mode: append")
+                done = other.run(env={"MILLRACE_FAULT": f"{fault}:{nth}"}, check=False)
+                assert done.returncode == -signal.SIGKILL, (fault, nth, done.returncode, done.stderr[-500:])
+                other.run()
+                got = sorted(int(x.value()) for x in b.consume(target))
+                assert got == list(range(count)), (fault, nth, len(got))
+
+
+def json_values(b):
+    """Nested JSON; what does not fit is put aside with its place, and the rest goes on."""
+    topic = b.topic(partitions=2)
+    orders = [{"id": i, "seen": f"2024-02-29T12:00:{i:02}Z", "customer": {"name": f"c{i}", "tags": ["x", None]},
+               "items": [{"sku": f"s{j}", "price": f"{j}.25"} for j in range(i % 3)], "unknown": i} for i in range(30)]
+    b.produce(topic, [{"value": json.dumps(order), "partition": i % 2} for i, order in enumerate(orders)])
+    b.produce(topic, [{"value": b'{"id": "x"}', "partition": 0, "key": "bad"},
+                      {"value": b'{"id": 1\xff', "partition": 1, "key": "worse"}])
+    schema = ("'id BIGINT, seen TIMESTAMPTZ, customer STRUCT(name VARCHAR, tags VARCHAR[]), "
+              "items STRUCT(sku VARCHAR, price DECIMAL(6,2))[]'")
+    b.pipeline(f"topic: {topic}, format: json, schema: {schema}, metadata: {{ place: offset }}",
+               "SELECT id, epoch_ms(seen) AS ms, customer.name AS name, len(customer.tags) AS tags, len(items) AS n, "
+               "list_sum([i.price FOR i IN items])::VARCHAR AS total, place FROM input")
+    done = b.run()
+    rows = sorted(b.rows(), key=lambda r: r["id"])
+    want = [{"id": i, "ms": 1_709_208_000_000 + i * 1000, "name": f"c{i}", "tags": 2, "n": i % 3,
+             "total": [None, "0.25", "1.50"][i % 3], "place": i // 2} for i in range(30)]
+    assert m.canonical(rows) == m.canonical(want), (rows[:3], want[:3])
+    bad = [json.loads(line) for path in (b.folder / ".millrace").rglob("quarantine/input/*.jsonl")
+           for line in path.read_text().splitlines()]
+    assert sorted((x["topic"], x["partition"], x["offset"], x["column"], x.get("raw"), x["key"]) for x in bad) == \
+        [(topic, 0, 15, "id", '{"id": "x"}', "bad"), (topic, 1, 15, "", None, "worse")], bad
+    assert all(x["timestamp_ms"] > 0 and x["reason"] for x in bad) and bad[0] is not bad[1]
+    assert done.stderr.count("is malformed") == 2, done.stderr
+    for policy, code in (("drop", 0), ("fail", 3)):
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, folder, f"{b.number}-{policy}")
+            other.pipeline(f"topic: {topic}, format: json, schema: {schema}, on_malformed: {policy}", "SELECT id FROM input")
+            done = other.run(check=False)
+            assert done.returncode == code, (policy, done.returncode, done.stderr)
+            if code == 0:
+                assert len(other.rows()) == 30
+            else:
+                assert f"offset 15 of {topic}/" in done.stderr and "on_malformed: quarantine" in done.stderr, done.stderr
+
+
+def bad_options(b):
+    for source, want in (("topic: a, topic_pattern: b", "needs `topic` or `topic_pattern`"),
+                         ("topic: a, starting_offsets: soon", "must be earliest, latest, a time or offsets"),
+                         ("topic_pattern: '('", "`topic_pattern`"),
+                         ("topic: a, metadata: { x: colour }", "a message has no colour"),
+                         ("topic: a, as: table", "can't be read `as: table`")):
+        b.pipeline(source, VALUES)
+        done = m.run("validate", b.file, cwd=b.folder, check=False)
+        assert done.returncode != 0 and want in done.stdout + done.stderr, (source, done.stdout, done.stderr)
+
+
+CASES = [bad_options, columns, json_values, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
+
+
+def main():
+    report = m.Report("kafka")
+    names = sys.argv[1:]
+    with servers.Kafka() as kafka:
+        for number, case in enumerate(CASES):
+            if names and case.__name__ not in names:
+                continue
+            with tempfile.TemporaryDirectory(prefix="millrace-kafka-") as folder:
+                report.case(case.__name__, lambda: case(Bench(kafka, folder, number)))
+    return report.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
