@@ -27,7 +27,7 @@ class Compiler {
 
   Program compile(const Action& root) {
     emit(root);
-    program_.end = here();
+    program_.end = merge_from_ = here();
     // Records that are jumped over may name each other: each is compiled once.
     for (std::size_t i = 0; i < records_.size(); i++) {
       const std::uint32_t from = here();
