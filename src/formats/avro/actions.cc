@@ -96,13 +96,17 @@ Action only_branch(const Node& writer, const Target& to, std::size_t branch, Act
   return action;
 }
 
-Action checked(Action root) {
+void check(const Action& root, int made) {
+  if (made > kActionsMax) {
+    throw Error(Blame::user,
+                "avro: the schemas name their types so often that they get too large; read fewer "
+                "columns, or cut the types");
+  }
   if (failed(root)) {
     throw Error(Blame::user,
                 fmt::format("avro: {}{}", root.place.empty() ? "" : "column " + root.place + ": ",
                             root.text));
   }
-  return root;
 }
 
 }  // namespace millrace::avro

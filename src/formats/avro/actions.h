@@ -35,7 +35,7 @@ inline constexpr int kActionsMax = 100'000;
 /// Field `branch` of the STRUCT that a union became.
 [[nodiscard]] Action only_branch(const Node& writer, const Target& to, std::size_t branch,
                                  Action part);
-/// Throws Error (user) if the root failed.
-[[nodiscard]] Action checked(Action root);
+/// Throws Error (user) if the root failed, or more than kActionsMax actions were `made`.
+void check(const Action& root, int made);
 
 }  // namespace millrace::avro

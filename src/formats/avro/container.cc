@@ -14,7 +14,7 @@ namespace millrace::avro {
 namespace {
 
 constexpr std::string_view kMagic{"Obj\x01", 4};
-constexpr std::size_t kReadBytes = 1U << 20U;
+constexpr std::size_t kReadBytes = 128U << 10U;
 constexpr std::size_t kEmptyRecordsMax = 1'000'000;
 
 [[noreturn]] void refuse(const std::string& text) {

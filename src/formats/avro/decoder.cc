@@ -107,19 +107,10 @@ const char* Decoder::run(const Instruction* step, const Instruction* stop, std::
         next = at;
         break;
       case Op::list:
-        next = list(*step, row, at);
-        step += step->length;
-        break;
       case Op::map:
-        next = map(*step, row, at);
-        step += step->length;
-        break;
       case Op::skip_blocks:
-        next = skip_blocks(*step, at);
-        step += step->length;
-        break;
       case Op::constant:
-        next = constant(*step, row, at);
+        next = with_body(*step, row, at);
         step += step->length;
         break;
       default:
@@ -132,6 +123,20 @@ const char* Decoder::run(const Instruction* step, const Instruction* stop, std::
     at = next;
   }
   return at;
+}
+
+/// What the instructions behind `step` belong to, and are run by.
+const char* Decoder::with_body(const Instruction& step, std::size_t row, const char* at) {
+  switch (step.op) {
+    case Op::list:
+      return list(step, row, at);
+    case Op::map:
+      return map(step, row, at);
+    case Op::skip_blocks:
+      return skip_blocks(step, at);
+    default:
+      return constant(step, row, at);
+  }
 }
 
 const char* Decoder::value(const Instruction& step, std::size_t row, const char* at) {

@@ -44,6 +44,7 @@ class Decoder final : public RecordDecoder {
   // Each gives the place behind what it has read; nullptr: malformed, and `fault_` says why.
   const char* run(const Instruction* step, const Instruction* stop, std::size_t row,
                   const char* at);
+  const char* with_body(const Instruction& step, std::size_t row, const char* at);
   const char* value(const Instruction& step, std::size_t row, const char* at);
   const char* text(const Instruction& step, std::size_t row, const char* at);
   const char* whole_number(const Instruction& step, std::size_t row, const char* at);

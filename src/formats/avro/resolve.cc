@@ -84,7 +84,7 @@ class SchemaResolver {
  public:
   Action value(const Node& writer, const Node& reader, const Target& to) {
     if (++made_ > kActionsMax) {
-      return fail(writer, to, "the schema names its types so often that it gets too large");
+      return fail(writer, to, "too large");  // which checked() says for the whole
     }
     if (writer.kind == Kind::union_) {
       std::vector<Action> parts;
@@ -116,6 +116,9 @@ class SchemaResolver {
         return leaf(writer, reader, to);
     }
   }
+
+  /// How many actions there are.
+  [[nodiscard]] int made() const noexcept { return made_; }
 
  private:
   Action into_union(const Node& writer, const Node& reader, const Target& to) {
@@ -217,8 +220,10 @@ class SchemaResolver {
 Plan resolve(const std::shared_ptr<const AvroSchema>& writer,
              const std::shared_ptr<const AvroSchema>& reader) {
   Plan plan{.row = row_type(*reader), .writer = writer, .reader = reader};
-  plan.root = checked(SchemaResolver().value(writer->root(), reader->root(),
-                                             {.type = &plan.row, .slot = 0, .place = ""}));
+  SchemaResolver resolver;
+  const Target row{.type = &plan.row, .slot = 0, .place = ""};
+  plan.root = resolver.value(writer->root(), reader->root(), row);
+  check(plan.root, resolver.made());
   return plan;
 }
 

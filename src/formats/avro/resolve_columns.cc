@@ -35,7 +35,7 @@ class ColumnResolver {
 
   Action value(const Node& writer, const Target& to) {
     if (++made_ > kActionsMax) {
-      return fail(writer, to, "the schema names its types so often that it gets too large");
+      return fail(writer, to, "too large");  // which checked() says for the whole
     }
     if (writer.kind == Kind::union_) {
       return to.slot != 0 && is_of_branches(writer, *to.type) ? branches(writer, to)
@@ -70,6 +70,9 @@ class ColumnResolver {
             .writer = &writer,
             .leaf = *leaf};
   }
+
+  /// How many actions there are.
+  [[nodiscard]] int made() const noexcept { return made_; }
 
  private:
   /// Whether a STRUCT's fields are a union's branches, not the fields of one of them.
@@ -173,8 +176,9 @@ class ColumnResolver {
 Plan resolve(const std::shared_ptr<const AvroSchema>& writer, const millrace::Schema& columns,
              Missing missing) {
   Plan plan{.row = row_type(columns), .writer = writer};
-  plan.root = checked(
-      ColumnResolver(missing).value(writer->root(), {.type = &plan.row, .slot = 0, .place = ""}));
+  ColumnResolver resolver(missing);
+  plan.root = resolver.value(writer->root(), {.type = &plan.row, .slot = 0, .place = ""});
+  check(plan.root, resolver.made());
   return plan;
 }
 
