@@ -64,7 +64,7 @@ std::optional<std::string> bytes(const Json& value) {
     return std::nullopt;
   }
   std::string result;
-  const std::string& text = value.get_ref<const std::string&>();
+  const auto& text = value.get_ref<const std::string&>();
   for (std::size_t i = 0; i < text.size(); i++) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x80) {

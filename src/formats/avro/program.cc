@@ -1,6 +1,7 @@
 #include "formats/avro/program.h"
 
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace millrace::avro {
@@ -28,11 +29,12 @@ class Compiler {
   Program compile(const Action& root) {
     emit(root);
     program_.end = merge_from_ = here();
-    // Records that are jumped over may name each other: each is compiled once.
-    for (std::size_t i = 0; i < records_.size(); i++) {
+    // Records that are jumped over may name each other: each is compiled once, and may add more.
+    while (ranges_.size() < records_.size()) {
+      const Node& record = *records_[ranges_.size()];
       const std::uint32_t from = here();
-      set_place(records_[i]->name);
-      for (const Field& field : records_[i]->fields) {
+      set_place(record.name);
+      for (const Field& field : record.fields) {
         skip(*field.type);
       }
       ranges_.emplace_back(from, here() - from);

@@ -88,6 +88,7 @@ class SchemaResolver {
     }
     if (writer.kind == Kind::union_) {
       std::vector<Action> parts;
+      parts.reserve(writer.parts.size());
       for (const Node* branch : writer.parts) {
         parts.push_back(value(*branch, reader, to));
       }

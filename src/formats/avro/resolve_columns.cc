@@ -107,6 +107,7 @@ class ColumnResolver {
 
   Action any_branch(const Node& writer, const Target& to) {
     std::vector<Action> parts;
+    parts.reserve(writer.parts.size());
     for (const Node* branch : writer.parts) {
       parts.push_back(value(*branch, to));
     }
@@ -115,6 +116,7 @@ class ColumnResolver {
 
   Action record(const Node& writer, const Target& to) {
     std::vector<std::string> names;
+    names.reserve(writer.fields.size());
     for (const Field& field : writer.fields) {
       names.push_back(field.name);
     }
@@ -161,6 +163,7 @@ class ColumnResolver {
   }
   static std::size_t find_part(const Type& type, std::string_view name) {
     std::vector<std::string> names;
+    names.reserve(type.parts.size());
     for (const Type::Part& part : type.parts) {
       names.push_back(part.name);
     }

@@ -144,6 +144,7 @@ class SchemaParser {
       }
     }
     std::vector<std::string> candidates;
+    candidates.reserve(kPrimitives.size() + named_.size());
     for (const Kind kind : kPrimitives) {
       candidates.emplace_back(word(kind));
     }
