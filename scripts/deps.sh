@@ -73,6 +73,11 @@ list_missing() {
   need libcli11-dev "command line" has_library libcli11-dev CLI/CLI.hpp
   need librdkafka-dev "Kafka" has_library librdkafka-dev librdkafka/rdkafka.h
   need libsimdjson-dev "reads JSON" has_library libsimdjson-dev simdjson.h
+  need zlib1g-dev "Avro's deflate" has_library zlib1g-dev zlib.h
+  need libsnappy-dev "Avro's snappy" has_library libsnappy-dev snappy.h
+  need libzstd-dev "Avro's zstandard" has_library libzstd-dev zstd.h
+  need libbz2-dev "Avro's bzip2" has_library libbz2-dev bzlib.h
+  need liblzma-dev "Avro's xz" has_library liblzma-dev lzma.h
   if ! has_duckdb; then
     [ -n "${DUCKDB_ROOT:-}" ] && die "DUCKDB_ROOT=$DUCKDB_ROOT does not hold lib/libduckdb.so and include/duckdb/" \
       "It takes the library and the full C++ headers of DuckDB $DUCKDB_VERSION. Unset it to have them fetched."

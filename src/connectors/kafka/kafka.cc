@@ -69,6 +69,9 @@ class KafkaConnector final : public Connector {
       return nullptr;
     }
     resolve_paths(connection, request.base_dir);
+    if (auto& file = options.records.schema_file; !file.empty()) {
+      file = resolve_path(request.base_dir, file);
+    }
     if (request.as_table) {
       diagnostics.error(request.at, fmt::format("{}: a topic can't be read `as: table`", what),
                         "aggregate it in a dataset: that is a table");
@@ -98,6 +101,9 @@ class KafkaConnector final : public Connector {
       return nullptr;
     }
     resolve_paths(connection, request.base_dir);
+    if (auto& file = options.records.schema_file; !file.empty()) {
+      file = resolve_path(request.base_dir, file);
+    }
     return kafka::check_connection(connection, request.at, diagnostics, what)
                ? std::make_unique<kafka::KafkaSink>(request.name, std::move(connection),
                                                     std::move(options))

@@ -120,16 +120,20 @@ const OptionTable<SourceOptions>& SourceOptions::table() {
 
 const OptionTable<SinkOptions>& SinkOptions::table() {
   using O = SinkOptions;
-  static const OptionTable<O> kTable{
-      Option<O>{&O::topic, "topic", "The topic to write."}.required().example("totals"),
-      Option<O>{&O::format, "format",
-                "What messages' values are: raw, a column `value`; `key`, `partition` and "
-                "`timestamp` are columns, too."},
-      Option<O>{&O::compression, "compression", "none, gzip, snappy, lz4 or zstd."},
-      Option<O>{&O::guarantee, "guarantee",
-                "exactly_once: a transaction a batch. at_least_once: messages are seen as soon as "
-                "they are written, and again if a batch is repeated."},
-  };
+  static const OptionTable<O> kTable(
+      {
+          Option<O>{&O::topic, "topic", "The topic to write."}.required().example("totals"),
+          Option<O>{
+              &O::key_column, "key_column",
+              "The column (VARCHAR or BLOB) that is the messages' key, if it is there. It and the "
+              "columns `partition` and `timestamp` are no part of the value."},
+          Option<O>{&O::compression, "compression", "none, gzip, snappy, lz4 or zstd."},
+          Option<O>{
+              &O::guarantee, "guarantee",
+              "exactly_once: a transaction a batch. at_least_once: messages are seen as soon as "
+              "they are written, and again if a batch is repeated."},
+      },
+      formats::EncodingOptions::options(&O::records));
   return kTable;
 }
 

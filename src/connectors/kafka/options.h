@@ -65,7 +65,8 @@ enum class Guarantee : std::uint8_t { exactly_once, at_least_once };
 
 struct SinkOptions {
   std::string topic;
-  std::string format = "raw";
+  formats::EncodingOptions records;
+  std::string key_column = "key";
   std::string compression = "lz4";
   Guarantee guarantee = Guarantee::exactly_once;
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/fault.h"
+#include "base/files.h"
 #include "base/strings.h"
 
 namespace millrace::kafka {
@@ -95,7 +96,10 @@ class KafkaSink::Batch final : public SinkBatch {
 
 class KafkaSink::Writer final : public SinkWriter {
  public:
-  explicit Writer(Batch& batch) : batch_(batch) {}
+  explicit Writer(Batch& batch)
+      : batch_(batch),
+        encoder_(batch.sink_.make_encoder()),
+        fields_(batch.sink_.columns_.fields.size()) {}
 
   void write(const Chunk& chunk) override {
     if (!batch_.again_ && !begun_) {
@@ -104,10 +108,14 @@ class KafkaSink::Writer final : public SinkWriter {
     }
     const Columns& columns = batch_.sink_.columns_;
     std::int64_t bytes = 0;
+    for (std::size_t f = 0; f < fields_.size(); ++f) {
+      fields_[f] = chunk.columns[columns.fields[f]];
+    }
     for (std::size_t row = 0; row < chunk.rows && !batch_.again_; ++row) {
       Outgoing message;
       message.key = bytes_at(chunk, columns.key, row);
-      message.value = bytes_at(chunk, columns.value, row);
+      message.value = encoder_ == nullptr ? bytes_at(chunk, columns.value, row)
+                                          : encoded({.rows = chunk.rows, .columns = fields_}, row);
       if (columns.partition >= 0) {
         const auto& column = chunk.columns[static_cast<std::size_t>(columns.partition)];
         if (!column.is_null(row)) {
@@ -136,7 +144,19 @@ class KafkaSink::Writer final : public SinkWriter {
   void finish() override {}
 
  private:
+  std::string_view encoded(const Chunk& fields, std::size_t row) {
+    record_.clear();
+    if (const auto why = encoder_->encode(fields, row, record_)) {
+      throw Error(Blame::external, fmt::format("sink {}: column {} of a row can't be written: {}",
+                                               batch_.sink_.name_, why->column, why->reason));
+    }
+    return record_;
+  }
+
   Batch& batch_;
+  std::unique_ptr<RecordEncoder> encoder_;  // nullptr: values are raw
+  std::vector<ColumnView> fields_;
+  std::string record_;
   bool begun_ = false;
 };
 
@@ -175,10 +195,19 @@ KafkaSink::Columns KafkaSink::find_columns(const Schema& schema) const {
     }
     return at;
   };
-  columns.key = find("key", "key", "BLOB");
-  columns.value = find("value", "value", "BLOB");
+  columns.key = find("key", options_.key_column, "BLOB");
   columns.partition = find("partition", "partition", "INTEGER");
   columns.timestamp = find("timestamp", "timestamp", "TIMESTAMP WITH TIME ZONE");
+  if (options_.records.kind != formats::Kind::raw) {
+    for (int c = 0; std::cmp_less(c, schema.size()); ++c) {
+      if (c != columns.key && c != columns.partition && c != columns.timestamp) {
+        columns.fields.push_back(static_cast<std::size_t>(c));
+        columns.schema.columns.push_back(schema.columns[columns.fields.back()]);
+      }
+    }
+    return columns;
+  }
+  columns.value = find("value", "value", "BLOB");
   if (columns.value < 0) {
     throw Error(Blame::user,
                 fmt::format("sink {}: with `format: raw` there must be a column `value`, and there "
@@ -190,6 +219,10 @@ KafkaSink::Columns KafkaSink::find_columns(const Schema& schema) const {
 
 void KafkaSink::open(const SinkStart& start) {
   columns_ = find_columns(start.schema);
+  if (!options_.records.schema_file.empty()) {
+    schema_json_ = read_file(options_.records.schema_file);
+  }
+  (void)make_encoder();  // for what it refuses
   checkpoint_ = start.checkpoint;
   producer_ = std::make_unique<Producer>(
       connection_,
@@ -204,6 +237,10 @@ void KafkaSink::open(const SinkStart& start) {
   }
   const auto note = producer_->init();
   published_ = note ? batch_of(*note, checkpoint_) : std::nullopt;
+}
+
+std::unique_ptr<RecordEncoder> KafkaSink::make_encoder() const {
+  return formats::make_encoder(options_.records, columns_.schema, schema_json_);
 }
 
 bool KafkaSink::has_published(std::int64_t batch) const {

@@ -31,12 +31,14 @@ class KafkaSink final : public Sink {
   /// Where a message's parts are among the columns; -1: it has none.
   struct Columns {
     int key = -1;
-    int value = -1;
-    int headers = -1;
     int partition = -1;
     int timestamp = -1;
+    int value = -1;                   // of raw messages, or
+    std::vector<std::size_t> fields;  // those that are encoded
+    Schema schema;                    // of the fields
   };
 
+  [[nodiscard]] std::unique_ptr<RecordEncoder> make_encoder() const;
   [[nodiscard]] Columns find_columns(const Schema& schema) const;
   [[nodiscard]] bool is_transactional() const noexcept {
     return options_.guarantee == Guarantee::exactly_once;
@@ -47,6 +49,7 @@ class KafkaSink final : public Sink {
   SinkOptions options_;
   Troubles troubles_;
   Columns columns_;
+  std::string schema_json_;  // of `schema_file`
   std::string checkpoint_;
   std::unique_ptr<Producer> producer_;
   std::optional<std::int64_t> published_;  // the last batch in the topic, when it was opened

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/files.h"
 #include "base/strings.h"
 #include "sql/database.h"
 
@@ -82,15 +83,11 @@ const Schema& KafkaSource::schema() {
   }
   const auto& records = options_.records;
   RowLayout layout;
-  if (!records.schema.empty()) {
-    layout.schema = database_->parse_schema(records.schema);
-  } else if (records.kind != formats::Kind::raw) {
-    throw Error(Blame::user,
-                fmt::format("source {} needs a `schema`: the columns of its records, such as "
-                            "`schema: id BIGINT, created_at TIMESTAMP`",
-                            name_));
-  }
-  layout.decoder = formats::make_decoders(records, layout.schema);
+  auto decoding = formats::make_decoding(
+      records, records.schema.empty() ? Schema{} : database_->parse_schema(records.schema),
+      records.schema_file.empty() ? "" : read_file(records.schema_file));
+  layout.schema = std::move(decoding.schema);
+  layout.decoder = std::move(decoding.make);
   layout.decoded = layout.schema.size();
   layout.on_malformed = records.on_malformed;
   auto metadata = options_.metadata;

@@ -1,0 +1,106 @@
+// Object container files: a schema and blocks of records (specification 1.12, "Object Container
+// Files"). Over any stream of bytes; no files are opened here.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "formats/avro/codec.h"
+
+namespace millrace::avro {
+
+/// Reads up to so many bytes; 0 at the end. May throw Error.
+using ReadBytes = std::function<std::size_t(char* to, std::size_t bytes)>;
+/// Takes all of the bytes. May throw Error.
+using WriteBytes = std::function<void(std::string_view bytes)>;
+using SyncMarker = std::array<char, 16>;
+
+struct ContainerLimits {
+  std::size_t header_bytes = 16U << 20U;
+  std::size_t block_bytes = 256U << 20U;  ///< compressed or not
+};
+
+/// Reads a container file block by block. Used by one thread.
+class ContainerReader {
+ public:
+  /// Reads the header. Throws Error (user) if the file is none, or its codec is not known.
+  explicit ContainerReader(ReadBytes read, const ContainerLimits& limits = {});
+
+  /// The writer's schema, as JSON.
+  [[nodiscard]] const std::string& schema() const { return metadata_.at("avro.schema"); }
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  [[nodiscard]] Codec codec() const noexcept { return codec_; }
+
+  enum class Found : std::uint8_t {
+    block,
+    end,
+    damaged,  ///< damage() says why; the next one is looked for by its sync marker
+  };
+  Found next();
+
+  // Of the block found, until the next():
+
+  [[nodiscard]] std::int64_t records() const noexcept { return records_; }
+  /// The records one after the other, for Decoder::decode_next(). When all are read, no bytes
+  /// should be left.
+  [[nodiscard]] std::string_view bytes() const noexcept { return block_; }
+  [[nodiscard]] const std::string& damage() const noexcept { return damage_; }
+  /// Where it begins in the file.
+  [[nodiscard]] std::int64_t offset() const noexcept { return offset_; }
+
+ private:
+  void read_header();
+  void read_metadata();
+  bool fill(std::size_t bytes);
+  bool take(std::size_t bytes, std::string_view& to);
+  bool take_long(std::int64_t& to);
+  bool find_marker();
+  Found damaged(std::string reason, bool at_marker);
+
+  ReadBytes read_;
+  ContainerLimits limits_;
+  std::string buffer_;
+  std::size_t used_ = 0;     // of the buffer
+  std::int64_t passed_ = 0;  // bytes of the file that are no longer in the buffer
+  std::map<std::string, std::string> metadata_;
+  Codec codec_ = Codec::null;
+  SyncMarker marker_{};
+  bool lost_ = false;  // what comes next is not the beginning of a block
+  std::int64_t records_ = 0;
+  std::int64_t offset_ = 0;
+  std::string block_;
+  std::string damage_;
+};
+
+struct ContainerOptions {
+  Codec codec = Codec::deflate;
+  std::size_t block_bytes = 64U << 10U;  ///< a block ends when it has so many, uncompressed
+  /// Has to differ from file to file, and not occur in the data: random bytes. Given by the caller,
+  /// so that a file that is written again is the same.
+  SyncMarker marker{};
+  std::map<std::string, std::string> metadata;  ///< of the user's; names without "avro."
+};
+
+/// Writes a container file. Used by one thread.
+class ContainerWriter {
+ public:
+  /// Writes the header. `schema` is JSON.
+  ContainerWriter(WriteBytes write, std::string_view schema, ContainerOptions options);
+  /// Adds the bytes of one record.
+  void add(std::string_view record);
+  /// Writes what is not written yet: after the last record.
+  void finish();
+
+ private:
+  WriteBytes write_;
+  ContainerOptions options_;
+  std::int64_t records_ = 0;
+  std::string block_;
+  std::string compressed_;
+};
+
+}  // namespace millrace::avro
