@@ -1,4 +1,7 @@
 """Topics as sources and sinks, against a real broker, with a client of another maker on the other side."""
+import datetime
+import decimal
+import io
 import json
 import pathlib
 import signal
@@ -10,6 +13,7 @@ import millrace as m  # noqa: E402
 import servers  # noqa: E402
 
 servers.clients()
+import fastavro  # noqa: E402
 from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # noqa: E402
 
@@ -266,6 +270,52 @@ def json_values(b):
                 assert f"offset 15 of {topic}/" in done.stderr and "on_malformed: quarantine" in done.stderr, done.stderr
 
 
+ORDER = {"type": "record", "name": "Order", "namespace": "com.example", "fields": [
+    {"name": "id", "type": "long"}, {"name": "note", "type": ["null", "string"], "default": None},
+    {"name": "status", "type": {"type": "enum", "name": "Status", "symbols": ["OPEN", "PAID"]}},
+    {"name": "total", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
+    {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+    {"name": "seen", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    {"name": "items", "type": {"type": "array", "items": {"type": "record", "name": "Item", "fields": [
+        {"name": "sku", "type": "string"}, {"name": "price", "type": "double"}]}}},
+    {"name": "tags", "type": {"type": "map", "values": "string"}}]}
+
+
+def avro_both_ways(b):
+    """What fastavro writes is read, and what is written fastavro reads; a record that is cut short is put aside."""
+    schema = fastavro.parse_schema(ORDER)
+    source, target = b.topic(partitions=2), b.topic("out", partitions=2)
+    orders = [{"id": i, "note": None if i % 4 == 0 else f"n{i}", "status": ["OPEN", "PAID"][i % 2],
+               "total": decimal.Decimal(i * 125) / 100, "day": datetime.date(2024, 2, 1) + datetime.timedelta(i),
+               "seen": datetime.datetime(2024, 2, 29, 12, 0, i, 123456, datetime.timezone.utc),
+               "items": [{"sku": f"s{j}", "price": j + 0.5} for j in range(i % 3)], "tags": {"a": str(i)} if i % 2 else {}}
+              for i in range(40)]
+
+    def encoded(order):
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, schema, order)
+        return out.getvalue()
+    b.produce(source, [encoded(order) for order in orders] + [encoded(orders[7])[:-1]])
+    (b.folder / "order.avsc").write_text(json.dumps(ORDER))
+    b.pipeline(f"topic: {source}, format: avro, schema_file: order.avsc",
+               "SELECT id::VARCHAR AS key, id, note, status, total, day, seen, len(items) AS n, "
+               "list_sum([x.price for x in items]) AS prices, tags['a'] AS tag FROM input",
+               sink=f"bus, topic: {target}, mode: append, format: avro, record_name: com.example.Out")
+    done = b.run()
+    assert done.stderr.count("is malformed") == 1, done.stderr
+    fields = [("id", "long"), ("note", "string"), ("status", "string"),
+              ("total", {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}),
+              ("day", {"type": "int", "logicalType": "date"}), ("seen", {"type": "long", "logicalType": "timestamp-micros"}),
+              ("n", "long"), ("prices", "double"), ("tag", "string")]
+    reader = fastavro.parse_schema({"type": "record", "name": "com.example.Out", "fields": [
+        {"name": name, "type": ["null", kind], "default": None} for name, kind in fields]})
+    got = {x.key().decode(): fastavro.schemaless_reader(io.BytesIO(x.value()), reader) for x in b.consume(target)}
+    want = {str(o["id"]): {**{k: o[k] for k in ("id", "note", "status", "total", "day", "seen")}, "n": len(o["items"]),
+                           "prices": sum(x["price"] for x in o["items"]) if o["items"] else None, "tag": o["tags"].get("a")}
+            for o in orders}
+    assert got == want, [(got.get(k), want[k]) for k in want if got.get(k) != want[k]][:2]
+
+
 def bad_options(b):
     for source, want in (("topic: a, topic_pattern: b", "needs `topic` or `topic_pattern`"),
                          ("topic: a, starting_offsets: soon", "must be earliest, latest, a time or offsets"),
@@ -277,7 +327,7 @@ def bad_options(b):
         assert done.returncode != 0 and want in done.stdout + done.stderr, (source, done.stdout, done.stderr)
 
 
-CASES = [bad_options, columns, json_values, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
+CASES = [bad_options, columns, json_values, avro_both_ways, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
 
 
 def main():

@@ -15,7 +15,7 @@ CACHE = pathlib.Path(os.environ.get("MILLRACE_CACHE") or
                      pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "millrace")
 KAFKA = CACHE / "servers" / "kafka-4.3.1"
 # Clients of other makers, to check ours against.
-CLIENTS = {"confluent-kafka": "2.16.1"}
+CLIENTS = {"confluent-kafka": "2.16.1", "fastavro": "1.13.1"}
 
 
 def clients():
