@@ -157,12 +157,12 @@ ClientHandle Config::make(rd_kafka_type_t type, Troubles& troubles) && {
   if (client == nullptr) {
     throw Error(Blame::user, fmt::format("librdkafka: {}", problem.data()));
   }
-  (void)conf_.release();  // the client's now
+  static_cast<void>(conf_.release());  // the client's now
   return client;
 }
 
-bool check_connection(const ConnectionOptions& connection, Location at, Diagnostics& diagnostics,
-                      std::string_view what) {
+bool check_connection(const ConnectionOptions& connection, const Location& at,
+                      Diagnostics& diagnostics, std::string_view what) {
   const auto errors = diagnostics.error_count();
   for (const auto& [name, hint] : kOurs) {
     if (connection.librdkafka.contains(std::string(name))) {

@@ -25,7 +25,7 @@ namespace millrace::kafka {
 /// does while a broker is down. Thread-safe.
 class Troubles {
  public:
-  explicit Troubles(std::string who) : log_(Log().with("kafka", who)) {}
+  explicit Troubles(const std::string& who) : log_(Log().with("kafka", who)) {}
 
   /// An error that librdkafka goes on with by itself.
   void note(rd_kafka_resp_err_t code, std::string_view detail);
@@ -60,7 +60,7 @@ class Config {
 
 /// Reports what is wrong with the options of a connection, as far as can be seen without the
 /// cluster.
-[[nodiscard]] bool check_connection(const ConnectionOptions& connection, Location at,
+[[nodiscard]] bool check_connection(const ConnectionOptions& connection, const Location& at,
                                     Diagnostics& diagnostics, std::string_view what);
 
 }  // namespace millrace::kafka

@@ -18,7 +18,7 @@ using kafka::ConnectionOptions;
 using kafka::SinkOptions;
 using kafka::SourceOptions;
 
-bool check_topics(const SourceOptions& options, Location at, Diagnostics& diagnostics,
+bool check_topics(const SourceOptions& options, const Location& at, Diagnostics& diagnostics,
                   const std::string& what) {
   if (options.topic.empty() == options.topic_pattern.empty()) {
     diagnostics.error(at, fmt::format("{} needs `topic` or `topic_pattern`", what),

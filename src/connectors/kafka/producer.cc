@@ -138,7 +138,7 @@ bool Producer::send(Outgoing message) {
         RD_KAFKA_V_HEADERS(message.headers.get()), RD_KAFKA_V_OPAQUE(&delivery_), RD_KAFKA_V_END);
     switch (code) {
       case RD_KAFKA_RESP_ERR_NO_ERROR:
-        (void)message.headers.release();  // the message's now
+        static_cast<void>(message.headers.release());  // the message's now
         return true;
       case RD_KAFKA_RESP_ERR__QUEUE_FULL:
         rd_kafka_poll(client_.get(), kPollMs);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 
 namespace millrace::kafka {
 
@@ -75,7 +76,7 @@ Column column_of(Metadata what, std::string name) {
     case Metadata::headers:
       break;
   }
-  return make("STRUCT(\"key\" VARCHAR, \"value\" BLOB)[]");
+  return make(R"(STRUCT("key" VARCHAR, "value" BLOB)[])");
 }
 
 MessageReader::MessageReader(const RowLayout& layout, Consumer& consumer, const Ranges& ranges,
@@ -108,9 +109,9 @@ std::vector<std::unique_ptr<RowReader>> MessageReader::split(std::int64_t rows) 
     parts.push_back(std::unique_ptr<RowReader>(
         new MessageReader(layout_, consumer_, std::exchange(part, {}), malformed_)));
   };
-  for (auto range = ranges_.rbegin(); range != ranges_.rend(); ++range) {
+  for (const auto& [partition, range] : std::views::reverse(ranges_)) {
     const auto room = [&] { return static_cast<std::size_t>(rows) - part.size(); };
-    while (consumer_.take(range->first, range->second, room(), part)) {
+    while (consumer_.take(partition, range, room(), part)) {
       close();
     }
     if (room() == 0) {

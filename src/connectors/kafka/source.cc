@@ -56,7 +56,7 @@ Slice slice_of(const Ranges& ranges) {
 
 }  // namespace
 
-bool check_metadata(const SourceOptions& options, Location at, Diagnostics& diagnostics,
+bool check_metadata(const SourceOptions& options, const Location& at, Diagnostics& diagnostics,
                     std::string_view what) {
   for (const auto& [name, word] : options.metadata) {
     if (!metadata_of(word)) {

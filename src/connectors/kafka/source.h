@@ -16,7 +16,7 @@ class Database;
 namespace millrace::kafka {
 
 /// Reports what is wrong with `metadata`.
-[[nodiscard]] bool check_metadata(const SourceOptions& options, Location at,
+[[nodiscard]] bool check_metadata(const SourceOptions& options, const Location& at,
                                   Diagnostics& diagnostics, std::string_view what);
 
 class KafkaSource final : public Source {
