@@ -49,6 +49,7 @@ has_duckdb() { # the library and its headers; CMake asks it for its version
   [ -e "$duckdb_root/lib/libduckdb.so" ] || [ -e "$duckdb_root/lib64/libduckdb.so" ] || [ -e "$duckdb_root/libduckdb.so" ] &&
     { [ -e "$duckdb_root/include/duckdb/planner/planner.hpp" ] || [ -e "$duckdb_root/src/include/duckdb/planner/planner.hpp" ]; }
 }
+has_java() { printf '17\n%s\n' "$(java -version 2>&1 | sed -n '1s/[^"]*"\([0-9]*\).*/\1/p')" | sort -VC; }
 has_clang_tidy() { [ -x "$clang_tidy_root/data/bin/clang-tidy" ]; }
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_cmake() { printf '3.22\n%s\n' "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -VC; }
@@ -83,13 +84,15 @@ list_missing() {
       "It takes the library and the full C++ headers of DuckDB $DUCKDB_VERSION. Unset it to have them fetched."
     need npm "fetches the DuckDB library" command -v npm
   fi
-  if ! has_duckdb || { [ "$what" = test ] && ! has_clang_tidy; }; then
-    need python3-venv "fetches the DuckDB headers and clang-tidy" has_venv
+  if ! has_duckdb || [ "$what" = test ]; then
+    need python3-venv "fetches the DuckDB headers, clang-tidy and clients for tests" has_venv
     need ca-certificates "checks whom we fetch from" test -e /etc/ssl/certs/ca-certificates.crt
   fi
   if [ "$what" = test ]; then
     need libgtest-dev "unit tests" has_library libgtest-dev gtest/gtest.h
     need libgmock-dev "matchers for unit tests" has_library libgmock-dev gmock/gmock.h
+    need openjdk-17-jre-headless "runs a Kafka broker" has_java
+    need maven "fetches the broker" command -v mvn
     need clang-format-19 "formatting, the one version that decides" tool clang-format
   fi
 }
