@@ -1,9 +1,11 @@
 """Topics as sources and sinks, against a real broker, with a client of another maker on the other side."""
+import collections
 import datetime
 import decimal
 import io
 import json
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -316,6 +318,58 @@ def avro_both_ways(b):
     assert got == want, [(got.get(k), want[k]) for k in want if got.get(k) != want[k]][:2]
 
 
+def medallion(b):
+    """The example: layers agree with what was sent, duplicates count once, late orders and broken messages are kept."""
+    b.admin.create_topics([NewTopic("custords", 3, 1, config={"retention.ms": "-1"})])["custords"].result(30)
+    start = datetime.datetime(2026, 3, 1)
+
+    def order(i, at):
+        items = [{"product_id": f"p{(i + j) % 7}", "category": "abc"[(i + j) % 3], "qty": j + 1, "price": 1.25 * (i % 9 + 1)}
+                 for j in range(i % 3 + 1)]
+        return {"event_id": f"e{i}", "event_type": "order_paid", "event_time": at.isoformat() + "Z",
+                "order": {"order_id": f"o{i}", "status": "PAID" if i % 4 else "PENDING", "items": items,
+                          "customer": {"id": i % 11, "name": f"c{i % 11}", "city": "Oslo"}}}
+    orders = [order(i, start + datetime.timedelta(seconds=20 * i)) for i in range(1500)]
+    messages = [json.dumps(o) for i, o in enumerate(orders) for _ in range(2 if i % 10 == 0 else 1)]
+    late = [order(i, start + datetime.timedelta(seconds=i)) for i in range(10_001, 10_010)]
+    env = {"KAFKA_BROKERS": b.kafka.brokers}
+    shutil.copytree(m.ROOT / "examples" / "medallion", b.folder, dirs_exist_ok=True)
+    b.file = b.folder / "pipeline.yaml"
+    b.produce("custords", messages + ["{broken"])
+    b.run(env=env)
+    b.produce("custords", [json.dumps(o) for o in late])
+    b.run(env=env)
+
+    def rows(sql):
+        return m.canonical(json.loads(line) for line in m.run("query", b.file, sql, "--format", "json", "--limit", 100_000,
+                                                             cwd=b.folder, env=env).stdout.splitlines())
+    sold = [(o, item) for o in orders if o["order"]["status"] == "PAID" for item in o["order"]["items"]]
+    assert rows("SELECT count(*) AS n, count(DISTINCT event_id) AS ids, count(DISTINCT (kafka_partition, kafka_offset)) AS places "
+                "FROM bronze") == m.canonical([{"n": len(messages) + 9, "ids": 1509, "places": len(messages) + 9}])
+    assert rows("SELECT event_id, product_id, qty, price::DOUBLE AS price FROM silver") == m.canonical(
+        {"event_id": o["event_id"], **{k: item[k] for k in ("product_id", "qty", "price")}} for o, item in sold)
+
+    def totals(key):
+        sums = collections.defaultdict(lambda: [0, 0])
+        for o, item in sold:
+            sums[key(o, item)][0] += item["qty"] * item["price"]
+            sums[key(o, item)][1] += item["qty"]
+        return sums
+    assert rows("SELECT category, revenue::DOUBLE AS revenue, quantity FROM revenue_by_category") == m.canonical(
+        {"category": k, "revenue": r, "quantity": q} for k, (r, q) in totals(lambda o, i: i["category"]).items())
+    assert rows("SELECT customer_id, spend::DOUBLE AS spend FROM top_customers") == m.canonical(
+        {"customer_id": k, "spend": r} for k, (r, _) in totals(lambda o, i: o["order"]["customer"]["id"]).items())
+    closed = start + datetime.timedelta(seconds=20 * 1499) - datetime.timedelta(hours=1)
+    hours = totals(lambda o, i: (datetime.datetime.fromisoformat(o["event_time"][:-1]).replace(minute=0, second=0), i["category"]))
+    assert rows("SELECT epoch_ms(hour) AS hour, category, revenue::DOUBLE AS revenue FROM hourly_revenue") == m.canonical(
+        {"hour": int(h.replace(tzinfo=datetime.timezone.utc).timestamp() * 1000), "category": c, "revenue": r}
+        for (h, c), (r, _) in hours.items() if h + datetime.timedelta(hours=1) <= closed)
+    assert rows("SELECT event_id FROM late_paid") == m.canonical(
+        {"event_id": o["event_id"]} for o in late if o["order"]["status"] == "PAID")
+    quarantined = list((b.folder / ".millrace/medallion/quarantine/orders").glob("*.jsonl"))
+    assert [json.loads(line)["raw"] for path in quarantined for line in path.read_text().splitlines()] == ["{broken"]
+
+
 def bad_options(b):
     for source, want in (("topic: a, topic_pattern: b", "needs `topic` or `topic_pattern`"),
                          ("topic: a, starting_offsets: soon", "must be earliest, latest, a time or offsets"),
@@ -327,7 +381,7 @@ def bad_options(b):
         assert done.returncode != 0 and want in done.stdout + done.stderr, (source, done.stdout, done.stderr)
 
 
-CASES = [bad_options, columns, json_values, avro_both_ways, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
+CASES = [bad_options, columns, json_values, avro_both_ways, medallion, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
 
 
 def main():
