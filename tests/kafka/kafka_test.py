@@ -370,6 +370,55 @@ def medallion(b):
     assert [json.loads(line)["raw"] for path in quarantined for line in path.read_text().splitlines()] == ["{broken"]
 
 
+def retail(b):
+    """The example: CSV to Avro to a topic of a given key and schema, and from there to JSON lines."""
+    b.admin.create_topics([NewTopic("orders_avro_topic", 3, 1)])["orders_avro_topic"].result(30)
+    shutil.copytree(m.ROOT / "examples" / "retail", b.folder, dirs_exist_ok=True)
+    (b.folder / "new_orders").mkdir()
+    rows = [(i, i % 5, i + 0.5, f"2026-03-01 10:00:{i:02}") for i in range(1, 41)]
+    m.write_csv(b.folder / "new_orders" / "a.csv", ["order_id", "customer_id", "amount", "created_at"], rows)
+    for job in ("orders-to-kafka.yaml", "kafka-to-json.yaml"):
+        m.run("run", job, "--once", cwd=b.folder, env={"KAFKA_BROKERS": b.kafka.brokers})
+    schema = fastavro.parse_schema(json.loads((b.folder / "order_record.avsc").read_text()))
+    sent = {x.key().decode(): (fastavro.schemaless_reader(io.BytesIO(x.value()), schema), x.timestamp()[1])
+            for x in b.consume("orders_avro_topic")}
+    names = ("order_id", "customer_id", "amount", "created_at")
+    assert {k: v for k, (v, _) in sent.items()} == {str(row[0]): dict(zip(names, row)) for row in rows}
+    got = [json.loads(line) for path in (b.folder / "stream" / "json").glob("*.json") for line in path.read_text().splitlines()]
+    assert m.canonical(got) == m.canonical(
+        {**value, "kafka_timestamp": datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc).isoformat(timespec="milliseconds")}
+        for value, ms in sent.values()), got[:2]
+
+
+def listening(b):
+    """The example: a LEFT JOIN with a catalogue that has commas, quotes, line ends and other letters in its titles."""
+    b.admin.create_topics([NewTopic("test", 2, 1, config={"retention.ms": "-1"})])["test"].result(30)
+    shutil.copytree(m.ROOT / "examples" / "listening", b.folder, dirs_exist_ok=True)
+    b.file = b.folder / "pipeline.yaml"
+    env = {"KAFKA_BROKERS": b.kafka.brokers}
+    b.produce("test", [json.dumps({"name": "early", "song": "x", "timestamp": 1})])
+    titles = ["Hello, \"World\"", "two\nlines", "Für Elise", "plain"]
+    header = ["name", "artists", "duration_ms", "album_name", "album_release_date", "danceability", "energy", "key", "loudness",
+              "mode", "speechiness", "acousticness", "instrumentalness", "liveness", "valence", "tempo"]
+    (b.folder / "catalogue").mkdir()
+    m.write_csv(b.folder / "catalogue" / "songs.csv", header,
+                [[t, f"artist {i}", str(1000 * i), "album", f"2001-02-0{i + 1}", 0.25 * i, 0.5, i, -7.5, 1, 0, 0, 0, 0, 0, 120]
+                 for i, t in enumerate(titles)])
+    b.run(env=env)  # from the latest offset on: there is nothing yet
+    listens = [{"name": f"user{i % 3}", "song": (titles + ["unknown"])[i % 5], "timestamp": 1_700_000_000_000 + i} for i in range(50)]
+    b.produce("test", [json.dumps(x) for x in listens], **{"compression.type": "gzip"})
+    b.run(env=env)
+    rows = [json.loads(line) for line in m.run(
+        "query", b.file, "SELECT name, epoch_ms(timestamp) AS timestamp, song, artists, album_release_date::VARCHAR AS released, "
+        "danceability, key FROM records", "--format", "json", "--limit", 1000, cwd=b.folder, env=env).stdout.splitlines()]
+
+    def want(x):
+        i = titles.index(x["song"]) if x["song"] in titles else None
+        found = {"artists": f"artist {i}", "released": f"2001-02-0{(i or 0) + 1}", "danceability": 0.25 * (i or 0), "key": i}
+        return {**x, **(found if i is not None else dict.fromkeys(found))}
+    assert m.canonical(rows) == m.canonical(want(x) for x in listens), rows[:3]
+
+
 def bad_options(b):
     for source, want in (("topic: a, topic_pattern: b", "needs `topic` or `topic_pattern`"),
                          ("topic: a, starting_offsets: soon", "must be earliest, latest, a time or offsets"),
@@ -381,7 +430,7 @@ def bad_options(b):
         assert done.returncode != 0 and want in done.stdout + done.stderr, (source, done.stdout, done.stderr)
 
 
-CASES = [bad_options, columns, json_values, avro_both_ways, medallion, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
+CASES = [bad_options, columns, json_values, avro_both_ways, medallion, retail, listening, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
 
 
 def main():

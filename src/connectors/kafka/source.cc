@@ -137,9 +137,11 @@ void KafkaSource::start() {
   }
   live_.reset();
   live_ = make_consumer();
+  const bool is_fresh = next_.empty();
   const Offsets found = find_new();
   next_.insert(found.begin(), found.end());
   first_.insert(found.begin(), found.end());
+  notes_beginning_ = is_fresh && !found.empty() && options_.start.time_ms != Consumer::kEarliest;
   if (next_.empty()) {
     log_.warn("there is no topic {} yet; waiting for it",
               options_.topic.empty() ? "that fits " + options_.topic_pattern
@@ -209,6 +211,15 @@ void KafkaSource::discover() {
   live_->add(found);
 }
 
+Ranges KafkaSource::with_beginning(Ranges ranges) const {
+  if (notes_beginning_) {
+    for (const auto& [partition, offset] : next_) {
+      ranges.try_emplace(partition, Range{offset, offset});
+    }
+  }
+  return ranges;
+}
+
 std::optional<Slice> KafkaSource::plan(std::int64_t /*now*/) {
   start();
   if (ends_) {
@@ -219,11 +230,12 @@ std::optional<Slice> KafkaSource::plan(std::int64_t /*now*/) {
         ranges[partition] = {next_.at(partition), end};
       }
     }
-    ranges = limited(ranges, options_.max_offsets_per_trigger);
+    ranges = with_beginning(limited(ranges, options_.max_offsets_per_trigger));
     return ranges.empty() ? std::nullopt : std::optional(slice_of(ranges));
   }
   discover();
-  const Ranges ranges = limited(live_->buffered(), options_.max_offsets_per_trigger);
+  const Ranges ranges =
+      with_beginning(limited(live_->buffered(), options_.max_offsets_per_trigger));
   if (ranges.empty() || is_too_few(ranges)) {
     return std::nullopt;
   }
@@ -236,7 +248,7 @@ bool KafkaSource::is_too_few(const Ranges& ranges) {
   for (const auto& [partition, range] : ranges) {
     count += range.count();
   }
-  if (count >= options_.min_offsets_per_trigger) {
+  if (count >= options_.min_offsets_per_trigger || notes_beginning_) {
     return false;
   }
   few_since_ = few_since_.value_or(Steady::now());
@@ -248,6 +260,7 @@ void KafkaSource::advance(const Json& offsets) {
     next_[partition] = range.to;
     first_.try_emplace(partition, range.from);
   }
+  notes_beginning_ = false;
 }
 
 SliceInput KafkaSource::read(const Json& offsets, MalformedReceiver& malformed) {

@@ -44,6 +44,7 @@ class KafkaSource final : public Source {
   [[nodiscard]] Offsets find_new();
   [[nodiscard]] Offsets starting_offsets(const std::vector<Partition>& partitions) const;
   void discover();
+  [[nodiscard]] Ranges with_beginning(Ranges ranges) const;
   [[nodiscard]] std::unique_ptr<Consumer> make_consumer();
   /// Whether a batch should wait for more messages.
   [[nodiscard]] bool is_too_few(const Ranges& ranges);
@@ -61,6 +62,9 @@ class KafkaSource final : public Source {
   Offsets first_;                // where each partition was begun
   Offsets next_;                 // the first offset that was not given
   std::optional<Offsets> ends_;  // stop_at_present()
+  /// The first batch is to note where the source began, even if it has no row: another process
+  /// would find another "latest".
+  bool notes_beginning_ = false;
   std::chrono::steady_clock::time_point next_discovery_;
   std::optional<std::chrono::steady_clock::time_point> few_since_;
 };
