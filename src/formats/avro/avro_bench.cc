@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "base/strings.h"
 #include "formats/avro/testing.h"
 
 namespace millrace::avro {
@@ -35,6 +36,7 @@ void measure(const char* what, const std::vector<bool>& read, double seconds) {
   const auto records = events();
   testing::MemoryColumns memory(columns_of(*writer));
   std::vector<ColumnWriter*> to;
+  to.reserve(read.size());
   for (std::size_t i = 0; i < read.size(); i++) {
     to.push_back(read[i] ? memory.writers()[i] : nullptr);
   }
@@ -65,7 +67,7 @@ void measure(const char* what, const std::vector<bool>& read, double seconds) {
 }  // namespace millrace::avro
 
 int main(int argc, char** argv) {
-  const double seconds = argc > 1 ? std::atof(argv[1]) : 2;
+  const double seconds = argc > 1 ? millrace::parse_number(argv[1]).value_or(2) : 2;
   millrace::avro::measure("all 5 columns", {true, true, true, true, true}, seconds);
   millrace::avro::measure("customer_id, product_id", {false, true, false, true, false}, seconds);
   millrace::avro::measure("none", {false, false, false, false, false}, seconds);

@@ -76,9 +76,9 @@ TEST(AvroColumnsTest, ASmallSchemaOfVeryManyColumns) {
   std::string type = R"({"type":"record","name":"T0","fields":[{"name":"x","type":"int"}]})";
   for (int i = 1; i < 40; i++) {
     const std::string before = std::to_string(i - 1);
-    type = R"({"type":"record","name":"T)" + std::to_string(i) +
-           R"(","fields":[{"name":"a","type":)" + type + R"(},{"name":"b","type":"T)" + before +
-           "\"}]}";
+    type.insert(0, R"({"type":"record","name":"T)" + std::to_string(i) +
+                       R"(","fields":[{"name":"a","type":)");
+    type += R"(},{"name":"b","type":"T)" + before + R"("}]})";
   }
   EXPECT_NE(error_of([&] { (void)columns_of(parse_schema(type)); }).find("10000 columns"),
             std::string::npos);
@@ -95,7 +95,7 @@ TEST(AvroColumnsTest, SchemaOfColumns) {
       record_schema(columns({{"id", "BIGINT"},
                              {"at", "TIMESTAMP"},
                              {"price", "DECIMAL(12,2)"},
-                             {"who", "STRUCT(\"name\" VARCHAR, \"tags\" VARCHAR[])"},
+                             {"who", R"(STRUCT("name" VARCHAR, "tags" VARCHAR[]))"},
                              {"m", "MAP(VARCHAR, STRUCT(\"x\" UUID))"}}),
                     "shop.Order");
   EXPECT_EQ(schema.root().name, "shop.Order");

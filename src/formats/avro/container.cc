@@ -98,7 +98,7 @@ ContainerReader::Found ContainerReader::next() {
   if (!take_long(records_) || records_ < 0 || !take_long(size) || size < 0) {
     return damaged("a block whose numbers are none", false);
   }
-  if (static_cast<std::size_t>(size) > limits_.block_bytes) {
+  if (std::cmp_greater(size, limits_.block_bytes)) {
     return damaged(
         fmt::format("a block of {} bytes, and {} are the limit", size, limits_.block_bytes), false);
   }
@@ -120,7 +120,7 @@ ContainerReader::Found ContainerReader::next() {
                    true);
   }
   // Only records without any bytes can be more than the bytes.
-  if (records_ > static_cast<std::int64_t>(std::max(block_.size(), kEmptyRecordsMax))) {
+  if (std::cmp_greater(records_, std::max(block_.size(), kEmptyRecordsMax))) {
     return damaged(fmt::format("a block of {} records in {} bytes", records_, block_.size()), true);
   }
   return Found::block;

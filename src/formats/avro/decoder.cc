@@ -169,7 +169,7 @@ const char* Decoder::value(const Instruction& step, std::size_t row, const char*
     case Op::only_branch: {
       const auto fields = slots_[step.slot]->parts();
       for (std::size_t i = 0; i < fields.size(); i++) {
-        if (static_cast<std::int64_t>(i) != step.argument) {
+        if (std::cmp_not_equal(i, step.argument)) {
           fields[i]->set_null(row);
         }
       }
@@ -335,7 +335,7 @@ const char* Decoder::symbol(const Instruction& step, std::size_t row, const char
   if (next == nullptr) {
     return fault_of_number(step, at);
   }
-  if (number < 0 || number >= step.length) {
+  if (number < 0 || std::cmp_greater_equal(number, step.length)) {
     return fault(step, at, fmt::format("symbol {} of an enum of {}", number, step.length));
   }
   const auto& text = program_.symbols[static_cast<std::size_t>(step.argument + number)];

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "base/strings.h"
 #include "formats/avro/values.h"
@@ -120,7 +121,7 @@ std::string Encoder::write(const Step& step, const ColumnView& column, std::size
     case Write::decimal:
       return write_decimal(step, column, row, to);
     case Write::time:
-      return write_time(step, whole_of(column, row), to);
+      return std::string(write_time(step, whole_of(column, row), to));
     case Write::uuid_text:
       write_sized(uuid_text(load_wide(column.data, row)), to);
       break;
@@ -128,7 +129,7 @@ std::string Encoder::write(const Step& step, const ColumnView& column, std::size
       to += big_endian_bytes(load_wide(column.data, row) ^ (Wide{1} << 127U), sizeof(Wide));
       break;
     case Write::interval:
-      return write_interval(column.values<Interval>()[row], to);
+      return std::string(write_interval(column.values<Interval>()[row], to));
     case Write::constant:
       break;
   }
@@ -176,7 +177,7 @@ std::string Encoder::write_decimal(const Step& step, const ColumnView& column, s
   return "";
 }
 
-std::string Encoder::write_time(const Step& step, std::int64_t value, std::string& to) {
+std::string_view Encoder::write_time(const Step& step, std::int64_t value, std::string& to) {
   if (value < -kMicrosMax || value > kMicrosMax) {
     return "a time that is infinite";
   }
@@ -192,10 +193,11 @@ std::string Encoder::write_time(const Step& step, std::int64_t value, std::strin
   return "";
 }
 
-std::string Encoder::write_interval(const Interval& interval, std::string& to) {
+std::string_view Encoder::write_interval(const Interval& interval, std::string& to) {
   const std::int64_t millis = interval.micros / 1000;
   if (interval.months < 0 || interval.days < 0 || interval.micros < 0 ||
-      interval.micros % 1000 != 0 || millis > std::numeric_limits<std::uint32_t>::max()) {
+      interval.micros % 1000 != 0 ||
+      std::cmp_greater(millis, std::numeric_limits<std::uint32_t>::max())) {
     return "an interval that is negative, finer than a millisecond, or of more than 2^32 of them";
   }
   for (const std::int64_t part :

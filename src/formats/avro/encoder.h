@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/format.h"
@@ -75,8 +76,8 @@ class Encoder final : public RecordEncoder {
   static std::string write_bytes(const Step& step, std::string_view bytes, std::string& to);
   static std::string write_decimal(const Step& step, const ColumnView& column, std::size_t row,
                                    std::string& to);
-  static std::string write_time(const Step& step, std::int64_t value, std::string& to);
-  static std::string write_interval(const Interval& interval, std::string& to);
+  static std::string_view write_time(const Step& step, std::int64_t value, std::string& to);
+  static std::string_view write_interval(const Interval& interval, std::string& to);
 
   std::vector<Step> steps_;
   std::vector<std::string> names_;  // of the columns

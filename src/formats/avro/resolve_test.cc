@@ -258,6 +258,12 @@ TEST(AvroResolveTest, ARowOutOfAUnion) {
   EXPECT_EQ(row_of(plan, Bytes().number(0)), ": null is no row, at byte 1");
 }
 
+/// A record of one field, `x`; `type` is JSON.
+std::string record_of_x(const std::string& name, const std::string& type) {
+  return R"({"type":"record","name":")" + name + R"(","fields":[{"name":"x","type":)" + type +
+         "}]}";
+}
+
 // Each level reaches the one below in two ways, so that there are 2^20 ways to the last.
 TEST(AvroResolveTest, ASmallSchemaOfVeryManyWays) {
   std::string fields = R"({"name":"f0","type":{"type":"record","name":"T0","fields":[
@@ -265,14 +271,13 @@ TEST(AvroResolveTest, ASmallSchemaOfVeryManyWays) {
   std::string column = "STRUCT(\"x\" BIGINT)";
   for (int i = 1; i <= 20; i++) {
     const std::string level = std::to_string(i);
-    const auto record = [&](const char* name, const std::string& type) {
-      return R"({"type":"record","name":")" + (name + level) +
-             R"(","fields":[{"name":"x","type":)" + type + "}]}";
-    };
     const std::string below = "\"T" + std::to_string(i - 1) + "\"";
     fields += R"(,{"name":"f)" + level + R"(","type":)" +
-              record("T", "[" + record("A", below) + "," + record("B", below) + "]") + "}";
-    column = "STRUCT(\"x\" STRUCT(\"x\" " + column + "))";
+              record_of_x("T" + level, "[" + record_of_x("A" + level, below) + "," +
+                                           record_of_x("B" + level, below) + "]") +
+              "}";
+    column.insert(0, R"(STRUCT("x" STRUCT("x" )");
+    column += "))";
   }
   const auto writer = shared(R"({"type":"record","name":"R","fields":[)" + fields + "]}");
   const std::string error =

@@ -133,7 +133,8 @@ TEST(AvroSchemaTest, InvalidNamesCanBeReadToBeCorrected) {
 TEST(AvroSchemaTest, DepthIsLimited) {
   std::string deep = "\"int\"";
   for (int i = 0; i < 70; i++) {
-    deep = R"({"type":"array","items":)" + deep + "}";
+    deep.insert(0, R"({"type":"array","items":)");
+    deep += '}';
   }
   EXPECT_NE(refusal(deep), "");
   // Would overflow the stack of whoever copies or prints it.

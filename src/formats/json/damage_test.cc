@@ -70,7 +70,7 @@ const std::vector<std::string>& seeds() {
       R"( { "other" : { "a" : [ { } , [ ] , "" ] , "b" : false } , "id" : null } )",
       R"({"text":"\ud834\udd1e","map":{"k":"v","k2":"w"},"row":{"x":1,"y":{"z":[0.1,1E9]}}})",
       R"({"unknown":[[[[{"deep":[1,2,3,"x"]}]]]],"text":{"as":"text"},"f":"1.5","list":[]})",
-      "{\"text\":\"" + std::string(70, 'x') + "\\n\",\"pad\":                    1e5\n\t}",
+      R"({"text":")" + std::string(70, 'x') + "\\n\",\"pad\":                    1e5\n\t}",
   };
   return kSeeds;
 }

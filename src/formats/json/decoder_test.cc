@@ -185,9 +185,10 @@ TEST(JsonDecoderTest, DeepValues) {
   std::string open;
   std::string close;
   for (std::size_t i = 1; i < kMaxTypeDepth; ++i) {
-    type = "STRUCT(a " + type + ")";
+    type.insert(0, "STRUCT(a ");
+    type += ')';
     open += R"({"a":)";
-    close += "}";
+    close += '}';
   }
   EXPECT_TRUE(value_as(type, open + "1" + close).starts_with(open));
   const std::string brackets(100'000, '[');

@@ -56,8 +56,10 @@ std::string order(std::size_t i) {
 }
 
 std::vector<std::string> records_of(std::string (*make)(std::size_t)) {
+  constexpr std::size_t kRecords = 20 * kChunkRows;
   std::vector<std::string> records;
-  for (std::size_t i = 0; i < 20 * kChunkRows; ++i) {
+  records.reserve(kRecords);
+  for (std::size_t i = 0; i < kRecords; ++i) {
     records.push_back(make(i));
   }
   return records;
