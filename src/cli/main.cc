@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   add_query_command(app, context);
   add_state_command(app, context);
   add_generate_command(app, context);
+  add_infer_command(app, context);
   add_schema_command(app, context);
   add_docs_command(app, context);
   add_completion_command(app, context);

@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import millrace as m  # noqa: E402
 
-COMMANDS = ["run", "validate", "explain", "preview", "query", "state", "generate", "schema", "docs",
+COMMANDS = ["run", "validate", "explain", "preview", "query", "state", "generate", "infer", "schema", "docs",
             "completion", "version"]
 
 
