@@ -86,7 +86,9 @@ class References {
   [[nodiscard]] std::string follow(const RegistryAnswer& answer, const std::string& what) {
     const auto type = answer.body.find("schemaType");
     if (type != answer.body.end() && *type != "AVRO") {
-      return fmt::format("{} is of type {}, not AVRO", what, type->dump());
+      // In ASCII, so that it may be cut anywhere.
+      return fmt::format("{} is of type {:.40}, not AVRO", what,
+                         type->dump(-1, ' ', /*ensure_ascii=*/true));
     }
     bytes_ += text_of(answer, answer.body, "schema").size();
     if (seen_.size() > kReferencesMax || bytes_ > RegistryHttp::kAnswerBytesMax) {

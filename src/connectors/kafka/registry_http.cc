@@ -94,8 +94,8 @@ std::string checked_url(const std::string& text, std::size_t number) {
 std::string checked_redirect(const std::string& from, const std::string& to) {
   const Url here = parse_url(from);
   const Url there = parse_url(to);
-  if (!there) {
-    throw Error(Blame::external, from + ": redirects to what is no URL");
+  if (!there || !part_of(there, CURLUPART_USER).empty()) {
+    throw Error(Blame::external, from + ": redirects to what is no URL for us");
   }
   const auto same = [&](CURLUPart part) {
     return equal_ignoring_case(part_of(here, part), part_of(there, part));
@@ -128,7 +128,6 @@ void throw_if_lasting(CURLcode code, const std::string& text) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
       throw Error(Blame::user, text + "; is this the URL of a schema registry?");
-    case CURLE_LOGIN_DENIED:
     case CURLE_URL_MALFORMAT:
       throw Error(Blame::external, text);
     case CURLE_ABORTED_BY_CALLBACK:
