@@ -73,6 +73,7 @@ list_missing() {
   need libyaml-cpp-dev "reads pipeline files" has_library libyaml-cpp-dev yaml-cpp/yaml.h
   need libcli11-dev "command line" has_library libcli11-dev CLI/CLI.hpp
   need librdkafka-dev "Kafka" has_library librdkafka-dev librdkafka/rdkafka.h
+  need libcurl4-openssl-dev "schema registries" has_library libcurl4-openssl-dev curl/curl.h
   need libsimdjson-dev "reads JSON" has_library libsimdjson-dev simdjson.h
   need zlib1g-dev "Avro's deflate" has_library zlib1g-dev zlib.h
   need libsnappy-dev "Avro's snappy" has_library libsnappy-dev snappy.h

@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 
 from millrace import ROOT, Failed, wait_until
-from servers import CACHE, _free_port, _made, _put, _run
+from servers import CACHE, free_port, made, put, run_to_end
 
 VERSION = "3.0.9"
 APICURIO = CACHE / "servers" / f"apicurio-{VERSION}"
@@ -27,7 +27,7 @@ class Registry:
     def __enter__(self):
         _fetch_registry()
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="millrace-registry-"))
-        self.port, self.management = _free_port(), _free_port()
+        self.port, self.management = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
         self.start()
         return self
@@ -97,12 +97,12 @@ class Registry:
 def _fetch_registry():
     if APICURIO.exists():
         return
-    fresh = pathlib.Path(tempfile.mkdtemp(dir=_made(APICURIO.parent)))
-    _run("fetching the registry", "mvn", "-q", "-B", "-f", ROOT / "tests" / "servers" / "registry" / "pom.xml",
+    fresh = pathlib.Path(tempfile.mkdtemp(dir=made(APICURIO.parent)))
+    run_to_end("fetching the registry", "mvn", "-q", "-B", "-f", ROOT / "tests" / "servers" / "registry" / "pom.xml",
          "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
          f"-DoutputDirectory={fresh}", "-DincludeScope=runtime")
     packed = fresh / f"apicurio-registry-app-{VERSION}-all.tar.gz"
     with tarfile.open(packed) as files:
         files.extractall(fresh)
     packed.unlink()
-    _put(fresh, APICURIO)
+    put(fresh, APICURIO)

@@ -23,11 +23,11 @@ def clients():
     name = "-".join(f"{module}{version}" for module, version in CLIENTS.items())
     home = CACHE / "clients" / f"py{sys.version_info[0]}.{sys.version_info[1]}-{name}"
     if not home.exists():
-        fresh = pathlib.Path(tempfile.mkdtemp(dir=_made(home.parent)))
+        fresh = pathlib.Path(tempfile.mkdtemp(dir=made(home.parent)))
         venv.create(fresh, with_pip=True)
-        _run("fetching the clients", fresh / "bin" / "pip", "-q", "install", "--no-deps",
+        run_to_end("fetching the clients", fresh / "bin" / "pip", "-q", "install", "--no-deps",
              *(f"{module}=={version}" for module, version in CLIENTS.items()))
-        _put(fresh, home)
+        put(fresh, home)
     sys.path.insert(0, str(next(home.glob("lib/python*/site-packages"))))
 
 
@@ -41,14 +41,14 @@ class Kafka:
     def __enter__(self):
         _fetch_kafka()
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
-        self.port, self.controller = _free_port(), _free_port()
+        self.port, self.controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{self.port}"
         (self.home / "server.properties").write_text(self.properties())
         (self.home / "log4j2.yaml").write_text(
             "Configuration:\n  Appenders:\n    Console: { name: C, PatternLayout: { pattern: '[%d] %p %m (%c)%n' } }\n"
             "  Loggers:\n    Root: { level: WARN, AppenderRef: { ref: C } }\n"
             "    Logger: [ { name: kafka.server.KafkaRaftServer, level: INFO } ]\n")
-        _run("formatting the broker's folder", *self.java("-Xmx128m"), "kafka.tools.StorageTool", "format",
+        run_to_end("formatting the broker's folder", *self.java("-Xmx128m"), "kafka.tools.StorageTool", "format",
              "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", self.home / "server.properties")
         self.start()
         return self
@@ -104,25 +104,25 @@ class Kafka:
 def _fetch_kafka():
     if (KAFKA / "lib").exists():
         return
-    fresh = pathlib.Path(tempfile.mkdtemp(dir=_made(KAFKA.parent)))
-    _run("fetching the broker", "mvn", "-q", "-B", "-f", ROOT / "tests" / "servers" / "kafka" / "pom.xml",
+    fresh = pathlib.Path(tempfile.mkdtemp(dir=made(KAFKA.parent)))
+    run_to_end("fetching the broker", "mvn", "-q", "-B", "-f", ROOT / "tests" / "servers" / "kafka" / "pom.xml",
          "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
          f"-DoutputDirectory={fresh / 'lib'}", "-DincludeScope=runtime")
-    _put(fresh, KAFKA)
+    put(fresh, KAFKA)
 
 
-def _run(what, *command):
+def run_to_end(what, *command):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise Failed(f"{what} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _made(folder):
+def made(folder):
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _put(fresh, home):
+def put(fresh, home):
     """Two test runs may fetch the same at once: the first one counts."""
     try:
         fresh.rename(home)
@@ -130,7 +130,7 @@ def _put(fresh, home):
         shutil.rmtree(fresh)
 
 
-def _free_port():
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -226,7 +226,11 @@ void RegistryHttp::set_up() {
   CURL* curl = curl_.get();
   set(curl, CURLOPT_HTTPHEADER, headers_.get());
   set(curl, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
   set(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+  set(curl, CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
   set(curl, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   set(curl, CURLOPT_PATH_AS_IS, 1L);  // a subject may be called `..`
   set(curl, CURLOPT_SSL_VERIFYPEER, 1L);
