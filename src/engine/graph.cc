@@ -204,11 +204,11 @@ class GraphBuilder {
     graph_.datasets.push_back(std::move(node));
   }
 
-  /// A sink in mode complete wants the whole table, so all windows are kept. A sink of late rows
-  /// wants the rows of the stream as they came.
+  /// A sink of a stream of windows in mode complete wants all of them, so they are kept; a table is
+  /// the same in each mode. A sink of late rows wants the rows of the stream as they came.
   std::unique_ptr<sql::Plan> plan(const std::string& dataset, const DatasetSpec* spec,
                                   const std::string& sql) {
-    auto windows = sql::Database::Windows::close;
+    bool whole = false;
     auto late = sql::Database::Late::drop;
     for (const auto& sink : spec_.sinks) {
       if (!equal_ignoring_case(sink.from, dataset)) {
@@ -217,13 +217,19 @@ class GraphBuilder {
       if (sink.late) {
         late = sql::Database::Late::give;
       } else if (sink.mode == OutputMode::complete) {
-        windows = sql::Database::Windows::keep;
+        whole = true;
       }
     }
     const auto ttl = spec != nullptr && spec->state_ttl
                          ? std::chrono::microseconds(*spec->state_ttl).count()
                          : std::int64_t{0};
-    return database_.plan(dataset, sql, {.windows = windows, .late = late, .state_ttl_us = ttl});
+    sql::Database::PlanOptions options{.late = late, .state_ttl_us = ttl};
+    auto plan = database_.plan(dataset, sql, options);
+    if (whole && plan->shape() == sql::Shape::stream) {
+      options.windows = sql::Database::Windows::keep;
+      plan = database_.plan(dataset, sql, options);
+    }
+    return plan;
   }
 
   static EventTimes event_times_of(const DatasetNode& node) {

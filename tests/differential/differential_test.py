@@ -219,7 +219,8 @@ class Lab:
         ctes += [(s.name, s.text("oracle")) for s in case.steps if not s.inline]
         sides, found = [], collections.defaultdict(collections.Counter)
         for step, mode, kind in case.sinks:
-            text = step.text({"append": "oracle", "update": "every", "complete": "kept"}[mode])
+            whole = "kept" if step.every else "oracle"  # a table is the same in each mode
+            text = step.text({"append": "oracle", "update": "every", "complete": whole}[mode])
             hide = f" EXCLUDE ({', '.join(step.hidden)})" if step.hidden else ""
             sides.append((f"want {step.name}", f"(SELECT *{hide} FROM ({text}))"))
             if any(self.home.glob(f"{step.name}_out*/*")) or any(self.home.glob(f"{step.name}_out.*")):
