@@ -153,11 +153,12 @@ ClientHandle Config::make(rd_kafka_type_t type, Troubles& troubles) && {
   rd_kafka_conf_set_error_cb(conf_.get(), on_error);
   rd_kafka_conf_set_log_cb(conf_.get(), on_log);
   std::array<char, 512> problem{};
-  ClientHandle client(rd_kafka_new(type, conf_.get(), problem.data(), problem.size()));
+  rd_kafka_conf_t* conf = conf_.release();  // the client's, if there is one
+  ClientHandle client(rd_kafka_new(type, conf, problem.data(), problem.size()));
   if (client == nullptr) {
+    conf_.reset(conf);
     throw Error(Blame::user, fmt::format("librdkafka: {}", problem.data()));
   }
-  static_cast<void>(conf_.release());  // the client's now
   return client;
 }
 

@@ -20,7 +20,6 @@ using ClientHandle = std::unique_ptr<rd_kafka_t, FreedBy<&rd_kafka_destroy>>;
 using QueueHandle = std::unique_ptr<rd_kafka_queue_t, FreedBy<&rd_kafka_queue_destroy>>;
 using MessageHandle = std::unique_ptr<rd_kafka_message_t, FreedBy<&rd_kafka_message_destroy>>;
 using ErrorHandle = std::unique_ptr<rd_kafka_error_t, FreedBy<&rd_kafka_error_destroy>>;
-using HeadersHandle = std::unique_ptr<rd_kafka_headers_t, FreedBy<&rd_kafka_headers_destroy>>;
 using PartitionListHandle = std::unique_ptr<rd_kafka_topic_partition_list_t,
                                             FreedBy<&rd_kafka_topic_partition_list_destroy>>;
 using MetadataHandle =

@@ -120,7 +120,7 @@ void Producer::poll() {
   }
 }
 
-bool Producer::send(Outgoing message) {
+bool Producer::send(const Outgoing& message) {
   const auto bytes = [](const std::optional<std::string_view>& text) {
     // An empty one is not the same as none.
     return text ? std::pair{static_cast<const void*>(text->data() == nullptr ? "" : text->data()),
@@ -134,11 +134,10 @@ bool Producer::send(Outgoing message) {
         client_.get(), RD_KAFKA_V_TOPIC(settings_.topic.c_str()),
         RD_KAFKA_V_PARTITION(message.partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_VALUE(const_cast<void*>(value), value_size), RD_KAFKA_V_KEY(key, key_size),
-        RD_KAFKA_V_TIMESTAMP(message.timestamp_ms.value_or(0)),
-        RD_KAFKA_V_HEADERS(message.headers.get()), RD_KAFKA_V_OPAQUE(&delivery_), RD_KAFKA_V_END);
+        RD_KAFKA_V_TIMESTAMP(message.timestamp_ms.value_or(0)), RD_KAFKA_V_OPAQUE(&delivery_),
+        RD_KAFKA_V_END);
     switch (code) {
       case RD_KAFKA_RESP_ERR_NO_ERROR:
-        static_cast<void>(message.headers.release());  // the message's now
         return true;
       case RD_KAFKA_RESP_ERR__QUEUE_FULL:
         rd_kafka_poll(client_.get(), kPollMs);

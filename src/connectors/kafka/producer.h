@@ -20,7 +20,6 @@ struct Outgoing {
   std::optional<std::string_view> value;
   std::int32_t partition = RD_KAFKA_PARTITION_UA;  ///< else by the key
   std::optional<std::int64_t> timestamp_ms;
-  HeadersHandle headers;
 };
 
 /// A producer for one topic. Thread-safe but for the transactions, of which there is one at a time.
@@ -43,7 +42,7 @@ class Producer {
   [[nodiscard]] std::optional<std::string> init();
   void begin();
   /// False: the message is larger than may be written.
-  [[nodiscard]] bool send(Outgoing message);
+  [[nodiscard]] bool send(const Outgoing& message);
   /// Waits until everything has been delivered.
   void flush();
   /// Commits the transaction, and with it a note for init() to find.

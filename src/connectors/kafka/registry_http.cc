@@ -216,12 +216,12 @@ RegistryHttp::RegistryHttp(RegistryOptions options)
 void RegistryHttp::set_up() {
   for (const char* header : {"Accept: application/vnd.schemaregistry.v1+json, application/json",
                              "Content-Type: application/vnd.schemaregistry.v1+json", "Expect:"}) {
-    auto* list = curl_slist_append(static_cast<curl_slist*>(headers_.get()), header);
+    auto* before = static_cast<curl_slist*>(headers_.release());
+    auto* list = curl_slist_append(before, header);
+    headers_.reset(list == nullptr ? before : list);
     if (list == nullptr) {
       throw std::bad_alloc();
     }
-    (void)headers_.release();  // it is in `list` now
-    headers_.reset(list);
   }
   CURL* curl = curl_.get();
   set(curl, CURLOPT_HTTPHEADER, headers_.get());

@@ -1,5 +1,6 @@
 #include "connectors/kafka/registry_references.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -95,9 +96,11 @@ TEST(RegistryReferences, DepthIsLimitedAcrossSchemas) {
   std::string inner = R"("int")";
   for (int i = 0; i < 70; i++) {
     const std::string name = "A" + std::to_string(i);
-    references.push_back({name, R"({"type": "record", "name": ")" + name +
-                                    R"(", "fields": [{"name": "f", "type": )" + inner + "}]}"});
-    inner = '"' + name + '"';
+    references.push_back(
+        {name, fmt::format(
+                   R"({{"type": "record", "name": "{}", "fields": [{{"name": "f", "type": {}}}]}})",
+                   name, inner)});
+    inner = fmt::format("\"{}\"", name);
   }
   EXPECT_EQ(failure(R"("A50")", references), "");
   EXPECT_NE(failure(R"("A69")", references).find("nested more than 64 deep"), std::string::npos);

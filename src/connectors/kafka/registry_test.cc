@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 /// Takes the log's lines while it lives.
 class LogLines {
  public:
-  explicit LogLines(std::function<void()> call = nullptr) {
+  explicit LogLines(const std::function<void()>& call = nullptr) {
     set_log_writer([this, call](std::string_view line) {
       lines.emplace_back(line);
       if (call) {
@@ -93,9 +93,9 @@ TEST_F(RegistryTest, ThreadsShareASchema) {
   std::set<SharedSchema> seen;
   SchemaRegistry& registry = client();
   {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < 4; i++) {
-      threads.emplace_back([&] {
+    std::vector<std::jthread> threads(4);
+    for (auto& thread : threads) {
+      thread = std::jthread([&] {
         const auto lookup = registry.schema(1);
         const std::lock_guard guard(lock);
         seen.insert(lookup.schema);

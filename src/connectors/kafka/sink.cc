@@ -130,7 +130,7 @@ class KafkaSink::Writer final : public SinkWriter {
       }
       bytes += static_cast<std::int64_t>(message.key.value_or("").size() +
                                          message.value.value_or("").size());
-      if (!batch_.sink_.producer_->send(std::move(message))) {
+      if (!batch_.sink_.producer_->send(message)) {
         throw Error(Blame::external,
                     fmt::format("sink {}: a message is larger than {} takes; raise "
                                 "`librdkafka: {{ message.max.bytes: ... }}` and the topic's "
