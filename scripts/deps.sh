@@ -11,9 +11,10 @@ usage() {
 Usage: scripts/deps.sh [build|test] [--dry-run]
 
   build            what building and running needs (the default)
-  test             that, and what ./test needs: GoogleTest, clang-format 19, clang-tidy $CLANG_TIDY_VERSION
+  test             that, and what ./test needs: GoogleTest, clang-format 19, clang-tidy $CLANG_TIDY_VERSION,
+                   clang 19 with libFuzzer
   --dry-run        say what is missing and stop
-  --print-duckdb-root, --print-tool clang-format|clang-tidy
+  --print-duckdb-root, --print-tool clang-format|clang-tidy|clang++
                    where DuckDB, or a tool, is (for CMake and scripts)
 
 System packages come from apt. The DuckDB library comes from npm, its C++ headers and clang-tidy from
@@ -51,6 +52,7 @@ has_duckdb() { # the library and its headers; CMake asks it for its version
 }
 has_java() { printf '17\n%s\n' "$(java -version 2>&1 | sed -n '1s/[^"]*"\([0-9]*\).*/\1/p')" | sort -VC; }
 has_clang_tidy() { [ -x "$clang_tidy_root/data/bin/clang-tidy" ]; }
+has_libfuzzer() { compgen -G "$("$(tool clang++)" -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a"; }
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_cmake() { printf '3.22\n%s\n' "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -VC; }
 has_library() { has_header "$2" || has_package "$1"; }
@@ -95,6 +97,8 @@ list_missing() {
     need openjdk-17-jre-headless "runs a Kafka broker" has_java
     need maven "fetches the broker" command -v mvn
     need clang-format-19 "formatting, the one version that decides" tool clang-format
+    need clang-19 "fuzzing" tool clang++
+    need libclang-rt-19-dev "fuzzing: libFuzzer and the sanitizers" has_libfuzzer
   fi
 }
 
@@ -118,11 +122,13 @@ install_packages() {
   say "Refreshing the package lists …"
   as_root apt-get update -qq -o Acquire::Retries=3 >"$log" 2>&1 || { tail -n 5 "$log"; say "Going on with the lists that are there."; }
   # Not every release has clang-format 19: then the same version comes from PyPI, in fetch_clang_format.
+  # Without clang 19, ./test leaves fuzzing out.
   local wanted=() package
   for package in "${packages[@]}"; do
     case $package in
       clang-format-19) if apt_offers "$package"; then wanted+=("$package"); fi
         apt_offers "$package" || has_venv || wanted+=(python3-venv) ;;
+      clang-19 | libclang-rt-19-dev) if apt_offers "$package"; then wanted+=("$package"); fi ;;
       *) wanted+=("$package") ;;
     esac
   done

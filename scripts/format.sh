@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 format=$(scripts/deps.sh --print-tool clang-format)
-mapfile -t files < <(for dir in src tests bench; do
+mapfile -t files < <(for dir in src tests bench fuzz; do
   if [ -d "$dir" ]; then find "$dir" -name '*.cc' -o -name '*.h'; fi; done | sort)
 [ ${#files[@]} = 0 ] && { echo "no C++ files"; exit; }
 case ${1:-} in

@@ -40,9 +40,9 @@ class Tree:
 
     def __init__(self, root):
         self.lines = {}
-        for top in ("src", "tests", "bench", "cmake", "scripts", "docs", "examples"):
+        for top in ("src", "tests", "bench", "fuzz", "cmake", "scripts", "docs", "examples"):
             for folder, folders, names in os.walk(os.path.join(root, top)):
-                folders[:] = [f for f in folders if f not in ("__pycache__", "input", "output")]
+                folders[:] = [f for f in folders if f not in ("__pycache__", "input", "output", "corpus")]
                 for name in sorted(names):
                     if name.endswith(TEXT):
                         path = os.path.join(folder, name)
@@ -51,7 +51,7 @@ class Tree:
 
     def cpp(self, *tops):
         return {p: l for p, l in self.lines.items()
-                if p.endswith(CPP) and p.split(os.sep)[0] in (tops or ("src", "tests", "bench"))}
+                if p.endswith(CPP) and p.split(os.sep)[0] in (tops or ("src", "tests", "bench", "fuzz"))}
 
     def includes(self, path):
         """(line number, quote, header) of each #include in a file."""

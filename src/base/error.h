@@ -47,6 +47,13 @@ class Error : public std::runtime_error {
   Retry retry_;
 };
 
+/// Thrown by a wait for a system outside that was given up because a stop was requested. Nothing is
+/// wrong: the next start repeats what was under way. Caught where the stop came from.
+class Stopped final : public Error {
+ public:
+  Stopped() : Error(Blame::external, "stopped while waiting") {}
+};
+
 /// A mistake somebody made in a file, with the way out.
 struct Diagnostic {
   enum class Severity : std::uint8_t { error, warning };

@@ -12,10 +12,23 @@
 namespace millrace {
 namespace {
 
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::uint8_t kNoDigit = 0xFF;
+
+/// The value of each character in base64.
+constexpr auto kBase64Digits = [] {
+  std::array<std::uint8_t, 256> digits{};
+  digits.fill(kNoDigit);
+  for (std::size_t i = 0; i < kBase64.size(); ++i) {
+    digits[static_cast<std::uint8_t>(kBase64[i])] = static_cast<std::uint8_t>(i);
+  }
+  return digits;
+}();
+
 constexpr std::string_view kSpaces = " \t\r\n\f\v";
 
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool is_letter(char c) noexcept { return lower(c) >= 'a' && lower(c) <= 'z'; }
 
 /// Takes an unsigned decimal number, perhaps with a fraction, off the front of `text`.
@@ -140,6 +153,17 @@ bool is_identifier(std::string_view text) noexcept {
   return std::ranges::all_of(text, [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
 }
 
+std::string in_quotes(std::string_view text, char mark) {
+  std::string result(1, mark);
+  for (const char c : text) {
+    result += c;
+    if (c == mark) {
+      result += mark;
+    }
+  }
+  return result += mark;
+}
+
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   for (std::size_t i = 0; i < text.size();) {
@@ -178,6 +202,63 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+void encode_base64(std::string_view bytes, std::string& to) {
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t there = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      bits = (bits << 8U) | (j < there ? static_cast<std::uint8_t>(bytes[i + j]) : 0U);
+    }
+    for (unsigned j = 0; j < 4; ++j) {
+      to += j <= there ? kBase64[(bits >> (18 - 6 * j)) & 0x3FU] : '=';
+    }
+  }
+}
+
+bool decode_base64(std::string_view text, std::string& to, Base64Padding padding) {
+  to.clear();
+  const bool has_whole_groups = text.size() % 4 == 0;
+  if (!has_whole_groups && padding == Base64Padding::required) {
+    return false;
+  }
+  if (has_whole_groups && text.ends_with('=')) {
+    text.remove_suffix(text.ends_with("==") ? 2 : 1);
+  }
+  if (text.size() % 4 == 1) {
+    return false;
+  }
+  std::uint32_t bits = 0;
+  unsigned count = 0;  // of bits that make no byte yet
+  for (const char c : text) {
+    const std::uint8_t digit = kBase64Digits[static_cast<std::uint8_t>(c)];
+    if (digit == kNoDigit) {
+      return false;
+    }
+    bits = (bits << 6U) | digit;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      to += static_cast<char>((bits >> count) & 0xFFU);
+      bits &= (1U << count) - 1;
+    }
+  }
+  return bits == 0;  // else two texts would mean the same bytes
+}
+
+std::string excerpt(std::string_view text, std::size_t bytes_max) {
+  std::size_t end = std::min(text.size(), bytes_max);
+  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
+    --end;  // no half of a letter
+  }
+  std::string result(text.substr(0, end));
+  std::size_t valid = 0;
+  while (const auto bad = find_invalid_utf8(std::string_view(result).substr(valid))) {
+    valid += *bad;
+    result[valid] = '?';
+  }
+  return end < text.size() ? result + "..." : result;
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   // Three rows of the table are enough: the current one, and two before it for swapped letters.
   std::vector<std::size_t> before_last(b.size() + 1);
@@ -203,16 +284,25 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::optional<std::string> suggest(std::string_view word,
                                    const std::vector<std::string>& candidates) {
+  // Names may come from others; comparing two takes as long as the product of their lengths.
+  constexpr std::size_t kLettersMax = 200;
+  if (word.size() > kLettersMax) {
+    return std::nullopt;
+  }
   const std::string given = to_lower(word);
   std::optional<std::string> best;
   // A third of the letters may be wrong, and one in the shortest words.
   std::size_t best_distance = std::max<std::size_t>(1, given.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::string lowered = to_lower(candidate);
-    std::size_t distance = edit_distance(given, lowered);
+    const auto [shorter, longer] = std::minmax({given.size(), lowered.size()});
+    std::size_t distance = longer - shorter;  // at least
+    if (distance < best_distance) {
+      distance = edit_distance(given, lowered);
+    }
     // What was begun, or said with one word too many, is nearer than its length tells.
     const bool contained = lowered.starts_with(given) || given.starts_with(lowered);
-    if (contained && std::min(given.size(), lowered.size()) >= 3) {
+    if (contained && shorter >= 3) {
       distance = std::min<std::size_t>(distance, 1);
     }
     if (distance < best_distance) {

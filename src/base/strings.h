@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,10 +21,32 @@ namespace millrace {
 [[nodiscard]] std::string join(const std::vector<std::string>& pieces, std::string_view between);
 /// "`a`, `b` or `c`"
 [[nodiscard]] std::string alternatives(const std::vector<std::string>& words);
+/// 0 to 9.
+[[nodiscard]] inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+/// 0 to 15, letters in any case; -1: it is no hexadecimal digit.
+[[nodiscard]] inline int hex_digit(char c) noexcept {
+  return is_digit(c)            ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : -1;
+}
 /// A name that SQL takes without quotes: a letter or `_`, then letters, digits and `_`.
 [[nodiscard]] bool is_identifier(std::string_view text) noexcept;
+/// A text between two marks, those in it doubled: a name ("), a text (') of SQL, a field of CSV.
+[[nodiscard]] std::string in_quotes(std::string_view text, char mark);
 /// The offset of the first byte that is not valid UTF-8; nullopt if there is none.
 [[nodiscard]] std::optional<std::size_t> find_invalid_utf8(std::string_view text) noexcept;
+/// The beginning of what somebody else wrote, for a message: UTF-8 of at most so many bytes, and
+/// "..." if that is not all. A byte that is none of a letter becomes "?".
+[[nodiscard]] std::string excerpt(std::string_view text, std::size_t bytes_max);
+
+/// Appends some bytes as base64 (RFC 4648, section 4), with padding.
+void encode_base64(std::string_view bytes, std::string& to);
+enum class Base64Padding : std::uint8_t { required, optional };
+/// The exact opposite: replaces `to` by the bytes that a text means. False: it is no base64, has no
+/// padding that is `required`, or is not the one text that encode_base64() gives for its bytes.
+[[nodiscard]] bool decode_base64(std::string_view text, std::string& to,
+                                 Base64Padding padding = Base64Padding::required);
 
 /// How many letters have to be added, removed, replaced or swapped with their neighbour to make `b`
 /// of `a`.

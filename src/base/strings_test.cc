@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace millrace {
 namespace {
 
@@ -22,6 +24,9 @@ TEST(Strings, CuttingAndComparing) {
   EXPECT_FALSE(is_identifier("1a"));
   EXPECT_FALSE(is_identifier("a-b"));
   EXPECT_FALSE(is_identifier(""));
+  EXPECT_EQ(in_quotes(R"(a "b" 'c')", '"'), R"("a ""b"" 'c'")");
+  EXPECT_EQ(in_quotes("it's", '\''), "'it''s'");
+  EXPECT_EQ(in_quotes("", '"'), R"("")");
 }
 
 TEST(Strings, InvalidUtf8IsFound) {
@@ -32,6 +37,72 @@ TEST(Strings, InvalidUtf8IsFound) {
   EXPECT_EQ(find_invalid_utf8("\xED\xA0\x80"), 0U);      // a surrogate
   EXPECT_EQ(find_invalid_utf8("\xF4\x90\x80\x80"), 0U);  // beyond Unicode
   EXPECT_EQ(find_invalid_utf8("\x80"), 0U);
+}
+
+TEST(Strings, Base64) {
+  const std::pair<std::string_view, std::string_view> pairs[] = {{"", ""},
+                                                                 {"f", "Zg=="},
+                                                                 {"fo", "Zm8="},
+                                                                 {"foo", "Zm9v"},
+                                                                 {"foob", "Zm9vYg=="},
+                                                                 {"fooba", "Zm9vYmE="},
+                                                                 {"foobar", "Zm9vYmFy"},
+                                                                 {"\xFB\xEF\xFF", "++//"}};
+  for (const auto& [bytes, text] : pairs) {
+    std::string written = "> ";
+    encode_base64(bytes, written);
+    EXPECT_EQ(written, "> " + std::string(text));
+    std::string read = "what was there";
+    EXPECT_TRUE(decode_base64(text, read)) << text;
+    EXPECT_EQ(read, bytes);
+  }
+}
+
+TEST(Strings, EachByteIsItselfAgainInBase64) {
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) {
+    bytes += static_cast<char>(i);
+    std::string text;
+    encode_base64(bytes, text);
+    std::string read;
+    ASSERT_TRUE(decode_base64(text, read)) << text;
+    ASSERT_EQ(read, bytes);
+  }
+}
+
+TEST(Strings, WhatIsNoBase64) {
+  std::string read;
+  for (const char* wrong : {"Z", "Zg", "Zg=", "Zm8", "Zg===", "=", "==", "===", "====", "Zg==Zg==",
+                            "Z===", "Zm=8", "Zm9v\n", "Zm 9v", "Zm9-", "Zm9_", "Zh==", "Zm9="}) {
+    EXPECT_FALSE(decode_base64(wrong, read)) << wrong;
+  }
+  EXPECT_FALSE(decode_base64(std::string_view("Zm9\0", 4), read));
+  // Without padding: the rest is as strict.
+  EXPECT_TRUE(decode_base64("Zg", read, Base64Padding::optional));
+  EXPECT_EQ(read, "f");
+  EXPECT_TRUE(decode_base64("Zm8=", read, Base64Padding::optional));
+  EXPECT_EQ(read, "fo");
+  for (const char* wrong : {"Z", "Zg=", "Zh", "Zm9", "Zm9vZ", "===="}) {
+    EXPECT_FALSE(decode_base64(wrong, read, Base64Padding::optional)) << wrong;
+  }
+}
+
+TEST(Strings, AnExcerptIsText) {
+  EXPECT_EQ(excerpt("all of it", 9), "all of it");
+  EXPECT_EQ(excerpt("all of it", 3), "all...");
+  EXPECT_EQ(excerpt("", 0), "");
+  EXPECT_EQ(excerpt("€€", 5), "€...");
+  EXPECT_EQ(excerpt("€€", 6), "€€");
+  EXPECT_EQ(excerpt("a\xFF\xC3+\xE2\x82", 80), "a??+??");
+  // Bytes that only continue a letter, without its beginning.
+  EXPECT_EQ(excerpt("\x80\x80\x80\x80", 2), "...");
+}
+
+// Names that somebody else chose must not take minutes to compare.
+TEST(Strings, NoSuggestionForWhatNobodyTypes) {
+  EXPECT_EQ(suggest(std::string(500'000, 'x'), {std::string(500'000, 'y')}), std::nullopt);
+  EXPECT_EQ(suggest("short", {std::string(5'000'000, 's')}), std::nullopt);
+  EXPECT_EQ(suggest("short", {"shortest of all words"}), "shortest of all words");
 }
 
 TEST(Strings, Suggestions) {

@@ -34,6 +34,7 @@ void add_explain_command(CLI::App& app, Context& context);
 void add_preview_command(CLI::App& app, Context& context);
 void add_query_command(CLI::App& app, Context& context);
 void add_state_command(CLI::App& app, Context& context);
+void add_quarantine_command(CLI::App& app, Context& context);
 void add_generate_command(CLI::App& app, Context& context);
 void add_infer_command(CLI::App& app, Context& context);
 void add_schema_command(CLI::App& app, Context& context);

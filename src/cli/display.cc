@@ -39,6 +39,9 @@ void Display::batch(const BatchProgress& progress) {
   quarantined_ += progress.quarantined_rows;
   input_rows_ += progress.input_rows;
   output_rows_ += progress.output_rows;
+  for (const auto& alert : progress.alerts) {
+    Log().with("pipeline", pipeline_).error("{}", alert);
+  }
   switch (style_) {
     case ProgressStyle::json:
       fmt::print("{}\n", progress_json(progress).dump());
@@ -94,6 +97,9 @@ void Display::ended(const RunSummary& s) {
                           us_text(s.duration.count()));
   if (s.quarantined_rows > 0) {
     text += fmt::format("; {} quarantined", human_count(s.quarantined_rows, "row"));
+  }
+  if (s.refused_rows > 0) {
+    text += fmt::format("; {} refused by sinks", human_count(s.refused_rows, "row"));
   }
   Log().with("pipeline", pipeline_).info("{}", text);
 }

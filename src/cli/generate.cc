@@ -1,209 +1,248 @@
-// millrace generate: sample data as files, all at once or as a directory that grows.
+// millrace generate: sample data into files or a topic.
+#include "cli/generate.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
-#include <filesystem>
+#include <ctime>
 #include <memory>
 #include <mutex>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "cli/command.h"
-#include "connectors/generator/transactions.h"
 #include "runtime/signals.h"
 
 namespace millrace::cli {
+
 namespace {
 
-using Steady = std::chrono::steady_clock;
+// Rows may come so much before their time: waiting for each one would cost more than making it.
+constexpr auto kEarly = std::chrono::milliseconds(5);
+constexpr auto kShowEvery = std::chrono::milliseconds(100);
 
-enum class FileKind : std::uint8_t { csv, json };
-
-struct GenerateOptions {
-  std::string kind = "transactions";
-  std::string out;
-  std::int64_t rows = 500;
-  std::int64_t files = 5;
-  std::optional<double> rate;
-  double invalid = 0.02;
-  std::uint64_t seed = 42;
-  FileKind format = FileKind::csv;
-  bool append = false;
-  bool force = false;
-};
-
-std::string file_name(std::int64_t number, FileKind format) {
-  return fmt::format("transactions-{:06}.{}", number, format == FileKind::csv ? "csv" : "json");
+/// "now" or a time such as 2026-01-01T00:00:00Z, in milliseconds since 1970.
+std::int64_t time_of(const std::string& text) {
+  if (text == "now") {
+    return make_clock()->now_us() / 1000;
+  }
+  std::tm parts{};
+  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  if (end == nullptr || *end != '\0') {
+    throw Error(Blame::user, fmt::format("--start must be now, or a time such as "
+                                         "2026-01-01T00:00:00Z, not {}",
+                                         text));
+  }
+  return static_cast<std::int64_t>(::timegm(&parts)) * 1000;
 }
 
-/// The number of the first file to write: 0, or after the last that is there.
-std::int64_t first_file(const GenerateOptions& options) {
-  std::int64_t next = 0;
-  for (const auto& name : list_folder(options.out)) {
-    if (!name.starts_with("transactions-")) {
-      continue;
-    }
-    const auto digits =
-        name.substr(13, name.find('.') == std::string::npos ? 0 : name.find('.') - 13);
-    if (const auto number = parse_integer(digits)) {
-      next = std::max(next, *number + 1);
-    }
+void check(const GenerateOptions& options) {
+  const auto fail = [](const std::string& text) { throw Error(Blame::user, text); };
+  const auto* kind = kind_of(options);
+  const bool to_topic = !options.brokers.empty();
+  if (to_topic == !options.out.empty()) {
+    fail("say where to: --out DIRECTORY, or --brokers HOST:PORT");
   }
-  if (next == 0 || options.append) {
-    return next;
+  if (kind == nullptr && (to_topic || options.messages.late > 0 ||
+                          options.messages.duplicates > 0 || options.first > 0)) {
+    fail("transactions are written to files, and have no --late, --duplicates and --first");
   }
-  if (options.force) {
-    for (std::int64_t i = 0; i < next; i++) {
-      for (auto format : {FileKind::csv, FileKind::json}) {
-        remove_file(options.out + "/" + file_name(i, format));
-      }
-    }
-    return 0;
+  if (options.messages.late + options.messages.duplicates + options.invalid > 1) {
+    fail("--invalid, --late and --duplicates are shares of all, and may not be more than 1 in all");
   }
-  throw Error(Blame::user, fmt::format("`{}` has generated files already; --append adds more, "
-                                       "--force replaces them",
-                                       options.out));
+  if (options.rows == 0 && !to_topic) {
+    fail("--rows 0, without an end, is for topics");
+  }
+  if (!options.schema_out.empty() && (kind == nullptr || kind->avro.empty())) {
+    fail(fmt::format("there is no Avro schema of {}", options.kind));
+  }
 }
 
-/// The number of the row to go on with, so that ids stay unique: the one after the last file's
-/// last.
-std::int64_t first_row(const GenerateOptions& options, std::int64_t next_file) {
-  constexpr std::string_view kId = "TXN";
-  constexpr std::size_t kDigits = 10;
-  for (const auto format : {FileKind::csv, FileKind::json}) {
-    const auto path = options.out + "/" + file_name(next_file - 1, format);
-    if (next_file == 0 || !exists(path)) {
-      continue;
-    }
-    const auto text = read_file(path);
-    const auto at = text.rfind(kId);
-    if (at == std::string::npos) {
-      continue;
-    }
-    const auto last = parse_integer(std::string_view(text).substr(at + kId.size(), kDigits));
-    // Flawed rows behind it may have no id, but each has a line.
-    const auto lines = std::count(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), '\n');
-    return last.value_or(0) + lines;
+void generate(GenerateOptions options, const std::string& start) {
+  options.messages.invalid = options.invalid;
+  options.messages.start_ms = time_of(start);
+  options.messages.per_second =
+      options.event_rate.value_or(options.rate.value_or(options.messages.per_second));
+  check(options);
+  if (!options.schema_out.empty()) {
+    write_file_atomically(options.schema_out, kind_of(options)->avro, /*sync=*/false);
   }
-  return 0;
-}
-
-/// Writes one file under a hidden name, then renames it: a pipeline that watches the directory
-/// never sees a part of it.
-void write_rows(const GenerateOptions& options, std::int64_t file, std::int64_t from,
-                std::int64_t to) {
-  const TransactionStream stream{options.seed, options.invalid};
-  const auto name = file_name(file, options.format);
-  const auto hidden = options.out + "/." + name + ".tmp";
-  remove_file(hidden);
-  AppendFile output(hidden);
-  std::string text;
-  if (options.format == FileKind::csv) {
-    std::vector<std::string> names;
-    for (const auto& column : transaction_schema().columns) {
-      names.push_back(column.name);
-    }
-    text = join(names, ",") + "\n";
-  }
-  Transaction row;
-  for (auto i = from; i < to; i++) {
-    stream.make(static_cast<std::uint64_t>(i), row);
-    if (options.format == FileKind::csv) {
-      append_csv(row, text);
-    } else {
-      append_json(row, text);
-    }
-    if (text.size() >= 1U << 20U) {
-      output.write(text);
-      text.clear();
-    }
-  }
-  output.write(text);
-  rename_file(hidden, options.out + "/" + name);
-}
-
-/// Waits for a moment; false if a stop was requested before.
-bool wait_until(Steady::time_point moment, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock guard(mutex);
-  never.wait_until(guard, stop, moment, [] { return false; });
-  return !stop.stop_requested();
-}
-
-void generate(const GenerateOptions& options) {
   const SignalStop signals;
-  make_folders(options.out, false);
-  const auto first = first_file(options);
-  const bool live = isatty(STDERR_FILENO) != 0;
-  const auto start = Steady::now();
-  std::int64_t written = 0;
-  std::int64_t files = 0;
-  const auto base = first_row(options, first);
-  for (; files < options.files && !signals.token().stop_requested(); files++) {
-    const auto end = options.rows * (files + 1) / options.files;
-    if (options.rate) {
-      const auto due =
-          start + std::chrono::duration_cast<Steady::duration>(
-                      std::chrono::duration<double>(static_cast<double>(end) / *options.rate));
-      if (!wait_until(due, signals.token())) {
-        break;
-      }
-    }
-    write_rows(options, first + files, base + written, base + end);
-    written = end;
-    if (live) {
-      fmt::print(stderr, "\r\x1b[2K{} of {} rows in {}", human_count(written),
-                 human_count(options.rows), human_count(files + 1, "file"));
-    }
+  if (options.out.empty()) {
+    generate_topic(options, signals.token());
+  } else {
+    generate_files(options, signals.token());
   }
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - start);
-  fmt::print(stderr, "{}{} in {} in {}, {} rows/s: {}/\n", live ? "\r\x1b[2K" : "",
-             human_count(written, "row"), human_count(files, "file"), human_duration(took),
-             human_rate(static_cast<double>(written) * 1e6 / static_cast<double>(took.count() + 1)),
-             options.out);
+}
+
+void add_flaw_options(CLI::App& command, GenerateOptions& options) {
+  MessageOptions& messages = options.messages;
+  command.add_option("--invalid", options.invalid, "The share that is malformed, 0 to 1")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--late", messages.late, "The share that happened earlier than others near it")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option_function<std::int64_t>(
+          "--late-by",
+          [&messages](std::int64_t minutes) { messages.late_by = std::chrono::minutes(minutes); },
+          "By how many minutes at least; twice as many at most; default: 10")
+      ->check(CLI::Range(1, 1'000'000))
+      ->option_text("MINUTES");
+  command.add_option("--duplicates", messages.duplicates, "The share that is sent once more")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
+void add_place_options(CLI::App& command, GenerateOptions& options) {
+  command.add_option("--out", options.out, "The directory to write files into");
+  command.add_option("--files", options.files, "How many files to cut them into")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
+      ->capture_default_str();
+  auto* append = command.add_flag("--append", options.append, "Add to the files that are there");
+  command.add_flag("--force", options.force, "Replace the files that are there")->excludes(append);
+  command.add_option("--brokers", options.brokers, "Brokers of the cluster to write to")
+      ->delimiter(',')
+      ->option_text("HOST:PORT,...");
+  command.add_option("--topic", options.topic,
+                     "The topic; default: the one that the example reads");
+  command
+      .add_option("--partitions", options.partitions,
+                  "Make the topic with so many partitions if it is not there")
+      ->check(CLI::Range(1, 10'000));
 }
 
 }  // namespace
 
+Pace::Pace(const GenerateOptions& options)
+    : total_(options.rows), rate_(options.rate), live_(isatty(STDERR_FILENO) != 0) {}
+
+bool Pace::wait(std::int64_t row, const std::stop_token& stop) {
+  if (!rate_) {
+    return !stop.stop_requested();
+  }
+  const auto due = start_ + std::chrono::duration_cast<Steady::duration>(
+                                std::chrono::duration<double>(static_cast<double>(row) / *rate_));
+  if (due > Steady::now() + kEarly) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock guard(mutex);
+    never.wait_until(guard, stop, due, [] { return false; });
+  }
+  return !stop.stop_requested();
+}
+
+void Pace::show(std::int64_t rows) {
+  if (!live_ || Steady::now() < next_show_) {
+    return;
+  }
+  next_show_ = Steady::now() + kShowEvery;
+  fmt::print(stderr, "\r\x1b[2K{}{}", human_count(rows),
+             total_ == 0 ? "" : " of " + human_count(total_));
+}
+
+void Pace::say_end(std::int64_t rows, const std::string& noun, const std::string& where) {
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - start_);
+  fmt::print(stderr, "{}{} in {}, {} a second, {}\n", live_ ? "\r\x1b[2K" : "",
+             human_count(rows, noun), human_duration(took),
+             human_rate(static_cast<double>(rows) * 1e6 / static_cast<double>(took.count() + 1)),
+             where);
+}
+
+void MessageCounts::add(const Message& message) {
+  using Flaw = Message::Flaw;
+  all++;
+  malformed += message.flaw == Flaw::malformed ? 1 : 0;
+  late += message.flaw == Flaw::late ? 1 : 0;
+  duplicates += message.flaw == Flaw::duplicate ? 1 : 0;
+}
+
+std::string MessageCounts::text(std::int64_t first) const {
+  return fmt::format(": {} malformed, {} late, {}; --first {} goes on", human_count(malformed),
+                     human_count(late), human_count(duplicates, "duplicate"), first + all);
+}
+
+const MessageKind* kind_of(const GenerateOptions& options) {
+  return find_message_kind(options.kind);
+}
+
+formats::Kind format_of(const GenerateOptions& options, const MessageKind& kind) {
+  switch (options.format) {
+    case GenerateFormat::automatic:
+      return kind.format;
+    case GenerateFormat::avro:
+      return formats::Kind::avro;
+    case GenerateFormat::json:
+      return formats::Kind::json;
+    case GenerateFormat::csv:
+      break;
+  }
+  throw Error(Blame::user, fmt::format("{} are written as json or avro", kind.name));
+}
+
 void add_generate_command(CLI::App& app, Context&) {
   auto options = std::make_shared<GenerateOptions>();
+  auto start = std::make_shared<std::string>("2026-01-01T00:00:00Z");
   auto* command = app.add_subcommand("generate", "Make sample data, the same at every run");
-  command->add_option("KIND", options->kind, "What to make: transactions")
+  std::vector<std::string> kinds{"transactions"};
+  std::string footer =
+      "Kinds:\n  transactions   Sales, as files alone, for examples/sql-first-etl\n";
+  for (const auto& kind : message_kinds()) {
+    kinds.emplace_back(kind.name);
+    footer += fmt::format("  {:<14} {}: {}\n", kind.name, kind.summary, kind.columns.text());
+  }
+  command->add_option("KIND", options->kind, "What to make: " + join(kinds, ", "))
       ->required()
-      ->check(CLI::IsMember({"transactions"}));
-  command->add_option("--out", options->out, "The directory to write into")->required();
-  command->add_option("--rows", options->rows, "How many rows in all")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
-      ->capture_default_str();
-  command->add_option("--files", options->files, "How many files to cut them into")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
+      ->check(CLI::IsMember(kinds));
+  command->add_option("--rows", options->rows, "How many in all; 0, of a topic: without an end")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
       ->capture_default_str();
   command
       ->add_option("--rate", options->rate,
-                   "Rows per second: the files appear one after the other, as they fill up")
+                   "How many are written in a second; files appear one after the other, as they "
+                   "fill up")
       ->check(CLI::PositiveNumber);
-  command->add_option("--invalid", options->invalid, "The share of rows with a flaw, 0 to 1")
-      ->check(CLI::Range(0.0, 1.0))
+  command
+      ->add_option("--event-rate", options->event_rate,
+                   "How many happened in a second, by what messages say; default: --rate, or 10")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--seed", options->messages.seed, "Another seed gives others")
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "Another seed gives other rows")
+  command->add_option("--first", options->first, "The number of the first message, to go on with")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
       ->capture_default_str();
-  const std::map<std::string, FileKind> formats{{"csv", FileKind::csv}, {"json", FileKind::json}};
-  command->add_option("--format", options->format, "csv, or json (one object a line)")
+  command
+      ->add_option("--start", *start,
+                   "When message 0 happened: a time such as 2026-01-01T00:00:00Z, or now")
+      ->capture_default_str();
+  add_flaw_options(*command, *options);
+  using Format = GenerateFormat;
+  const std::map<std::string, Format> formats{
+      {"csv", Format::csv}, {"json", Format::json}, {"avro", Format::avro}};
+  command
+      ->add_option(
+          "--format", options->format,
+          "csv (transactions), json (one object a message, or a line), or avro (the record "
+          "alone; in files, containers); default: what the example reads")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
       ->option_text("FORMAT");
-  auto* append = command->add_flag("--append", options->append, "Add to the files that are there");
-  command->add_flag("--force", options->force, "Replace the files that are there")
-      ->excludes(append);
+  command->add_option("--schema-out", options->schema_out, "A file for the schema of Avro");
+  add_place_options(*command, *options);
   command->footer(
-      "A pipeline can also make the rows itself: source `from: generator`.\n\n"
+      footer +
+      "\nA pipeline can also make transactions itself: source `from: generator`.\n\n"
       "Examples:\n  millrace generate transactions --out input\n"
       "  millrace generate transactions --out input --rows 4000000 --files 20 --seed 7\n"
-      "  millrace generate transactions --out input --append --rate 100   a directory that grows");
-  command->callback([options] { generate(*options); });
+      "  millrace generate transactions --out input --append --rate 100   a directory that grows\n"
+      "  millrace generate orders --brokers localhost:9092 --topic custords --partitions 3\n"
+      "  millrace generate events --brokers localhost:9092 --rate 10 --rows 0 --start now\n"
+      "  millrace generate order-records --brokers localhost:9092 --schema-out order.avsc");
+  command->callback([options, start] { generate(*options, *start); });
 }
 
 }  // namespace millrace::cli

@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
   add_preview_command(app, context);
   add_query_command(app, context);
   add_state_command(app, context);
+  add_quarantine_command(app, context);
   add_generate_command(app, context);
   add_infer_command(app, context);
   add_schema_command(app, context);

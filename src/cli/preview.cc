@@ -33,7 +33,9 @@ class PreviewSink final : public Sink {
     return traits;
   }
   void open(const SinkStart&) override {}
-  std::unique_ptr<SinkBatch> begin(std::int64_t) override { return std::make_unique<Rows>(*this); }
+  std::unique_ptr<SinkBatch> begin(std::int64_t, MalformedReceiver&) override {
+    return std::make_unique<Rows>(*this);
+  }
   [[nodiscard]] std::int64_t total() const noexcept { return total_; }
 
   std::vector<std::vector<std::optional<std::string>>> kept;

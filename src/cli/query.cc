@@ -20,26 +20,19 @@ namespace millrace::cli {
 namespace {
 
 void print_csv(const sql::TextTable& table) {
-  const auto quoted = [](const std::string& text) {
-    if (text.find_first_of(",\"\r\n") == std::string::npos) {
-      return text;
-    }
-    std::string out = "\"";
-    for (char c : text) {
-      out += c == '"' ? "\"\"" : std::string(1, c);
-    }
-    return out + "\"";
+  const auto field = [](const std::string& text) {
+    return text.find_first_of(",\"\r\n") == std::string::npos ? text : in_quotes(text, '"');
   };
   std::vector<std::string> line;
   line.reserve(table.schema.size());
   for (const auto& column : table.schema.columns) {
-    line.push_back(quoted(column.name));
+    line.push_back(field(column.name));
   }
   fmt::print("{}\n", fmt::join(line, ","));
   for (const auto& row : table.rows) {
     line.clear();
     for (const auto& value : row) {
-      line.push_back(value ? quoted(*value) : "");
+      line.push_back(value ? field(*value) : "");
     }
     fmt::print("{}\n", fmt::join(line, ","));
   }

@@ -39,7 +39,7 @@ void run(const RunOptions& options, Context& context) {
   SignalStop signals;  // before the threads of the embedded DuckDB, which inherit what is blocked
   const auto clock = make_clock();
   Diagnostics diagnostics;
-  Pipeline pipeline(*spec, context.connectors, *clock, diagnostics);
+  Pipeline pipeline(*spec, context.connectors, *clock, diagnostics, signals.token());
   print_diagnostics(diagnostics, "nothing was started.");
   if (!pipeline.valid()) {
     context.exit_code = kMistake;

@@ -33,12 +33,21 @@ struct StringRef {
 };
 static_assert(sizeof(StringRef) == 16);
 
-/// One column of a chunk, flat: row i is at data[i]. Valid as long as the chunk is.
+/// One column of a chunk, or a part of a nested one, flat: row i is at data[i]. Valid as long as
+/// the chunk is.
 struct ColumnView {
   Physical physical = Physical::other;
-  const void* data = nullptr;
+  const void* data = nullptr;               ///< of a LIST or MAP: ListEntry; of a STRUCT: nothing
   const std::uint64_t* validity = nullptr;  ///< bit i set: row i is not NULL; nullptr: no NULLs
+  const ColumnView* first_part = nullptr;   ///< see parts()
+  std::size_t part_count = 0;
 
+  /// The fields of a STRUCT, whose rows are its own; 0: the elements of a LIST; 0 and 1: the keys
+  /// and values of a MAP. None of any other type, or where only sql/ looks inside. Where a value is
+  /// NULL, its parts hold anything.
+  [[nodiscard]] std::span<const ColumnView> parts() const noexcept {
+    return {first_part, part_count};
+  }
   [[nodiscard]] bool is_null(std::size_t row) const noexcept {
     return validity != nullptr && ((validity[row / 64] >> (row % 64)) & 1U) == 0;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,15 @@ class Database;
 template <>
 struct EnumNames<OnMalformed> {
   using K = OnMalformed;
+  static constexpr EnumWord<K> kWords[] = {{K::quarantine, "quarantine"},
+                                           {K::permissive, "permissive"},
+                                           {K::drop, "drop"},
+                                           {K::fail, "fail"}};
+};
+
+template <>
+struct EnumNames<OnRefused> {
+  using K = OnRefused;
   static constexpr EnumWord<K> kWords[] = {
       {K::quarantine, "quarantine"}, {K::drop, "drop"}, {K::fail, "fail"}};
 };
@@ -34,6 +44,9 @@ struct ConnectorRequest {
   std::string base_dir;    ///< relative paths are relative to this: the pipeline file's folder
   sql::Database* database = nullptr;  ///< null while only validating
   bool as_table = false;              ///< a source to be read whole every batch (`as: table`)
+  /// When it is requested, waits for the system end with Stopped, within a second or two; what the
+  /// system does at once is still done. A batch that was under way is repeated by the next start.
+  std::stop_token stop;
 };
 
 /// For a connection or a sink that takes no options: whatever is given is a mistake.

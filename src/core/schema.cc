@@ -1,71 +1,63 @@
 #include "core/schema.h"
 
-#include <array>
-#include <utility>
-
 #include "base/strings.h"
 
 namespace millrace {
-namespace {
 
-Physical physical_of_decimal(std::string_view type) {
-  // DECIMAL alone is DECIMAL(18,3), as in DuckDB.
-  std::int64_t width = 18;
-  if (const std::size_t open = type.find('('); open != std::string_view::npos) {
-    const std::string_view digits =
-        type.substr(open + 1, type.find_first_of(",)", open) - open - 1);
-    width = parse_integer(trim(digits)).value_or(0);
-  }
-  if (width < 1 || width > 38) {
-    return Physical::other;
-  }
-  return width <= 4    ? Physical::i16
-         : width <= 9  ? Physical::i32
-         : width <= 18 ? Physical::i64
-                       : Physical::i128;
-}
-
-}  // namespace
-
-Physical physical_of(std::string_view sql_type) {
-  // The names as DuckDB prints them; parse_schema() has turned INT, STRING and the like into them.
-  constexpr std::array kTypes = std::to_array<std::pair<std::string_view, Physical>>({
-      {"BOOLEAN", Physical::boolean},
-      {"TINYINT", Physical::i8},
-      {"SMALLINT", Physical::i16},
-      {"INTEGER", Physical::i32},
-      {"BIGINT", Physical::i64},
-      {"HUGEINT", Physical::i128},
-      {"UTINYINT", Physical::u8},
-      {"USMALLINT", Physical::u16},
-      {"UINTEGER", Physical::u32},
-      {"UBIGINT", Physical::u64},
-      {"FLOAT", Physical::f32},
-      {"DOUBLE", Physical::f64},
-      {"VARCHAR", Physical::string},
-      {"BLOB", Physical::string},
-      {"DATE", Physical::i32},
-      {"TIME", Physical::i64},
-      {"TIMESTAMP", Physical::i64},
-      {"TIMESTAMP_S", Physical::i64},
-      {"TIMESTAMP_MS", Physical::i64},
-      {"TIMESTAMP_NS", Physical::i64},
-      {"TIMESTAMP WITH TIME ZONE", Physical::i64},
-      {"TIMESTAMPTZ", Physical::i64},
-  });
-  const std::string_view type = trim(sql_type);
-  for (const auto& [name, physical] : kTypes) {
-    if (equal_ignoring_case(name, type)) {
-      return physical;
-    }
-  }
-  const std::string lowered = to_lower(type);
-  // DECIMAL(12,2)[] is a list.
-  if ((lowered == "decimal" || lowered.starts_with("decimal(")) && !lowered.ends_with(']')) {
-    return physical_of_decimal(lowered);
+Physical physical_of(const Type& type) {
+  using Id = Type::Id;
+  switch (type.id) {
+    case Id::boolean:
+      return Physical::boolean;
+    case Id::i8:
+      return Physical::i8;
+    case Id::i16:
+      return Physical::i16;
+    case Id::i32:
+    case Id::date:
+      return Physical::i32;
+    case Id::i64:
+    case Id::time:
+    case Id::timestamp_s:
+    case Id::timestamp_ms:
+    case Id::timestamp:
+    case Id::timestamp_ns:
+    case Id::timestamp_tz:
+      return Physical::i64;
+    case Id::i128:
+      return Physical::i128;
+    case Id::u8:
+      return Physical::u8;
+    case Id::u16:
+      return Physical::u16;
+    case Id::u32:
+      return Physical::u32;
+    case Id::u64:
+      return Physical::u64;
+    case Id::f32:
+      return Physical::f32;
+    case Id::f64:
+      return Physical::f64;
+    case Id::varchar:
+    case Id::blob:
+      return Physical::string;
+    case Id::decimal:
+      return type.precision <= 4    ? Physical::i16
+             : type.precision <= 9  ? Physical::i32
+             : type.precision <= 18 ? Physical::i64
+                                    : Physical::i128;
+    case Id::uuid:  // an i128 that nobody may take for a number
+    case Id::interval:
+    case Id::structure:
+    case Id::list:
+    case Id::map:
+    case Id::other:
+      return Physical::other;
   }
   return Physical::other;
 }
+
+Physical physical_of(std::string_view sql_type) { return physical_of(parse_type(trim(sql_type))); }
 
 int Schema::find(std::string_view name) const noexcept {
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -81,15 +73,7 @@ std::string Schema::text() const {
   for (const Column& column : columns) {
     result += result.empty() ? "" : ", ";
     // Names that SQL would not take as they are, are written as SQL wants them.
-    if (is_identifier(column.name)) {
-      result += column.name;
-    } else {
-      result += '"';
-      for (const char c : column.name) {
-        result += c == '"' ? "\"\"" : std::string(1, c);
-      }
-      result += '"';
-    }
+    result += is_identifier(column.name) ? column.name : in_quotes(column.name, '"');
     result += " " + column.type;
   }
   return result;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/type.h"
+
 namespace millrace {
 
 /// How a column's values lie in memory (see core/chunk.h). Logical types that share a layout share
@@ -25,10 +27,11 @@ enum class Physical : std::uint8_t {
   f32,
   f64,
   string,  ///< VARCHAR and BLOB: core::StringRef
-  other,   ///< LIST, STRUCT, MAP, ...: only sql/ looks inside
+  other,   ///< LIST, STRUCT, UUID, INTERVAL, ...: only who knows the Type looks inside
 };
 
-/// How values of an SQL type, as DuckDB prints it, lie in memory.
+/// How values of an SQL type lie in memory, and of one as DuckDB prints it.
+[[nodiscard]] Physical physical_of(const Type& type);
 [[nodiscard]] Physical physical_of(std::string_view sql_type);
 
 /// A column: its name and its SQL type as DuckDB writes it, e.g. "DECIMAL(12,2)".

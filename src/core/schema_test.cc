@@ -18,7 +18,12 @@ TEST(Schema, PhysicalTypes) {
   EXPECT_EQ(physical_of("DECIMAL(38,10)"), Physical::i128);
   EXPECT_EQ(physical_of("DECIMAL"), Physical::i64);
   EXPECT_EQ(physical_of("DECIMAL(12,2)[]"), Physical::other);
-  EXPECT_EQ(physical_of("STRUCT(a INTEGER)"), Physical::other);
+  for (const auto* text :
+       {"STRUCT(a INTEGER)", "MAP(INTEGER, INTEGER)", "UUID", "INTERVAL", "UHUGEINT", "ENUM('a')",
+        "INTEGER[3]", "DECIMAL(39,0)", "DECIMAL(0)", "DECIMAL()", "decimals", ""}) {
+    EXPECT_EQ(physical_of(text), Physical::other) << text;
+  }
+  EXPECT_EQ(physical_of(" decimal(10, 2)\n"), Physical::i64);
 }
 
 TEST(Schema, NamesAreFoundWithoutRegardToCase) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/chunk.h"
+#include "core/malformed.h"
 #include "core/schema.h"
 
 namespace millrace {
@@ -41,7 +42,7 @@ struct SinkStart {
 
 /// What a sink did in a batch.
 struct SinkStats {
-  std::int64_t rows = 0;
+  std::int64_t rows = 0;  ///< without those that it refused
   std::int64_t bytes = 0;
   std::int64_t files = 0;
 };
@@ -80,10 +81,13 @@ class Sink {
   virtual ~Sink() = default;
   [[nodiscard]] virtual SinkTraits traits() const = 0;
 
-  /// Removes or recognises whatever a batch after the last committed one left behind.
+  /// Removes or recognises whatever a batch after the last committed one left behind. Called again
+  /// after an Error with Retry::yes: the system is not there yet.
   virtual void open(const SinkStart& start) = 0;
-  /// The batch must not outlive the sink.
-  [[nodiscard]] virtual std::unique_ptr<SinkBatch> begin(std::int64_t batch) = 0;
+  /// Rows that can't be written, whatever is done, go to `refused`: the same ones whenever the
+  /// batch is repeated. The batch must not outlive the sink and `refused`.
+  [[nodiscard]] virtual std::unique_ptr<SinkBatch> begin(std::int64_t batch,
+                                                         MalformedReceiver& refused) = 0;
   /// Whether a batch that the checkpoint doesn't have as committed is there already, from an
   /// earlier process, and would not be written again when it is repeated. After open().
   [[nodiscard]] virtual bool has_published(std::int64_t batch) const {

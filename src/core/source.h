@@ -15,44 +15,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/chunk.h"
+#include "core/malformed.h"
 #include "core/schema.h"
 
 namespace millrace {
 
 using Json = nlohmann::json;
-
-/// A row that could not be decoded, kept where a person can look at it and replay it.
-struct MalformedRow {
-  /// Where a message was, and what it had beside its value.
-  struct Message {
-    std::string topic;
-    std::int32_t partition = 0;
-    std::int64_t offset = 0;
-    std::int64_t timestamp_ms = -1;  ///< -1: it has none
-    std::string key;
-  };
-  std::string origin;     ///< the file, or topic and partition
-  std::int64_t line = 0;  ///< line in the file (from 1), or offset; 0: unknown
-  std::string column;     ///< the column at fault, if one is
-  std::string raw;        ///< its bytes as they were read, all of them, without the line end
-  std::string reason;
-  int part = 0;  ///< of a record too long to be held in memory: 1, 2, ..., whose raw bytes follow
-                 ///< each other; 0: the record is whole
-  std::optional<Message> message = std::nullopt;
-};
-
-/// Takes the malformed rows of one source while a batch runs.
-class MalformedReceiver {
- public:
-  virtual ~MalformedReceiver() = default;
-  /// Called by several threads at once. Throws Error if the row can't be kept.
-  virtual void add(const MalformedRow& row) = 0;
-  /// A row that is not kept, only counted.
-  virtual void drop() {}
-};
-
-/// What to do with a malformed row. Spark's PERMISSIVE, DROPMALFORMED and FAILFAST.
-enum class OnMalformed : std::uint8_t { quarantine, drop, fail };
 
 /// A part of a source that one batch reads. `offsets` is written to the offset log before the batch
 /// runs, and is enough to read the same rows again.
@@ -61,6 +29,13 @@ struct Slice {
   std::string text;                  ///< for people: "3 files, 1.2 MB"
   std::optional<std::int64_t> rows;  ///< if known beforehand
   std::optional<std::int64_t> bytes;
+};
+
+/// How far a source is behind its system.
+struct Lag {
+  Json latest;             ///< where the system's rows end, in the form of the source's offsets
+  Json behind;             ///< what was not given yet, by partition: {"orders": {"0": 12}}
+  std::int64_t total = 0;  ///< of all partitions
 };
 
 /// Files that DuckDB scans inside the plan, with its own readers.
@@ -116,6 +91,9 @@ struct FileFormat {
   enum class Kind : std::uint8_t { csv, json, parquet };
   Kind kind = Kind::csv;
   OnMalformed on_malformed = OnMalformed::quarantine;
+  /// `permissive`: a column of the schema, VARCHAR, that no field fills: the text of a malformed
+  /// row, NULL in others; empty: none.
+  std::string corrupt_record_column;
   // CSV only:
   bool header = true;
   char delimiter = ',';
@@ -145,7 +123,8 @@ class Source {
   /// Everything given so far, as of the last advance(). Goes into snapshots.
   [[nodiscard]] virtual Json position() const = 0;
   /// The next slice within the limits of the options, or nothing if nothing new is there. Does not
-  /// move: only advance() does. `now` is the batch's time in microseconds since 1970.
+  /// move: only advance() does. `now` is the batch's time in microseconds since 1970. An Error with
+  /// Retry::yes makes the pipeline wait and ask again.
   virtual std::optional<Slice> plan(std::int64_t now) = 0;
   /// Moves past a slice: a planned one whose batch was logged, or a logged one at a restart.
   virtual void advance(const Json& offsets) = 0;
@@ -155,6 +134,11 @@ class Source {
   /// The batch that holds these slices is committed: acknowledge, archive, clean up.
   virtual void committed(const Json& offsets) { (void)offsets; }
 
+  /// The rows of records that were malformed when they were read, in the same order; what is still
+  /// malformed goes to `malformed` again. All three outlive what is given. `folder`: an empty one
+  /// for what has to be written down first.
+  virtual SliceInput read_again(const MalformedRows& rows, const std::string& folder,
+                                MalformedReceiver& malformed);
   /// Why rows that were given can't be given again; nullopt: history() gives them.
   [[nodiscard]] virtual std::optional<std::string> why_no_history() const {
     return "its rows are gone once they were read";
@@ -167,7 +151,11 @@ class Source {
     return [] { return std::nullopt; };
   }
 
-  /// trigger `available_now` and `once`: what is there now is the end; plan() gives no more.
+  /// As far as is known without asking the system; nullopt: nothing is known.
+  [[nodiscard]] virtual std::optional<Lag> lag() const { return std::nullopt; }
+
+  /// trigger `available_now` and `once`: what is there now is the end; plan() gives no more. Called
+  /// again after an Error with Retry::yes.
   virtual void stop_at_present() = 0;
   /// True when plan() can never give anything again (a generator that made all its rows).
   [[nodiscard]] virtual bool finished() const { return false; }

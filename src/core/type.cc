@@ -1,6 +1,8 @@
 #include "core/type.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -39,6 +41,9 @@ constexpr std::array kWords = std::to_array<std::pair<std::string_view, Id>>({
     {"UUID", Id::uuid},
 });
 
+// Who walks through a type does so by recursion.
+constexpr int kDepthMax = 128;
+
 /// Reads a type from the front of a text. Every function gives nullopt for what it can't read.
 class TypeText {
  public:
@@ -52,19 +57,25 @@ class TypeText {
 
  private:
   std::optional<Type> read() {
+    if (++depth_ > kDepthMax) {
+      return std::nullopt;
+    }
+    height_ = 0;
     auto type = read_base();
-    while (type) {
+    while (type && height_ <= kDepthMax) {
       if (mark("[]")) {
         Type list{.id = Id::list};
         list.parts.push_back({.name = "", .type = std::move(*type)});
         type = std::move(list);
+        height_++;
       } else if (rest_.starts_with('[')) {
         return std::nullopt;  // a fixed ARRAY
       } else {
         break;
       }
     }
-    return type;
+    depth_--;
+    return height_ <= kDepthMax ? std::move(type) : std::nullopt;
   }
 
   std::optional<Type> read_base() {
@@ -95,6 +106,7 @@ class TypeText {
 
   std::optional<Type> read_struct() {
     Type type{.id = Id::structure};
+    int highest = 0;
     if (!mark("(")) {
       return std::nullopt;
     }
@@ -105,19 +117,24 @@ class TypeText {
         return std::nullopt;
       }
       type.parts.push_back({.name = std::move(*name), .type = std::move(*part)});
+      highest = std::max(highest, height_);
     } while (mark(","));
+    height_ = highest + 1;
     return mark(")") ? std::optional(std::move(type)) : std::nullopt;
   }
 
   std::optional<Type> read_map() {
     Type type{.id = Id::map};
+    int highest = 0;
     for (const auto* const before : {"(", ","}) {
       auto part = mark(before) ? read() : std::nullopt;
       if (!part) {
         return std::nullopt;
       }
       type.parts.push_back({.name = "", .type = std::move(*part)});
+      highest = std::max(highest, height_);
     }
+    height_ = highest + 1;
     return mark(")") ? std::optional(std::move(type)) : std::nullopt;
   }
 
@@ -126,7 +143,8 @@ class TypeText {
     if (mark("(")) {
       const auto precision = read_number();
       const auto scale = mark(",") ? read_number() : std::optional<int>(0);
-      if (!precision || !scale || !mark(")") || *precision < 1 || *precision > 38) {
+      if (!precision || !scale || !mark(")") || *precision < 1 || *precision > 38 ||
+          *scale > *precision) {
         return std::nullopt;
       }
       type.precision = *precision;
@@ -138,12 +156,14 @@ class TypeText {
   std::optional<int> read_number() {
     skip_spaces();
     std::size_t digits = 0;
-    while (digits < rest_.size() && rest_[digits] >= '0' && rest_[digits] <= '9') {
+    while (digits < rest_.size() && is_digit(rest_[digits])) {
       ++digits;
     }
     const auto number = parse_integer(rest_.substr(0, digits));
     rest_.remove_prefix(digits);
-    return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
+    return number && *number <= std::numeric_limits<int>::max()
+               ? std::optional(static_cast<int>(*number))
+               : std::nullopt;
   }
 
   std::optional<std::string> read_name() {
@@ -151,10 +171,11 @@ class TypeText {
     std::string name;
     if (!rest_.starts_with('"')) {
       const auto end = rest_.find(' ');
-      if (end == std::string_view::npos) {
+      name = rest_.substr(0, end);
+      // Fields without names: STRUCT(INTEGER, VARCHAR).
+      if (end == std::string_view::npos || name.find_first_of(",()[") != std::string::npos) {
         return std::nullopt;
       }
-      name = rest_.substr(0, end);
       rest_.remove_prefix(end);
       return name;
     }
@@ -195,6 +216,8 @@ class TypeText {
   }
 
   std::string_view rest_;
+  int depth_ = 0;   // of the type being read
+  int height_ = 0;  // of the one read last: how many lie in one another
 };
 
 }  // namespace

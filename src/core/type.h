@@ -57,7 +57,7 @@ struct Type::Part {
 };
 
 /// The type that a text names, as DuckDB prints it: "STRUCT(a INTEGER, \"b c\" DECIMAL(12,2)[])".
-/// What is not understood is Id::other.
+/// What is not understood, or nested more than 128 deep, is Id::other.
 [[nodiscard]] Type parse_type(std::string_view sql_type);
 
 }  // namespace millrace

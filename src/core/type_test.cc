@@ -38,10 +38,33 @@ TEST(TypeTest, NestedInOneAnother) {
 }
 
 TEST(TypeTest, WhatIsNotUnderstoodIsOther) {
-  for (const auto* text : {"ENUM('a', 'b')", "INTEGER[3]", "UNION(a INTEGER)", "INTEGERS",
-                           "STRUCT(a)", "STRUCT(a INTEGER", "DECIMAL(39,0)", "BIGINT x", ""}) {
+  for (const auto* text :
+       {"ENUM('a', 'b')", "INTEGER[3]", "UNION(a INTEGER)", "INTEGERS", "STRUCT(a)",
+        "STRUCT(INTEGER, VARCHAR)", "STRUCT(a INTEGER", "DECIMAL(39,0)", "BIGINT x", "",
+        "DECIMAL(5,6)", "DECIMAL(4294967297,0)", "DECIMAL(9,4294967297)"}) {
     EXPECT_EQ(parse_type(text).id, Id::other) << text;
   }
+}
+
+// Who walks through a type does so by recursion, which a text of any length must not drive.
+TEST(TypeTest, DepthHasALimit) {
+  const auto lists = [](std::size_t count) {
+    std::string text = "DATE";
+    for (std::size_t i = 0; i < count; i++) {
+      text += "[]";
+    }
+    return text;
+  };
+  EXPECT_EQ(parse_type(lists(128)).id, Id::list);
+  EXPECT_EQ(parse_type(lists(129)).id, Id::other);
+  EXPECT_EQ(parse_type("MAP(VARCHAR, STRUCT(a " + lists(126) + ", b DATE))").id, Id::map);
+  EXPECT_EQ(parse_type("MAP(VARCHAR, STRUCT(a " + lists(127) + ", b DATE))").id, Id::other);
+  EXPECT_EQ(parse_type(lists(100'000)).id, Id::other);
+  std::string text;
+  for (int i = 0; i < 100'000; i++) {
+    text += "STRUCT(a ";
+  }
+  EXPECT_EQ(parse_type(text).id, Id::other);
 }
 
 }  // namespace

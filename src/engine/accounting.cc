@@ -19,7 +19,7 @@ void DatasetCounts::add(const sql::RunCounts& run) {
   duplicates += run.duplicates;
   late.add(run.late);
   late_whole += run.late_whole;
-  malformed += run.malformed;
+  (permissive ? corrupt : malformed) += run.malformed;
 }
 
 void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datasets,
@@ -52,8 +52,9 @@ void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datase
     }
   }
   for (const auto& s : sinks) {
-    if (s.given != s.written) {
-      fail(fmt::format("sink {} was given {} rows and wrote {}", s.name, s.given, s.written));
+    if (s.given != s.written + s.refused) {
+      fail(fmt::format("sink {} was given {} rows, wrote {} and refused {}", s.name, s.given,
+                       s.written, s.refused));
     }
   }
 }

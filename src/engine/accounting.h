@@ -31,7 +31,9 @@ struct DatasetCounts {
   sql::LateRows late;
   std::int64_t late_whole = 0;   ///< of these, rows of the stream itself: due to sinks of late rows
   std::int64_t late_given = -1;  ///< late rows that these sinks were given; -1: there are none
-  std::int64_t malformed = 0;
+  std::int64_t malformed = 0;    ///< records that did not become rows
+  std::int64_t corrupt = 0;      ///< records that became rows of NULLs, which are in `in`
+  bool permissive = false;       ///< those of the files that it scans do
   std::int64_t state_rows = 0;
   std::int64_t state_changed = 0;
   std::int64_t state_bytes = 0;
@@ -46,6 +48,7 @@ struct SinkCounts {
   std::string name;
   std::int64_t given = 0;    ///< rows that its dataset gave out to it
   std::int64_t written = 0;  ///< rows that the sink says it wrote
+  std::int64_t refused = 0;  ///< rows that it can't write, which are kept elsewhere
   std::int64_t bytes = 0;
   std::int64_t files = 0;
 };

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "engine/fanout.h"
 #include "engine/quarantine.h"
+#include "engine/replay.h"
 
 namespace millrace {
 namespace {
@@ -85,10 +86,18 @@ BatchOutputs::BatchOutputs(BatchOutputs&&) noexcept = default;
 BatchOutputs& BatchOutputs::operator=(BatchOutputs&&) noexcept = default;
 BatchOutputs::~BatchOutputs() = default;
 
-BatchOutputs begin_outputs(Graph& graph, std::int64_t batch) {
+BatchOutputs begin_outputs(Graph& graph, std::int64_t batch, const Quarantines* quarantines) {
   BatchOutputs outputs;
+  if (quarantines != nullptr) {
+    outputs.malformed = quarantines->malformed.begin(batch);
+    outputs.refused = quarantines->refused.begin(batch);
+  }
   for (auto& node : graph.sinks) {
-    outputs.sinks.push_back(node.sink->begin(batch));
+    const auto& name = node.spec->name;
+    outputs.refused_by.push_back(std::make_unique<CountedMalformed>(
+        "sink " + name, "can't be written",
+        outputs.refused ? &outputs.refused->receiver(name) : nullptr));
+    outputs.sinks.push_back(node.sink->begin(batch, *outputs.refused_by.back()));
   }
   return outputs;
 }
@@ -182,6 +191,7 @@ void BatchRun::begin_nodes(const BatchPlan& plan) {
     auto& node = *nodes_[i];
     const auto& dataset = graph_.datasets[i];
     node.feed.reset();
+    node.readings.clear();
     node.counts = DatasetCounts{};
     node.counts.name = dataset.name;
     node.counts.stream = dataset.plan->shape() == sql::Shape::stream;
@@ -330,18 +340,33 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
     return;
   }
   const auto& name = source.spec->name;
-  MalformedReceiver* quarantine = to_->quarantine ? &to_->quarantine->receiver(name) : nullptr;
-  CountedMalformed malformed(name, quarantine);
-  auto rows = source.source->read(slice->second, malformed);
+  MalformedReceiver* quarantine = to_->malformed ? &to_->malformed->receiver(name) : nullptr;
+  auto& reading = nodes_[node]->readings.emplace_back();
+  reading.malformed =
+      std::make_unique<CountedMalformed>("source " + name, "is malformed", quarantine);
+  auto& malformed = *reading.malformed;
+  auto rows = [&] {
+    const auto again = replayed_batches(slice->second);
+    if (!again) {
+      return source.source->read(slice->second, malformed);
+    }
+    reading.kept = to_->malformed->kept(name, *again);
+    return source.source->read_again(reading.kept, to_->malformed->make_folder(name), malformed);
+  }();
   if (auto* files = std::get_if<FileScan>(&rows)) {
     nodes_[node]->counts.given = -1;
-    dataset.plan->give(read.name, std::move(*files), quarantine);
+    // Put back by read_again() already; the scan counts its own.
+    nodes_[node]->counts.malformed += malformed.count();
+    const auto format = source.source->file_format();
+    nodes_[node]->counts.permissive = format && format->on_malformed == OnMalformed::permissive;
+    dataset.plan->give(read.name, std::move(*files), &malformed);
   } else if (auto* scan = std::get_if<SqlScan>(&rows)) {
     nodes_[node]->counts.given = -1;
     dataset.plan->give(read.name, std::move(scan->query));
   } else {
     read_rows(node, read, std::move(std::get<std::unique_ptr<RowReader>>(rows)));
-    nodes_[node]->counts.malformed += malformed.count();
+    nodes_[node]->counts.malformed += malformed.count() - malformed.passed();
+    nodes_[node]->counts.corrupt += malformed.passed();
   }
 }
 

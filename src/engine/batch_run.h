@@ -14,6 +14,8 @@
 
 namespace millrace {
 
+class CountedMalformed;
+struct Quarantines;
 class QuarantineBatch;
 
 /// What a batch reads: logged before it runs, and all that a repeat needs.
@@ -27,9 +29,12 @@ struct BatchPlan {
 
 /// Where the rows of a batch go.
 struct BatchOutputs {
-  std::vector<std::unique_ptr<SinkBatch>> sinks;  ///< one for each sink of the graph
-  /// Without it, malformed rows are only counted.
-  std::unique_ptr<QuarantineBatch> quarantine;
+  /// What sources can't read and sinks can't write; null: it is only counted.
+  std::unique_ptr<QuarantineBatch> malformed;
+  std::unique_ptr<QuarantineBatch> refused;
+  // One for each sink of the graph:
+  std::vector<std::unique_ptr<CountedMalformed>> refused_by;
+  std::vector<std::unique_ptr<SinkBatch>> sinks;
 
   BatchOutputs();
   BatchOutputs(BatchOutputs&&) noexcept;
@@ -37,7 +42,8 @@ struct BatchOutputs {
   ~BatchOutputs();
 };
 /// Begins a batch at every sink of a graph.
-[[nodiscard]] BatchOutputs begin_outputs(Graph& graph, std::int64_t batch);
+[[nodiscard]] BatchOutputs begin_outputs(Graph& graph, std::int64_t batch,
+                                         const Quarantines* quarantines = nullptr);
 
 /// Runs batches, one after the other, on the threads of the Database.
 ///

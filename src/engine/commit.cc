@@ -9,8 +9,12 @@ namespace {
 void count_sinks(const PendingBatch& batch, const Graph& graph, std::vector<SinkCounts>& counts) {
   for (std::size_t i = 0; i < batch.outputs.sinks.size(); i++) {
     const auto stats = batch.outputs.sinks[i]->stats();
-    counts.push_back(
-        {graph.sinks[i].spec->name, batch.given_to_sinks[i], stats.rows, stats.bytes, stats.files});
+    counts.push_back({.name = graph.sinks[i].spec->name,
+                      .given = batch.given_to_sinks[i],
+                      .written = stats.rows,
+                      .refused = batch.outputs.refused_by[i]->count(),
+                      .bytes = stats.bytes,
+                      .files = stats.files});
   }
 }
 
@@ -31,15 +35,13 @@ Json summary_of(const PendingBatch& batch, std::int64_t now_us) {
     }
   }
   for (const auto& s : batch.progress.sinks) {
-    summary["sinks"][s.name] = {{"rows", s.written}, {"bytes", s.bytes}, {"files", s.files}};
+    summary["sinks"][s.name] = {
+        {"rows", s.written}, {"refused", s.refused}, {"bytes", s.bytes}, {"files", s.files}};
   }
   return summary;
 }
 
-}  // namespace
-
-void commit_batch(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoint,
-                  const Clock& clock) {
+void commit(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoint, const Clock& clock) {
   Phases phases;
   auto& progress = batch.progress;
   const auto& plan = batch.plan;
@@ -53,7 +55,8 @@ void commit_batch(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoin
   }
   count_sinks(batch, graph, progress.sinks);
   check_accounts(plan.id, progress.datasets, progress.sinks);
-  batch.outputs.quarantine->publish();
+  batch.outputs.malformed->publish();
+  batch.outputs.refused->publish();
   auto states = batch.states.get_future().get();
   progress.stage_us = phases.lap();
   for (const auto& sink : batch.outputs.sinks) {
@@ -63,6 +66,18 @@ void commit_batch(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoin
   progress.publish_us = phases.lap();
   checkpoint.log_commit(plan.id, std::move(states), summary_of(batch, clock.now_us()));
   progress.commit_us = phases.lap();
+}
+
+}  // namespace
+
+void commit_batch(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoint,
+                  const Clock& clock) {
+  try {
+    commit(batch, graph, checkpoint, clock);
+  } catch (...) {
+    batch.outputs.sinks.clear();  // the next batch may wait for their end
+    throw;
+  }
 }
 
 }  // namespace millrace

@@ -27,7 +27,9 @@ class BatchSink final : public Sink {
     return traits;
   }
   void open(const SinkStart&) override {}
-  std::unique_ptr<SinkBatch> begin(std::int64_t) override { return std::make_unique<Rows>(*this); }
+  std::unique_ptr<SinkBatch> begin(std::int64_t, MalformedReceiver&) override {
+    return std::make_unique<Rows>(*this);
+  }
 
   [[nodiscard]] sql::Batch take() { return std::move(rows_); }
 

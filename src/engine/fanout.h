@@ -1,12 +1,14 @@
 // The inside of BatchRun: a dataset during a batch, and where its rows go.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "engine/batch_run.h"
 #include "engine/event_clock.h"
+#include "engine/quarantine.h"
 
 namespace millrace {
 
@@ -52,6 +54,12 @@ struct BatchRun::Node {
   bool needed = false;                   ///< some sink depends on it
   bool touch_all = false;                ///< in the next batch every group counts as changed
   DatasetCounts counts;
+  /// A source that is read: its rows come while the plan runs.
+  struct Reading {
+    std::unique_ptr<CountedMalformed> malformed;
+    MalformedRows kept;  ///< those of the quarantine, if they are read again
+  };
+  std::deque<Reading> readings;  ///< one for each source
 };
 
 }  // namespace millrace

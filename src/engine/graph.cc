@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "engine/output_modes.h"
 #include "engine/watermarks.h"
 #include "sql/names.h"
 
@@ -21,8 +22,12 @@ std::string scan_name(const std::string& source) { return "__scan_" + source; }
 class GraphBuilder {
  public:
   GraphBuilder(const PipelineSpec& spec, const ConnectorList& connectors, sql::Database& database,
-               Diagnostics& diagnostics)
-      : spec_(spec), connectors_(connectors), database_(database), diagnostics_(diagnostics) {
+               Diagnostics& diagnostics, std::stop_token stop)
+      : spec_(spec),
+        connectors_(connectors),
+        database_(database),
+        diagnostics_(diagnostics),
+        stop_(std::move(stop)) {
     graph_.spec = &spec;
   }
 
@@ -46,7 +51,7 @@ class GraphBuilder {
  private:
   ConnectorRequest request(const std::string& name, const Location& at, const Node& connection,
                            const Node& options) const {
-    return {name, at, &connection, &options, spec_.base_dir, &database_};
+    return {name, at, &connection, &options, spec_.base_dir, &database_, false, stop_};
   }
 
   void make_sources() {
@@ -300,104 +305,13 @@ class GraphBuilder {
       node.dataset = producer->kind == Producer::Kind::dataset
                          ? producer->index
                          : graph_.sources[static_cast<std::size_t>(producer->index)].scanned_by;
+      const auto& plan = *graph_.datasets[static_cast<std::size_t>(node.dataset)].plan;
       if (spec.late) {
-        check_late(node);
+        check_late(node, plan, spec_, diagnostics_);
       } else {
-        choose_mode(node);
+        choose_mode(node, plan, diagnostics_);
       }
       graph_.sinks.push_back(std::move(node));
-    }
-  }
-
-  static bool takes(const SinkTraits& traits, OutputMode mode) {
-    switch (mode) {
-      case OutputMode::append:
-        return traits.append;
-      case OutputMode::update:
-        return traits.update;
-      case OutputMode::complete:
-        return traits.complete;
-    }
-    return false;
-  }
-
-  void choose_mode(SinkNode& node) {
-    const auto& plan = *graph_.datasets[static_cast<std::size_t>(node.dataset)].plan;
-    const auto traits = node.sink->traits();
-    if (node.spec->mode) {
-      node.mode = *node.spec->mode;
-      check_mode(node, plan, traits);
-    } else {
-      const auto fallback =
-          plan.shape() == sql::Shape::stream ? OutputMode::append : traits.preferred_for_tables;
-      std::vector<OutputMode> order{fallback, OutputMode::complete, OutputMode::update,
-                                    OutputMode::append};
-      const auto fits = std::find_if(order.begin(), order.end(), [&](OutputMode mode) {
-        return takes(traits, mode) && !plan.refuses(mode);
-      });
-      node.mode = fits == order.end() ? fallback : *fits;
-      check_mode(node, plan, traits);
-    }
-    if (node.mode == OutputMode::update) {
-      choose_key(node, plan);
-    }
-  }
-
-  void check_late(const SinkNode& node) {
-    const auto& spec = *node.spec;
-    const auto& plan = *graph_.datasets[static_cast<std::size_t>(node.dataset)].plan;
-    if (const auto& reason = plan.refuses_late()) {
-      const bool kept = std::any_of(spec_.sinks.begin(), spec_.sinks.end(), [&](const auto& s) {
-        return equal_ignoring_case(s.from, spec.from) && s.mode == OutputMode::complete;
-      });
-      diagnostics_.error(
-          spec.from_at,
-          fmt::format("sink {}: there are no late rows of {}: {}", spec.name, plan.name(), *reason),
-          kept ? "a sink writes it in mode complete, so that all windows are kept open; choose "
-                 "another mode"
-               : "");
-    } else {
-      check_mode(node, plan, node.sink->traits());
-    }
-  }
-
-  void check_mode(const SinkNode& node, const sql::Plan& plan, const SinkTraits& traits) {
-    const auto at = node.spec->mode ? node.spec->mode_at : node.spec->at;
-    if (const auto reason = plan.refuses(node.mode); reason && !node.late()) {
-      diagnostics_.error(at,
-                         fmt::format("sink {}: {} can't be written in mode {}: {}", node.spec->name,
-                                     plan.name(), name_of(node.mode), *reason));
-    } else if (!takes(traits, node.mode)) {
-      std::vector<std::string_view> can;
-      for (auto mode : {OutputMode::append, OutputMode::update, OutputMode::complete}) {
-        if (takes(traits, mode)) {
-          can.push_back(name_of(mode));
-        }
-      }
-      diagnostics_.error(
-          at, fmt::format("sink {}: {} takes no mode {}; it takes {}", node.spec->name,
-                          node.spec->connector, name_of(node.mode), fmt::join(can, ", ")));
-    }
-  }
-
-  void choose_key(SinkNode& node, const sql::Plan& plan) {
-    node.key =
-        node.spec->key.empty() ? plan.key().value_or(std::vector<std::string>()) : node.spec->key;
-    if (node.spec->key.empty() && !plan.key() && !plan.refuses(OutputMode::update)) {
-      diagnostics_.error(node.spec->at,
-                         fmt::format("sink {}: mode update needs a key, and not all columns that "
-                                     "{} is grouped by are in its result",
-                                     node.spec->name, plan.name()),
-                         "select them as they are, or name the columns that identify a row with "
-                         "`key: [...]`");
-    }
-    for (const auto& column : node.key) {
-      if (plan.schema().find(column) < 0) {
-        diagnostics_.error(node.spec->at,
-                           fmt::format("sink {}: key column {} is not in {}", node.spec->name,
-                                       column, plan.name()),
-                           fmt::format("it has: {}", plan.schema().text()));
-      }
     }
   }
 
@@ -466,6 +380,7 @@ class GraphBuilder {
   const ConnectorList& connectors_;
   sql::Database& database_;
   Diagnostics& diagnostics_;
+  std::stop_token stop_;
   Graph graph_;
   std::vector<std::vector<sql::NameRead>> references_;  ///< of each dataset of the spec
   std::set<std::string> broken_;  ///< names whose mistakes are reported; dependents keep quiet
@@ -494,8 +409,9 @@ std::optional<Producer> Graph::find(std::string_view name) const {
 }
 
 std::optional<Graph> build_graph(const PipelineSpec& spec, const ConnectorList& connectors,
-                                 sql::Database& database, Diagnostics& diagnostics) {
-  return GraphBuilder(spec, connectors, database, diagnostics).build();
+                                 sql::Database& database, Diagnostics& diagnostics,
+                                 std::stop_token stop) {
+  return GraphBuilder(spec, connectors, database, diagnostics, std::move(stop)).build();
 }
 
 }  // namespace millrace

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -72,10 +73,11 @@ struct Graph {
 
 /// Plans every dataset and checks every sink, and reports all mistakes at their places. Opens no
 /// sink and reads no data, except that a source may look at a file to learn its columns. The spec,
-/// the connectors and the database must outlive the graph.
+/// the connectors and the database must outlive the graph. `stop`: for sources and sinks.
 [[nodiscard]] std::optional<Graph> build_graph(const PipelineSpec& spec,
                                                const ConnectorList& connectors,
-                                               sql::Database& database, Diagnostics& diagnostics);
+                                               sql::Database& database, Diagnostics& diagnostics,
+                                               std::stop_token stop = {});
 
 /// The graph for people: what reads what; per sink its mode, guarantee and the state behind it;
 /// with `plans`, each dataset's plan too.

@@ -1,11 +1,15 @@
 #include "engine/pipeline.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <future>
 #include <utility>
 
 #include "base/fault.h"
+#include "base/strings.h"
 #include "engine/pipeline_impl.h"
+#include "engine/replay.h"
 
 namespace millrace {
 namespace {
@@ -15,6 +19,20 @@ using Steady = std::chrono::steady_clock;
 // Of a batch; fewer rows are committed before a thread has woken up.
 constexpr std::int64_t kWorthCommittingBeside = 10'000;
 
+/// Says so if more of a source's records are malformed than its author expects.
+void note_share(const SourceSpec& spec, const SourceProgress& source,
+                std::vector<std::string>& alerts) {
+  const auto share = static_cast<double>(source.malformed_rows) /
+                     static_cast<double>(std::max<std::int64_t>(source.rows, 1));
+  if (spec.alert_malformed_share && share > *spec.alert_malformed_share) {
+    alerts.push_back(fmt::format(
+        "source {}: {} of {} are malformed, {:.3g} %, and more than {:.3g} "
+        "% is more than expected (`alert_malformed_share`)",
+        spec.name, human_count(source.malformed_rows), human_count(source.rows, "record"),
+        share * 100, *spec.alert_malformed_share * 100));
+  }
+}
+
 double per_second(std::int64_t rows, std::int64_t us) {
   return us <= 0 ? 0 : static_cast<double>(rows) * 1e6 / static_cast<double>(us);
 }
@@ -22,8 +40,8 @@ double per_second(std::int64_t rows, std::int64_t us) {
 }  // namespace
 
 Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
-                   Diagnostics& diagnostics)
-    : impl_(std::make_unique<Impl>(spec, connectors, clock, diagnostics)) {}
+                   Diagnostics& diagnostics, std::stop_token stop)
+    : impl_(std::make_unique<Impl>(spec, connectors, clock, diagnostics, std::move(stop))) {}
 Pipeline::~Pipeline() = default;
 
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }
@@ -41,7 +59,7 @@ Pipeline::StepResult Pipeline::step(bool ahead) {
 
 void Pipeline::stop_at_present() {
   for (auto& node : impl_->graph->sources) {
-    node.source->stop_at_present();
+    impl_->retrier([&] { node.source->stop_at_present(); });
   }
 }
 
@@ -70,6 +88,20 @@ std::vector<BatchProgress> Pipeline::finish() {
   return committed;
 }
 
+bool Pipeline::replay(const std::vector<std::string>& sources) {
+  auto& slices = impl_->replay;
+  slices = replay_slices(kept_files(impl_->quarantines.malformed.folder()));
+  std::erase_if(slices, [&](const auto& slice) {
+    // A table is read whole by every batch; a source may have left the pipeline.
+    const bool can_be_read = std::ranges::any_of(impl_->graph->sources, [&](const auto& node) {
+      return node.spec->name == slice.first && !node.spec->table;
+    });
+    return !can_be_read ||
+           (!sources.empty() && std::ranges::find(sources, slice.first) == sources.end());
+  });
+  return !slices.empty();
+}
+
 void Pipeline::close() {
   impl_->checkpoint->check_snapshot(/*wait=*/true);
   impl_->checkpoint.reset();
@@ -85,9 +117,14 @@ bool Pipeline::Impl::plan_batch(PendingBatch& batch) {
   }
   plan.id = next_batch;
   plan.time_us = std::max(clock.now_us(), run->last_time_us() + 1);  // never the same twice
+  const auto again = std::exchange(replay, {});
   bool news = run->is_due(plan.time_us) || refresh;
   for (auto& node : graph->sources) {
-    auto slice = node.spec->table ? plan_table(node, plan) : node.source->plan(plan.time_us);
+    auto slice = retrier([&] {
+      return node.spec->table ? plan_table(node, plan)
+             : again.empty()  ? node.source->plan(plan.time_us)
+                              : plan_replay(again, node.spec->name);
+    });
     if (slice) {
       news = news || !node.spec->table;
       plan.slices[node.spec->name] = slice->offsets;
@@ -105,6 +142,14 @@ bool Pipeline::Impl::plan_batch(PendingBatch& batch) {
     }
   }
   return true;
+}
+
+std::optional<Slice> Pipeline::Impl::plan_replay(const std::map<std::string, Json>& again,
+                                                 const std::string& source) {
+  const auto found = again.find(source);
+  return found == again.end()
+             ? std::nullopt
+             : std::optional(Slice{.offsets = found->second, .text = "its quarantine, once more"});
 }
 
 /// What a table is in a batch: as it was, if it need not be looked at yet or has not changed.
@@ -165,13 +210,14 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
   batch->event_time_before = run->save_event_time();
   for (auto& node : graph->sources) {
     if (const auto slice = plan.slices.find(node.spec->name); slice != plan.slices.end()) {
-      node.source->advance(slice->second);
+      if (!replayed_batches(slice->second)) {
+        node.source->advance(slice->second);
+      }
     }
   }
   next_batch = plan.id + 1;
   refresh = false;
-  batch->outputs = begin_outputs(*graph, plan.id);
-  batch->outputs.quarantine = quarantine.begin(plan.id);
+  batch->outputs = begin_outputs(*graph, plan.id, &quarantines);
   run->run(plan, batch->outputs);
   check_memory(*graph, database);
   fault_point("batch.after_run");
@@ -231,13 +277,19 @@ void Pipeline::Impl::finish_commit(std::vector<BatchProgress>& committed) {
   const auto batch = std::exchange(committing, nullptr);
   for (auto& node : graph->sources) {
     const auto slice = batch->plan.slices.find(node.spec->name);
-    if (slice != batch->plan.slices.end()) {
+    if (slice == batch->plan.slices.end()) {
+      continue;
+    }
+    if (const auto again = replayed_batches(slice->second)) {
+      quarantines.malformed.remove(node.spec->name, *again, batch->plan.id);
+    } else {
       node.source->committed(slice->second);
     }
   }
   auto& progress = batch->progress;
   for (const auto& sink : progress.sinks) {
     progress.output_rows += sink.written;
+    progress.refused_rows += sink.refused;
   }
   const auto end = Steady::now();
   const auto begin = batch->phases.start();
@@ -263,7 +315,7 @@ void Pipeline::Impl::describe(PendingBatch& batch) {
   progress.start_us = batch.plan.time_us;
   progress.datasets = run->dataset_counts();
   for (const auto& node : graph->sources) {
-    SourceProgress source{node.spec->name, node.spec->connector, Json(), "", 0, 0};
+    SourceProgress source{.name = node.spec->name, .type = node.spec->connector};
     if (const auto slice = batch.plan.slices.find(node.spec->name);
         slice != batch.plan.slices.end()) {
       source.offsets = slice->second;
@@ -277,9 +329,12 @@ void Pipeline::Impl::describe(PendingBatch& batch) {
             [&](const auto& counts) { return counts.name == graph->datasets[d].name; });
         if (found != progress.datasets.end()) {
           source.rows = found->in + found->malformed;
+          source.malformed_rows = found->malformed + found->corrupt;
         }
       }
     }
+    source.lag = node.source->lag();
+    note_share(*node.spec, source, progress.alerts);
     progress.input_rows += source.rows;
     progress.sources.push_back(std::move(source));
   }

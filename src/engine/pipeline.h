@@ -24,9 +24,10 @@ namespace millrace {
 class Pipeline {
  public:
   /// The spec, the connectors and the clock must outlive the pipeline. Reports mistakes into
-  /// `diagnostics`; is not valid if there was one.
+  /// `diagnostics`; is not valid if there was one. A request to `stop` ends a rebuild, and, with
+  /// Stopped, waits for systems outside.
   Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
-           Diagnostics& diagnostics);
+           Diagnostics& diagnostics, std::stop_token stop = {});
   ~Pipeline();
 
   /// False if a mistake was found: nothing else may then be called.
@@ -35,11 +36,12 @@ class Pipeline {
   /// How to begin.
   struct Start {
     std::vector<std::string> rebuild;  ///< datasets whose state is made anew (engine/rebuild.h)
-    std::stop_token stop;              ///< ends a rebuild; the checkpoint is then as it was
     std::function<void(const std::string&)> say = [](const auto&) {};  ///< how far a rebuild is
   };
   /// Takes the checkpoint's lock, restores states and positions as of the last commit, opens
   /// sources and sinks. False: a stop was requested; only close() may then be called. Throws Error.
+  /// While a source or sink says Retry::yes, here and in plans, it waits and asks again; for
+  /// triggers once and available_now no longer than five minutes.
   bool open(const Start& start);
   bool open() { return open(Start()); }
   /// One line for people on what open() found: a fresh start, or where it goes on.
@@ -52,10 +54,13 @@ class Pipeline {
   /// Runs one batch if a source has something new, or if one was left uncommitted by a crash, and
   /// commits it. With `ahead`, a batch with many rows may still be committing when this returns:
   /// the next step runs the next batch meanwhile, or waits for it if there is none. Throws Error;
-  /// the pipeline must then be thrown away.
+  /// the pipeline must then be thrown away, or, after Stopped, closed.
   StepResult step(bool ahead);
   /// Waits for a commit that is under way.
   std::vector<BatchProgress> finish();
+  /// The next batch reads what is in the quarantine of these sources (none: of all) in place of
+  /// what they have next. What is still malformed stays there. False: there is nothing of a stream.
+  bool replay(const std::vector<std::string>& sources);
   /// What is there now is all there is: for triggers once and available_now.
   void stop_at_present();
   /// No source can ever give anything again.

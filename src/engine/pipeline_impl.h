@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "engine/pipeline.h"
 #include "engine/quarantine.h"
 #include "engine/rebuild.h"
+#include "engine/retry.h"
 #include "sql/database.h"
 #include "sql/out_of_memory.h"
 
@@ -32,7 +34,7 @@ struct Pipeline::Impl {
   };
 
   Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
-       Diagnostics& diagnostics);
+       Diagnostics& diagnostics, std::stop_token stop_request);
 
   // pipeline_open.cc
   bool open(const Start& start);
@@ -47,6 +49,8 @@ struct Pipeline::Impl {
   std::unique_ptr<PendingBatch> run_next();
   bool plan_batch(PendingBatch& batch);
   std::optional<Slice> plan_table(SourceNode& node, BatchPlan& plan);
+  static std::optional<Slice> plan_replay(const std::map<std::string, Json>& again,
+                                          const std::string& source);
   void describe(PendingBatch& batch);
   void start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
                     std::vector<BatchProgress>& committed);
@@ -68,11 +72,13 @@ struct Pipeline::Impl {
   // For as long as the pipeline lives:
   const PipelineSpec& spec;
   const Clock& clock;
+  std::stop_token stop;
+  Retrier retrier;
   sql::Database database;
   std::optional<Graph> graph;  ///< nullopt: the spec has a mistake
   bool reads_itself = false;   ///< a table may be what a sink has just written
   std::unique_ptr<BatchRun> run;
-  Quarantine quarantine;
+  Quarantines quarantines;
   std::string run_id;
 
   // From open() on:
@@ -81,6 +87,7 @@ struct Pipeline::Impl {
   std::optional<BatchPlan> unfinished;  ///< planned by an earlier process, not committed
   bool refresh = false;  ///< sinks are to get what a rebuild has changed, even without new rows
   std::int64_t next_batch = 0;
+  std::map<std::string, Json> replay;  ///< the next batch's slices, if it is one of quarantines
 
   // From batch to batch:
   /// A table as it was read last, by source.

@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "engine/fingerprints.h"
 #include "engine/pipeline_impl.h"
+#include "engine/replay.h"
 
 namespace millrace {
 namespace {
@@ -38,6 +39,13 @@ bool reads_own_output(const PipelineSpec& spec) {
   });
 }
 
+/// How long to wait for systems that are not there. Who wants an end waits for one.
+std::optional<std::chrono::milliseconds> patience_of(const TriggerSpec& trigger) {
+  using Kind = TriggerSpec::Kind;
+  const bool ends = trigger.kind == Kind::once || trigger.kind == Kind::available_now;
+  return ends ? std::optional<std::chrono::milliseconds>(std::chrono::minutes(5)) : std::nullopt;
+}
+
 sql::Database::Options database_options(const PipelineSpec& spec) {
   return {.threads = spec.threads,
           .memory_limit_bytes = spec.memory_limit_bytes,
@@ -48,13 +56,16 @@ sql::Database::Options database_options(const PipelineSpec& spec) {
 }  // namespace
 
 Pipeline::Impl::Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
-                     Diagnostics& diagnostics)
+                     Diagnostics& diagnostics, std::stop_token stop_request)
     : spec(of),
       clock(time),
+      stop(std::move(stop_request)),
+      retrier(stop, Log().with("pipeline", of.name), {.patience = patience_of(of.trigger)}),
       database(database_options(of)),
-      quarantine(of.checkpoint.path + "/quarantine", of.checkpoint.sync),
+      quarantines{.malformed = {of.checkpoint.path + "/quarantine", of.checkpoint.sync},
+                  .refused = {of.checkpoint.path + "/refused", of.checkpoint.sync}},
       run_id(random_id()) {
-  graph = build_graph(spec, connectors, database, diagnostics);
+  graph = build_graph(spec, connectors, database, diagnostics, stop);
   if (graph) {
     run = std::make_unique<BatchRun>(*graph);
     reads_itself = reads_own_output(spec);
@@ -77,7 +88,8 @@ bool Pipeline::Impl::open(const Start& start) {
                      rebuild ? rebuild->datasets() : std::set<std::size_t>());
   Restored restored;
   const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
-  quarantine.open();
+  quarantines.malformed.open();
+  quarantines.refused.open();
   if (!rebuild) {
     checkpoint->set_fingerprints(now);
   }
@@ -121,7 +133,11 @@ Recovered Pipeline::Impl::recover(Restored& restored, Rebuild* rebuild) {
   };
   visitor.committed = [&](const LoggedBatch& batch) {
     for (const auto& [source, offsets] : batch.slices) {
-      restored.advanced[source].push_back(offsets);
+      if (const auto again = replayed_batches(offsets)) {
+        quarantines.malformed.remove(source, *again, batch.batch);
+      } else {
+        restored.advanced[source].push_back(offsets);
+      }
     }
   };
   visitor.event_time = [&](const Json& saved) { run->load_event_time(saved); };
@@ -144,12 +160,14 @@ void Pipeline::Impl::open_sources(const Restored& restored) {
 
 void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
   for (auto& node : graph->sinks) {
-    node.sink->open({.schema = graph->schema_of(node),
-                     .mode = node.mode,
-                     .key = node.key,
-                     .last_committed = last_committed,
-                     .pipeline = spec.name,
-                     .checkpoint = checkpoint->id()});
+    retrier([&] {
+      node.sink->open({.schema = graph->schema_of(node),
+                       .mode = node.mode,
+                       .key = node.key,
+                       .last_committed = last_committed,
+                       .pipeline = spec.name,
+                       .checkpoint = checkpoint->id()});
+    });
   }
 }
 
@@ -164,7 +182,7 @@ bool Pipeline::Impl::make_anew(Rebuild& rebuild, const Recovered& recovered, con
   start.say("rebuilding " + rebuild.text() + " from the input so far");
   const Rebuild::Until until{*recovered.last_committed, run->last_time_us(),
                              run->save_event_time()};
-  if (!rebuild.run(until, start.stop, start.say)) {
+  if (!rebuild.run(until, stop, start.say)) {
     start.say("stopped in the middle of the rebuild: the checkpoint is as it was");
     return false;
   }

@@ -32,6 +32,20 @@ Json dataset_json(const DatasetCounts& d) {
   return out;
 }
 
+Json source_json(const SourceProgress& s) {
+  Json out = {{"description", fmt::format("{} ({})", s.name, s.type)},
+              {"name", s.name},
+              {"endOffset", s.offsets},
+              {"numInputRows", s.rows},
+              {"numMalformedRows", s.malformed_rows}};
+  if (s.lag) {
+    out["latestOffset"] = s.lag->latest;
+    out["offsetsBehindLatest"] = s.lag->behind;
+    out["metrics"] = {{"totalOffsetsBehindLatest", s.lag->total}};
+  }
+  return out;
+}
+
 /// Late rows by how late they were: "under 1 s", "under 10 s", ...
 Json lateness_json(const sql::LateRows& late) {
   static constexpr std::array kNames = {"1s", "10s", "1m", "10m", "1h", "1d", "more"};
@@ -124,6 +138,7 @@ Json progress_json(const BatchProgress& p) {
               {"numInputRows", p.input_rows},
               {"numOutputRows", p.output_rows},
               {"numQuarantinedRows", p.quarantined_rows},
+              {"numRefusedRows", p.refused_rows},
               {"numLateRows", p.late_rows},
               {"inputRowsPerSecond", p.input_rows_per_second},
               {"processedRowsPerSecond", p.processed_rows_per_second},
@@ -143,15 +158,16 @@ Json progress_json(const BatchProgress& p) {
   out["eventTime"] = event_time_json(p);
   out["sources"] = Json::array();
   for (const auto& s : p.sources) {
-    out["sources"].push_back({{"description", fmt::format("{} ({})", s.name, s.type)},
-                              {"name", s.name},
-                              {"endOffset", s.offsets},
-                              {"numInputRows", s.rows}});
+    out["sources"].push_back(source_json(s));
   }
+  out["alerts"] = p.alerts;
   out["sinks"] = Json::array();
   for (const auto& s : p.sinks) {
-    out["sinks"].push_back(
-        {{"name", s.name}, {"numOutputRows", s.written}, {"bytes", s.bytes}, {"files", s.files}});
+    out["sinks"].push_back({{"name", s.name},
+                            {"numOutputRows", s.written},
+                            {"refused", s.refused},
+                            {"bytes", s.bytes},
+                            {"files", s.files}});
   }
   if (p.sinks.size() == 1) {  // as in Spark, where a query has one
     out["sink"] = {{"description", p.sinks[0].name}, {"numOutputRows", p.sinks[0].written}};
@@ -169,6 +185,16 @@ std::string progress_text(const BatchProgress& p) {
       human_count(p.state_rows()), human_bytes(p.state_bytes()));
   if (p.quarantined_rows > 0) {
     text += fmt::format(", {} quarantined", human_count(p.quarantined_rows));
+  }
+  if (p.refused_rows > 0) {
+    text += fmt::format(", {} refused by sinks", human_count(p.refused_rows));
+  }
+  std::int64_t behind = 0;
+  for (const auto& source : p.sources) {
+    behind += source.lag ? source.lag->total : 0;
+  }
+  if (behind > 0) {
+    text += fmt::format(", {} behind", human_count(behind));
   }
   if (p.late_rows > 0) {
     text += fmt::format(", {} late", human_count(p.late_rows));

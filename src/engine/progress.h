@@ -14,10 +14,12 @@ namespace millrace {
 struct SourceProgress {
   std::string name;
   std::string type;
-  Json offsets;      ///< what the batch read; null if it had nothing new
-  std::string text;  ///< the same for people: "2 files, 1.1 MB"
-  std::int64_t rows = 0;
+  Json offsets;                     ///< what the batch read; null if it had nothing new
+  std::string text;                 ///< the same for people: "2 files, 1.1 MB"
+  std::int64_t rows = 0;            ///< records, with those that did not become rows
+  std::int64_t malformed_rows = 0;  ///< of these
   std::int64_t bytes = 0;
+  std::optional<Lag> lag;
 };
 
 /// The watermark of a source or dataset after a batch.
@@ -37,7 +39,8 @@ struct BatchProgress {
   std::int64_t start_us = 0;  ///< wall time, since 1970
   std::int64_t input_rows = 0;
   std::int64_t output_rows = 0;
-  std::int64_t quarantined_rows = 0;
+  std::int64_t quarantined_rows = 0;     ///< of sources
+  std::int64_t refused_rows = 0;         ///< of sinks
   double input_rows_per_second = 0;      ///< since the previous batch began
   double processed_rows_per_second = 0;  ///< while this batch ran
   std::int64_t plan_us = 0;              ///< finding what is new
@@ -51,6 +54,7 @@ struct BatchProgress {
   std::int64_t late_rows = 0;
   std::vector<WatermarkProgress> watermarks;
   std::vector<SourceProgress> sources;
+  std::vector<std::string> alerts;  ///< what somebody should look at
   std::vector<DatasetCounts> datasets;
   std::vector<SinkCounts> sinks;
 

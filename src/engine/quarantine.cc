@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "core/source.h"
+#include "engine/quarantine_files.h"
 
 namespace millrace {
 namespace {
@@ -17,30 +19,13 @@ namespace {
 constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr std::string_view kAside = ".tmp";
 
-/// RFC 4648, section 4.
-std::string base64(std::string_view bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto have = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; k++) {
-      group = group << 8U | (k < have ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; k++) {
-      out += k <= have ? kDigits[group >> (18 - 6 * k) & 63U] : '=';
-    }
-  }
-  return out;
-}
-
 void add_bytes(Json& line, const std::string& name, const std::string& bytes) {
   if (!find_invalid_utf8(bytes)) {
     line[name] = bytes;
   } else {
-    line[name + "_base64"] = base64(bytes);
+    std::string text;
+    encode_base64(bytes, text);
+    line[name + "_base64"] = std::move(text);
   }
 }
 
@@ -58,23 +43,50 @@ std::string line_of(const MalformedRow& row) {
     if (row.message->timestamp_ms >= 0) {
       line["timestamp_ms"] = row.message->timestamp_ms;
     }
-    add_bytes(line, "key", row.message->key);
+    if (row.message->key) {
+      add_bytes(line, "key", *row.message->key);
+    }
+    for (const auto& [name, value] : row.message->headers) {
+      Json header = {{"name", name}};
+      if (value) {
+        add_bytes(header, "value", *value);
+      }
+      line["headers"].push_back(std::move(header));
+    }
+  }
+  if (!row.header.empty()) {
+    add_bytes(line, "header", row.header);
   }
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string path_of(const std::string& folder, std::int64_t batch) {
+  return fmt::format("{}/{:012}.jsonl", folder, batch);
+}
+
+/// For what a source has to write down.
+std::string scratch_of(const std::string& folder, std::int64_t batch) {
+  return fmt::format("{}/.{:012}.again{}", folder, batch, kAside);
 }
 
 }  // namespace
 
 void CountedMalformed::add(const MalformedRow& row) {
+  note(row);
+  if (to_ != nullptr) {
+    to_->add(row);
+  }
+}
+
+void CountedMalformed::note(const MalformedRow& row) {
   constexpr std::int64_t kShown = 5;
   constexpr std::size_t kShownBytes = 200;
   if (++count_ <= kShown) {
-    Log().warn("source {}: {}:{} is malformed: {}{}{}: {}{}", source_, row.origin, row.line,
-               row.column, row.column.empty() ? "" : ": ", row.reason,
-               row.raw.substr(0, kShownBytes), row.raw.size() > kShownBytes ? " ..." : "");
-  }
-  if (to_ != nullptr) {
-    to_->add(row);
+    Log().warn("{}: {}{}{} {}: {}{}{}: {}{}", of_, row.origin,
+               row.line > 0 || row.message ? ":" : "",
+               row.line > 0 || row.message ? std::to_string(row.line) : "", what_, row.column,
+               row.column.empty() ? "" : ": ", row.reason, row.raw.substr(0, kShownBytes),
+               row.raw.size() > kShownBytes ? " ..." : "");
   }
 }
 
@@ -83,7 +95,7 @@ class QuarantineBatch::File final : public MalformedReceiver {
  public:
   File(const std::string& folder, std::int64_t batch, bool sync)
       : folder_(folder),
-        path_(fmt::format("{}/{:012}.jsonl", folder, batch)),
+        path_(path_of(folder, batch)),
         aside_(fmt::format("{}/.{:012}.jsonl{}", folder, batch, kAside)),
         sync_(sync) {}
   /// A batch that was not published leaves no file.
@@ -159,9 +171,21 @@ void Quarantine::open() const {
     }
     for (const auto& name : list_folder(folder)) {
       if (name.starts_with('.') && name.ends_with(kAside)) {
-        remove_file(fmt::format("{}/{}", folder, name));
+        remove_tree(fmt::format("{}/{}", folder, name));
       }
     }
+  }
+}
+
+void Quarantine::remove(const std::string& source, const std::vector<std::int64_t>& batches,
+                        std::int64_t read_by) const {
+  const auto folder = folder_ + "/" + source;
+  for (const auto batch : batches) {
+    remove_file(path_of(folder, batch));
+  }
+  remove_tree(scratch_of(folder, read_by));
+  if (sync_ && is_folder(folder)) {
+    fsync_folder(folder);
   }
 }
 
@@ -179,6 +203,18 @@ MalformedReceiver& QuarantineBatch::receiver(const std::string& source) {
     file = std::make_unique<File>(folder_ + "/" + source, batch_, sync_);
   }
   return *file;
+}
+
+MalformedRows QuarantineBatch::kept(const std::string& source,
+                                    const std::vector<std::int64_t>& batches) const {
+  return kept_rows(folder_, source, batches);
+}
+
+std::string QuarantineBatch::make_folder(const std::string& source) const {
+  auto folder = scratch_of(folder_ + "/" + source, batch_);
+  remove_tree(folder);
+  make_folders(folder, false);
+  return folder;
 }
 
 void QuarantineBatch::publish() {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "core/source.h"
 
 namespace millrace {
 namespace {

@@ -33,33 +33,14 @@ class Schedule {
   Steady::time_point next_;
 };
 
-}  // namespace
-
-RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
-                        const std::function<void(const std::string&)>& on_open,
-                        const OnProgress& on_progress, const std::vector<std::string>& rebuild) {
+/// Runs batches until there is no more to do, or a stop was requested.
+void run_batches(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
+                 const std::function<void(const std::vector<BatchProgress>&)>& report) {
   using Kind = TriggerSpec::Kind;
-  const auto start = Steady::now();
-  RunSummary summary;
-  if (!pipeline.open({.rebuild = rebuild, .stop = stop, .say = on_open})) {
-    pipeline.close();
-    summary.stopped = true;
-    return summary;
-  }
-  on_open(pipeline.opening());
   const bool to_the_end = trigger.kind == Kind::once || trigger.kind == Kind::available_now;
   if (to_the_end) {
     pipeline.stop_at_present();
   }
-  const auto report = [&](const std::vector<BatchProgress>& committed) {
-    for (const auto& progress : committed) {
-      summary.batches++;
-      summary.input_rows += progress.input_rows;
-      summary.output_rows += progress.output_rows;
-      summary.quarantined_rows += progress.quarantined_rows;
-      on_progress(progress);
-    }
-  };
   const bool ahead =
       trigger.kind == Kind::as_fast_as_possible || trigger.kind == Kind::available_now;
   Schedule schedule(trigger);
@@ -80,7 +61,34 @@ RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const st
     }
   }
   report(pipeline.finish());
-  summary.stopped = stop.stop_requested();
+}
+
+}  // namespace
+
+RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
+                        const std::function<void(const std::string&)>& on_open,
+                        const OnProgress& on_progress, const std::vector<std::string>& rebuild) {
+  const auto start = Steady::now();
+  RunSummary summary;
+  const auto report = [&](const std::vector<BatchProgress>& committed) {
+    for (const auto& progress : committed) {
+      summary.batches++;
+      summary.input_rows += progress.input_rows;
+      summary.output_rows += progress.output_rows;
+      summary.quarantined_rows += progress.quarantined_rows;
+      summary.refused_rows += progress.refused_rows;
+      on_progress(progress);
+    }
+  };
+  try {
+    if (pipeline.open({.rebuild = rebuild, .say = on_open})) {
+      on_open(pipeline.opening());
+      run_batches(pipeline, trigger, stop, report);
+    }
+    summary.stopped = stop.stop_requested();
+  } catch (const Stopped&) {  // the batch that waited for a system outside runs again next time
+    summary.stopped = true;
+  }
   pipeline.close();
   summary.duration = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - start);
   return summary;

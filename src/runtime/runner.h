@@ -19,6 +19,7 @@ struct RunSummary {
   std::int64_t input_rows = 0;
   std::int64_t output_rows = 0;
   std::int64_t quarantined_rows = 0;
+  std::int64_t refused_rows = 0;
   std::chrono::microseconds duration{0};
   bool stopped = false;  ///< by request, not because the input ended
 };
@@ -26,8 +27,9 @@ struct RunSummary {
 /// Opens the pipeline and runs batches: at once when something is new (`as_fast_as_possible`), at
 /// every multiple of the interval since the start (a batch that takes longer delays the next, they
 /// never pile up), one batch (`once`), or until what is there now is done (`available_now`). A stop
-/// request lets the running batch finish; the checkpoint is then closed cleanly. `rebuild`:
-/// datasets whose state is made anew first. Throws Error.
+/// request (of the stop that the pipeline was made with) lets the running batch finish, or gives it
+/// up if it waits for a system outside: then it runs again at the next start. The checkpoint is
+/// closed cleanly. `rebuild`: datasets whose state is made anew first. Throws Error.
 RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
                         const std::function<void(const std::string&)>& on_open,
                         const OnProgress& on_progress,

@@ -249,7 +249,7 @@ class Loader {
     spec_.sources.push_back({entry.key, entry.at, std::string(connector.type()),
                              endpoint->connection, std::move(parts.rest),
                              options.as == ReadAs::table, read_watermark(options.watermark, what),
-                             options.refresh});
+                             options.refresh, options.alert_malformed_share});
     if (options.as != ReadAs::table && options.refresh) {
       diagnostics_.error(parts.own.find("refresh")->at,
                          fmt::format("{} is a stream; `refresh` is for tables", what),

@@ -40,6 +40,8 @@ struct SourceSpec {
   std::optional<WatermarkSpec> watermark = std::nullopt;
   /// Of a table: how often it is looked at; none: in every batch.
   std::optional<std::chrono::milliseconds> refresh = std::nullopt;
+  /// An alert is given when more than this share of a batch's records are malformed, 0 to 1.
+  std::optional<double> alert_malformed_share = std::nullopt;
 };
 
 struct DatasetSpec {

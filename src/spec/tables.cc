@@ -122,6 +122,12 @@ OptionTable<SourceOptions> source_table() {
       Option<O>{&O::watermark, "watermark",
                 "Event time: how late rows may come, so that windows can be closed."}
           .example("{ column: event_time, delay: 10m }"),
+      Option<O>{&O::alert_malformed_share, "alert_malformed_share",
+                "Say so, as an error in the log and as one of the `alerts` of the progress, when "
+                "more than this share of a batch's records are malformed."}
+          .at_least(0)
+          .at_most(1)
+          .example("0.01"),
   };
 }
 

@@ -69,6 +69,7 @@ struct SourceOptions {
   ReadAs as = ReadAs::stream;
   std::optional<std::chrono::milliseconds> refresh;
   Node watermark;
+  std::optional<double> alert_malformed_share;
 };
 
 /// A dataset that is a mapping, and not just its SQL.

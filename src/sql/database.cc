@@ -31,17 +31,6 @@ constexpr std::string_view kDisabledOptimizers =
     "statistics_propagation,compressed_materialization,late_materialization,common_subplan,"
     "window_self_join,top_n_window_elimination,join_filter_pushdown,duplicate_groups";
 
-std::string quoted(std::string_view text, char mark) {
-  std::string result(1, mark);
-  for (const char c : text) {
-    result += c;
-    if (c == mark) {
-      result += mark;
-    }
-  }
-  return result += mark;
-}
-
 /// Throws SqlError for a syntax error. DuckDB tells its place here; once it has run a query, only
 /// within the text of the message.
 void check_syntax(duckdb::Connection& connection, const std::string& sql) {
@@ -248,7 +237,7 @@ std::int64_t Database::memory_limit_bytes() const {
   return static_cast<std::int64_t>(manager.GetMaxMemory());
 }
 
-std::string quote_text(std::string_view text) { return quoted(text, '\''); }
-std::string quote_name(std::string_view name) { return quoted(name, '"'); }
+std::string quote_text(std::string_view text) { return in_quotes(text, '\''); }
+std::string quote_name(std::string_view name) { return in_quotes(name, '"'); }
 
 }  // namespace millrace::sql

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "sql/internal/column_views.h"
 #include "sql/internal/database.h"
 #include "sql/internal/duckdb.h"
-#include "sql/internal/types.h"
 
 namespace millrace::sql::testing {
 
@@ -87,13 +87,13 @@ Rows rows_of(Database& database, const std::string& sql) {
 
 std::shared_ptr<Batch> batch_of(Database& database, const Schema& schema, const std::string& sql) {
   auto batch = std::make_shared<Batch>(schema);
-  std::vector<ColumnView> views(schema.size());
+  ColumnViews views;
   std::string casts;
   for (std::size_t i = 0; i < schema.size(); ++i) {
     casts += fmt::format("{}CAST(#{} AS {})", i > 0 ? ", " : "", i + 1, schema.columns[i].type);
   }
   for_chunks(database, fmt::format("SELECT {} FROM ({})", casts, sql),
-             [&](duckdb::DataChunk& chunk) { batch->append(view_of(chunk, views)); });
+             [&](duckdb::DataChunk& chunk) { batch->append(views.of(chunk)); });
   return batch;
 }
 

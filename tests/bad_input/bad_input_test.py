@@ -203,6 +203,86 @@ class Files:
         home.run()
         assert home.ids() == [1, 3] and not home.quarantined()
 
+    def _permissive(self, content, name, column=True):
+        """A pipeline whose malformed rows are rows of NULLs, run over a file; and its progress."""
+        home = self.home("permissive", format=name.split(".")[1])
+        if column:
+            path = home.path / "pipeline.yaml"
+            text = path.read_text().replace("name, amount FROM", "name, amount, bad FROM")
+            path.write_text(text.replace("permissive",
+                                         "permissive\n    corrupt_record_column: bad"))
+        home.write(content, name)
+        done = m.run("run", "pipeline.yaml", "--once", "--progress", "json", cwd=home.path)
+        progress = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(progress) == 1, progress
+        rows = m.query("pipeline.yaml", "FROM kept", cwd=home.path)
+        return home, [tuple(row.values()) for row in rows], progress[0]
+
+    CSV = HEADER + b'1,a,1.5\n2,b,much\n3,c,3.5\n4,\xff d,4\n5,e\n6,"f"g,6\n7,g,7\n'
+    TEXTS = ["2,b,much", "4,\ufffd d,4", "5,e", '6,"f"g,6']
+
+    def permissive_csv(self):
+        """Rows of NULLs at their places, with their texts; counted as rows, and as malformed."""
+        home, rows, progress = self._permissive(self.CSV, "a.csv")
+        nulls = [(None, None, None, text) for text in self.TEXTS]
+        assert rows == [(1, "a", 1.5, None), nulls[0], (3, "c", 3.5, None), *nulls[1:],
+                        (7, "g", 7, None)], rows
+        source = progress["sources"][0]
+        assert source["numInputRows"] == 7 and source["numMalformedRows"] == 4, progress
+        assert progress["numOutputRows"] == 7 and progress["numQuarantinedRows"] == 0, progress
+        assert not home.quarantined()
+
+    def permissive_csv_without_the_column(self):
+        home, rows, progress = self._permissive(self.CSV, "a.csv", column=False)
+        assert [row[0] for row in rows] == [1, None, 3, None, None, None, 7], rows
+        assert all(row == (None, None, None) for row in rows if row[0] is None), rows
+        assert progress["sources"][0]["numMalformedRows"] == 4 and not home.quarantined(), progress
+
+    def permissive_json(self):
+        """A key named like the column does not fill it."""
+        for column in (True, False):
+            home, rows, progress = self._permissive(
+                b'{"id": 1, "bad": "x"}\n{"id": 2, "na\n{"id": 3}\n{"id": "x", "name": "y"}\n'
+                b'[\xff]\n{"id": 4}\n', "a.json", column)
+            texts = [None, '{"id": 2, "na', None, '{"id": "x", "name": "y"}', "[\ufffd]", None]
+            assert rows == [(id, None, None, text)[:4 if column else 3] for id, text in
+                            zip([1, None, 3, None, None, 4], texts)], rows
+            source = progress["sources"][0]
+            assert source["numInputRows"] == 6 and source["numMalformedRows"] == 3, progress
+            assert not home.quarantined()
+
+    def permissive_record_longer_than_is_held(self):
+        """It can't be a row: it is put aside, in parts."""
+        long = b"2," + b"x" * 40_000_000 + b",2"
+        home, rows, progress = self._permissive(
+            HEADER + b"1,a,1\n" + long + b"\n3,c\n4,d,4\n", "a.csv")
+        assert {row[0]: row[3] for row in rows} == {1: None, None: "3,c", 4: None}, rows
+        assert progress["sources"][0]["numMalformedRows"] == 2, progress
+        assert b"".join(b["raw"] for b in home.quarantined()) == long
+
+    def the_column_for_corrupt_records_in_a_header(self):
+        home = self.home("permissive\n    corrupt_record_column: Bad")
+        says(home.write(b"id,name,amount,bad\n1,a,1,x\n").run(code=3), "a.csv", "`bad`",
+             "corrupt_record_column")
+
+    def read_again(self):
+        """What was put aside is a row once its columns fit; the rest is put aside again."""
+        home = self.home()
+        home.write(HEADER + b'1,a,1.5\n2,"b\nb",much\n3,c\n4,"d,4\n')
+        home.write(b"amount,id,name\nmore,5,e\n", "b.csv")
+        home.run()
+        assert home.ids() == [1] and len(home.quarantined()) == 4, home.quarantined()
+        path = home.path / "pipeline.yaml"
+        text = path.read_text().replace("amount DOUBLE", "amount VARCHAR")
+        path.write_text(text.replace("name, amount FROM",
+                                     "name, TRY_CAST(amount AS DOUBLE) AS amount FROM"))
+        out = m.run("quarantine", "replay", "pipeline.yaml", cwd=home.path).stdout
+        says(out, "4 records read again", "2 still malformed")
+        assert [(r["id"], r["name"]) for r in home.rows()] == \
+            [(1, "a"), (2, "b\nb"), (5, "e")], home.rows()
+        left = sorted(b["raw"] for b in home.quarantined())
+        assert left == [b"3,c", b'4,"d,4'], left
+
     def fail(self):
         home = self.home("fail").write(HEADER + b"1,a,1.5\n2,b,much\n3,c,3.5\n")
         says(home.run(code=3), "a.csv", ":3", "amount", "much")
@@ -459,6 +539,18 @@ class Mistakes:
         self.check(self.BASE.replace("mode: append", "mode: complete"), "pipeline.yaml:11:",
                    "complete")
 
+    def permissive(self):
+        """The column for corrupt records: only where there are such rows, and no other's name."""
+        given = "on_malformed: permissive\n    corrupt_record_column: %s"
+        asked = "on_malformed: quarantine"
+        self.check(self.BASE.replace(asked, (given % "bad").replace("permissive\n", "drop\n")),
+                   "pipeline.yaml:8:28: error: ", "set `on_malformed: permissive`")
+        self.check(self.BASE.replace(asked, given % "Name"), "pipeline.yaml:8:28: error: ",
+                   "`Name` in its `schema`", "another name")
+        text = self.check(self.BASE.replace(asked, given % "bad").replace("csv", "parquet"),
+                          "pipeline.yaml:7:19: error: ", "pipeline.yaml:8:28: error: ", "Parquet")
+        assert text.count(": error: ") == 2, text
+
     def literal_secret_and_many_mistakes(self):
         text = self.check(self.BASE.replace("schema:", "shema:").replace("from: kept", "from: keptt")
                           .replace("on_malformed: quarantine", "on_malformed: ignore"),
@@ -472,7 +564,7 @@ def main():
         for group in (Files, World, Mistakes):
             instance = group(os.path.join(folder, "home"))
             for name in [n for n in group.__dict__ if not n.startswith("_")
-                         and n not in ("home", "malformed", "check", "BASE")]:
+                         and n not in ("home", "malformed", "check", "BASE", "CSV", "TEXTS")]:
                 if not sys.argv[1:] or name in sys.argv[1:]:
                     report.case(f"{group.__name__}: {name}", getattr(instance, name))
     return report.close()

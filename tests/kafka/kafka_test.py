@@ -3,12 +3,15 @@ import collections
 import datetime
 import decimal
 import io
+import itertools
 import json
 import pathlib
+import re
 import shutil
 import signal
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import millrace as m  # noqa: E402
@@ -16,7 +19,7 @@ import servers  # noqa: E402
 
 servers.clients()
 import fastavro  # noqa: E402
-from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition  # noqa: E402
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # noqa: E402
 
 
@@ -47,6 +50,17 @@ class Bench:
         producer.flush()
         assert not failed, failed[:3]
 
+    def delete_before(self, topic, offset):
+        """What retention does, at once."""
+        for done in self.admin.delete_records([TopicPartition(topic, 0, offset)]).values():
+            done.result(30)
+
+    def remake(self, topic, partitions):
+        """Deletes a topic and makes another one of the same name."""
+        self.admin.delete_topics([topic])[topic].result(30)
+        m.wait_until(lambda: topic not in self.admin.list_topics().topics, f"{topic} to be gone")
+        self.admin.create_topics([NewTopic(topic, partitions, 1, config={"retention.ms": "-1"})])[topic].result(30)
+
     def consume(self, topic, isolation="read_committed"):
         """All messages of a topic, up to its end."""
         consumer = Consumer({"bootstrap.servers": self.kafka.brokers, "group.id": "check", "log_level": 0,
@@ -66,6 +80,21 @@ class Bench:
         consumer.close()
         return messages
 
+    def end(self, topic):
+        """The end of a topic's only partition."""
+        consumer = Consumer({"bootstrap.servers": self.kafka.brokers, "group.id": "check", "log_level": 0})
+        ends = []
+
+        def answers():
+            try:
+                ends.append(consumer.get_watermark_offsets(TopicPartition(topic, 0), 30)[1])
+            except KafkaException:  # a broker that has just started leads nothing yet
+                return False
+            return True
+        m.wait_until(answers, f"the end of {topic}")
+        consumer.close()
+        return ends[-1]
+
     def pipeline(self, source, sql, sink="{ type: store, path: out.duckdb }, table: result", more=""):
         self.file = self.folder / "pipeline.yaml"
         self.file.write_text(
@@ -78,6 +107,14 @@ class Bench:
     def run(self, **options):
         return m.run("run", self.file, "--once", cwd=self.folder, **options)
 
+    def start(self, *options, progress="none", **more):
+        return m.start("run", self.file, "--progress", progress, *options, cwd=self.folder, **more)
+
+    def written(self):
+        """The values in the files that a process writes meanwhile."""
+        return sorted(json.loads(line)["v"] for path in (self.folder / "out").glob("*.json")
+                      for line in path.read_text().splitlines())
+
     def rows(self):
         return m.query(self.file, "SELECT * FROM out", cwd=self.folder)
 
@@ -86,6 +123,28 @@ class Bench:
 
 
 VALUES = "SELECT decode(value) AS v FROM input"
+FILES = "{ type: files, path: out }, format: json"
+
+
+def wait_for_line(process, text):
+    """Waits until the process says so; gives what it said up to there."""
+    said = ""
+    for line in process.stderr:
+        said += line
+        if text in line:
+            return said
+    raise m.Failed(f"it ended, and did not say '{text}':\n{said[-3000:]}")
+
+
+def stop(process, within=3.5):
+    """Ctrl-C: a clean end, soon."""
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    took = time.monotonic() - begin
+    assert process.returncode == 0 and "error: " not in errors, (process.returncode, errors[-3000:])
+    assert took < within, f"it took {took:.1f} s to stop"
+    return errors
 
 
 def columns(b):
@@ -105,6 +164,18 @@ def columns(b):
         {"key": "", "value": "", "topic": topic, "partition": 0, "offset": 1, "ms": 1_700_000_000_789, "headers": []},
         {"key": "6BFF", "value": "one", "topic": topic, "partition": 1, "offset": 0, "ms": 1_700_000_000_123,
          "headers": ["h=1", "h=2", "none=NULL"]}], rows
+
+
+def lag(b):
+    """Progress says how far behind we are, in all and by partition."""
+    topic = b.topic(partitions=2)
+    b.produce(topic, [{"value": str(i), "partition": i % 2} for i in range(100)])
+    b.pipeline(f"topic: {topic}, max_offsets_per_trigger: 20", VALUES)
+    done = m.run("run", b.file, "--once", "--progress", "json", cwd=b.folder)
+    seen = [json.loads(line)["sources"][0] for line in done.stdout.splitlines()]
+    assert [x["metrics"]["totalOffsetsBehindLatest"] for x in seen] == [80, 60, 40, 20, 0], seen
+    assert all(x["latestOffset"] == {topic: {"0": 50, "1": 50}} for x in seen), seen
+    assert all(sum(x["offsetsBehindLatest"][topic].values()) == x["metrics"]["totalOffsetsBehindLatest"] for x in seen), seen
 
 
 def goes_on(b):
@@ -155,15 +226,12 @@ def live(b):
     """Rows come out while it runs; a new partition and a new topic are picked up; the broker may go and come back."""
     topic = b.topic("live", partitions=1)
     b.pipeline(f"topic_pattern: 'live.*-{b.number}', discovery_interval: 200ms", VALUES,
-               sink="{ type: files, path: out }, format: json")
-    process = m.start("run", b.file, "--progress", "none", cwd=b.folder)
+               sink=FILES)
+    process = b.start()
     want = []
 
     def wait():
-        def written():
-            return sorted(json.loads(line)["v"] for path in (b.folder / "out").glob("*.json")
-                          for line in path.read_text().splitlines())
-        m.wait_until(lambda: process.poll() is None and written() == sorted(want), f"{len(want)} rows")
+        m.wait_until(lambda: process.poll() is None and b.written() == sorted(want), f"{len(want)} rows")
     try:
         b.produce(topic, ["first"])
         want.append("first")
@@ -190,12 +258,13 @@ def live(b):
 
 
 def data_loss(b):
+    """Retention has passed what was not read while the process was stopped."""
     topic = b.topic(partitions=1)
     b.pipeline(f"topic: {topic}", VALUES)
     b.produce(topic, [f"a{i}" for i in range(10)])
     b.run()
     b.produce(topic, [f"b{i}" for i in range(10)])
-    [f.result(30) for f in b.admin.delete_records([TopicPartition(topic, 0, 15)]).values()]
+    b.delete_before(topic, 15)
     done = b.run(check=False)
     assert done.returncode != 0 and f"offset 10 of {topic}/0 is gone" in done.stderr \
         and "on_data_loss: continue" in done.stderr, done.stderr
@@ -203,6 +272,108 @@ def data_loss(b):
     done = b.run()
     assert "5 offsets were gone" in done.stderr, done.stderr
     assert b.values() == sorted([f"a{i}" for i in range(10)] + [f"b{i}" for i in range(5, 10)])
+
+
+def made_anew(b):
+    """A topic is deleted and made anew, with less in it, while the process is stopped; or only deleted."""
+    topic = b.topic(partitions=2)
+    b.pipeline(f"topic: {topic}", VALUES)
+    b.produce(topic, [{"value": f"a{i}", "partition": i % 2} for i in range(20)])
+    b.run()
+    b.remake(topic, partitions=2)
+    b.produce(topic, [{"value": f"b{i}", "partition": i % 2} for i in range(10)])
+    for trigger in (["--once"], []):
+        done = m.run("run", b.file, *trigger, cwd=b.folder, check=False)
+        assert done.returncode == 3 and f"offset 10 of {topic}/" in done.stderr and "is gone" in done.stderr, done.stderr
+    b.pipeline(f"topic: {topic}, on_data_loss: continue", VALUES)
+    done = b.run()
+    want = [f"a{i}" for i in range(20)] + [f"b{i}" for i in range(10)]
+    assert b.values() == sorted(want), b.values()
+    for partition in (0, 1):
+        assert f"{topic}/{partition} was made anew" in done.stderr and "up to offset 10" in done.stderr, done.stderr
+    b.produce(topic, [{"value": f"c{i}", "partition": i % 2} for i in range(4)])  # from here on as ever
+    done = b.run()
+    assert b.values() == sorted(want + [f"c{i}" for i in range(4)]) and "anew" not in done.stderr, done.stderr
+    b.pipeline(f"topic: {topic}", VALUES)
+    b.admin.delete_topics([topic])[topic].result(30)
+    done = b.run(check=False)
+    assert done.returncode == 3 and f"offset 7 of {topic}/0 is gone (there is no such partition" in done.stderr, done.stderr
+
+
+def lost_while_running(b):
+    """The process can't read for a while; then retention has passed what it wants, or the topic was made anew."""
+    for remade in (False, True):
+        for policy in ("continue", "fail"):
+            with tempfile.TemporaryDirectory() as folder:
+                other = Bench(b.kafka, folder, f"{b.number}-{'remade' if remade else 'retention'}-{policy}")
+                lose(other, remade, policy)
+
+
+def lose(b, remade, policy):
+    topic = b.topic(partitions=1)
+    b.pipeline(f"topic: {topic}, on_data_loss: {policy}, discovery_interval: 200ms", VALUES,
+               sink=FILES)
+    process, written = b.start(), b.written
+    try:
+        old = sorted(f"a{i:03}" for i in range(50))
+        b.produce(topic, old)
+        m.wait_until(lambda: process.poll() is None and written() == old, "the first rows")
+        process.send_signal(signal.SIGSTOP)
+        if remade:
+            b.remake(topic, partitions=1)
+        for i in range(50, 90):  # each a request: a fetch that is under way gets the first of them
+            b.produce(topic, [f"b{i:03}"])
+        if not remade:
+            b.delete_before(topic, 80)
+        process.send_signal(signal.SIGCONT)
+        if policy == "fail":
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 3 and f"of {topic}/0 is gone" in errors, (process.returncode, errors[-2000:])
+            return
+        last = [f"b{i:03}" for i in range(50 if remade else 80, 90)]
+        m.wait_until(lambda: process.poll() is None and written()[-len(last):] == last, "the last rows")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        rows = written()
+        assert process.returncode == 0 and len(rows) == len(set(rows)) and rows[:50] == old, errors[-2000:]
+        if remade:
+            assert rows == old + last and f"{topic}/0 was made anew" in errors, (len(rows), errors[-2000:])
+        else:
+            lost = sum(int(n) for n in re.findall(r"(\d+) offsets were gone", errors))
+            assert 0 < lost == 90 - len(rows), (lost, len(rows), errors[-2000:])
+    finally:
+        if process.poll() is None:
+            m.kill(process)
+
+
+def lost_from_a_batch(b):
+    """A batch was logged, not committed, and what it is to read again is gone: an error, or what is left of it."""
+    for remade in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, folder, f"{b.number}-{'remade' if remade else 'retention'}")
+            lose_from_a_batch(other, remade)
+
+
+def lose_from_a_batch(b, remade):
+    topic = b.topic(partitions=1)
+    b.pipeline(f"topic: {topic}", VALUES)
+    b.produce(topic, [f"a{i}" for i in range(20)])
+    done = b.run(env={"MILLRACE_FAULT": "checkpoint.offsets.after_sync:1"}, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    if remade:
+        b.remake(topic, partitions=1)
+    else:
+        b.delete_before(topic, 15)
+    b.produce(topic, [f"b{i}" for i in range(5)])
+    done = b.run(check=False)
+    assert done.returncode == 3 and f"offset 0 of {topic}/0 is gone" in done.stderr, done.stderr
+    b.pipeline(f"topic: {topic}, on_data_loss: continue", VALUES)
+    done = b.run()
+    left = [] if remade else [f"a{i}" for i in range(15, 20)]
+    assert b.values() == sorted(left + [f"b{i}" for i in range(5)]), (b.values(), done.stderr)
+    lost = sum(int(n) for n in re.findall(r"(\d+) offsets were gone", done.stderr))
+    assert lost == 20 - len(left), (lost, done.stderr)
+    assert ("was made anew" in done.stderr) == remade, done.stderr
 
 
 def writes(b):
@@ -428,9 +599,112 @@ def bad_options(b):
         b.pipeline(source, VALUES)
         done = m.run("validate", b.file, cwd=b.folder, check=False)
         assert done.returncode != 0 and want in done.stdout + done.stderr, (source, done.stdout, done.stderr)
+    for sink, want in (("compression: lz5", "must be `none`, `gzip`, `snappy`, `lz4` or `zstd`"), ("librdkafka: { compression.type: zstd }", "can't set compression.type")):
+        b.pipeline("topic: a", "SELECT value FROM input", sink=f"{{ type: kafka, brokers: '{b.kafka.brokers}' }}, topic: x, mode: append")
+        text = b.file.read_text()
+        b.file.write_text(text.replace("topic: x", f"topic: x, {sink}") if sink.startswith("c") else text.replace("' }, topic: x", f"', {sink} }}, topic: x"))
+        done = m.run("validate", b.file, cwd=b.folder, check=False)
+        assert done.returncode != 0 and want in done.stdout + done.stderr, (sink, done.stdout, done.stderr)
 
 
-CASES = [bad_options, columns, json_values, avro_both_ways, medallion, retail, listening, goes_on, starts_where_told, reads_committed_only, data_loss, writes, killed_anywhere, live]
+def broker_comes_later(b):
+    """A broker that is down at the start is waited for, by a source and by a sink; so is --once."""
+    source, target = b.topic(partitions=1), b.topic("out", partitions=1)
+    b.produce(source, [str(i) for i in range(10)])
+    processes = []
+    b.kafka.stop(signal.SIGKILL)
+    try:
+        for number, (trigger, sink) in enumerate(itertools.product((["--once"], []), (FILES, f"bus, topic: {target}, mode: append"))):
+            folder = b.folder / str(number)
+            folder.mkdir()
+            other = Bench(b.kafka, folder, f"{b.number}-{number}")
+            other.pipeline(f"topic: {source}, discovery_interval: 200ms", "SELECT decode(value) AS v, value FROM input", sink=sink)
+            processes.append((other, trigger, sink, other.start(*trigger)))
+        for *_, process in processes:
+            wait_for_line(process, "going on trying")
+    finally:
+        b.kafka.start()
+    try:
+        for other, trigger, sink, process in processes:
+            if sink == FILES:
+                m.wait_until(lambda: other.written() == [str(i) for i in range(10)], "the rows")
+            if trigger:
+                _, errors = process.communicate(timeout=60)
+                assert process.returncode == 0 and errors.count("going on trying") <= 2, errors[-2000:]
+        m.wait_until(lambda: sorted(x.value() for x in b.consume(target)) == sorted(str(i).encode() for i in range(10) for _ in range(2)),
+                     "the messages")
+        for _, trigger, _, process in processes:
+            if not trigger:
+                stop(process)
+    finally:
+        for *_, process in processes:
+            if process.poll() is None:
+                m.kill(process)
+
+
+def not_there(b):
+    """A wrong port and a wrong host are waited for, and named; a stop is heard."""
+    for brokers, want in (("127.0.0.1:1", "Connection refused"), ("no-such-host.invalid:9092", "no-such-host.invalid")):
+        for trigger in (["--once"], []):
+            for sink in (FILES, "bus, topic: x, mode: append"):
+                b.pipeline("topic: x", "SELECT value, 'x' AS v FROM input", sink=sink)
+                b.file.write_text(b.file.read_text().replace(b.kafka.brokers, brokers))
+                process = b.start(*trigger, progress="log")
+                said = wait_for_line(process, "going on trying")
+                assert want in said, (brokers, said)
+                assert "stopped: 0 batches" in stop(process)
+
+
+def stops_while_reading(b):
+    """A stop is heard while messages are waited for; what was read is not lost, and nothing comes twice."""
+    topic = b.topic(partitions=1)
+    count = 60_000
+    b.produce(topic, [f"{i:06}" + "x" * 200 for i in range(count)])
+    b.pipeline(f"topic: {topic}, max_offsets_per_trigger: 10000, buffer: 1MiB", "SELECT substr(decode(value), 1, 6) AS v FROM input", sink=FILES)
+    for trigger in (["--once"], []):
+        process = b.start(*trigger)
+        had = len(b.written())
+        m.wait_until(lambda: process.poll() is not None or len(b.written()) > had, "a batch")
+        assert process.poll() is None, process.communicate()[1]
+        b.kafka.process.send_signal(signal.SIGSTOP)
+        try:
+            stop(process)
+        finally:
+            b.kafka.process.send_signal(signal.SIGCONT)
+        assert len(b.written()) < count
+    b.run()
+    assert b.written() == [f"{i:06}" for i in range(count)]
+
+
+def stops_while_writing(b):
+    """A stop is heard while a batch is written or committed, with the broker down or silent; the batch is in the topic once."""
+    target = b.topic(partitions=1)
+    b.pipeline("topic: x", "SELECT value::VARCHAR AS value FROM input", sink=f"bus, topic: {target}, mode: append")
+    b.file.write_text(b.file.read_text().replace("{ from: bus, topic: x }", "{ from: { type: rate }, rows_per_second: 5000 }"))
+    silent = [(signal.SIGSTOP, lambda: b.kafka.process.send_signal(signal.SIGCONT)), (signal.SIGKILL, b.kafka.start)]
+    seen = 0
+    for how, back in silent * 2:
+        process = b.start()
+        m.wait_until(lambda: process.poll() is None and b.end(target) > seen + 100, "batches")
+        if how == signal.SIGKILL:
+            b.kafka.stop(how)
+            wait_for_line(process, "going on trying")
+        else:
+            b.kafka.process.send_signal(how)
+        try:
+            stop(process)
+        finally:
+            back()
+        seen = b.end(target)
+    process = b.start()
+    m.wait_until(lambda: process.poll() is None and b.end(target) > seen, "the rest")
+    stop(process)
+    values = sorted(int(x.value()) for x in b.consume(target))
+    assert values == list(range(values[0], values[0] + len(values))), (len(values), values[:5], values[-5:])
+
+
+CASES = [bad_options, columns, json_values, avro_both_ways, medallion, retail, listening, lag, goes_on, starts_where_told, reads_committed_only, data_loss, made_anew, lost_while_running, lost_from_a_batch, writes, killed_anywhere, live, broker_comes_later,
+         not_there, stops_while_reading, stops_while_writing]
 
 
 def main():

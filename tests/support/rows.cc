@@ -115,7 +115,8 @@ void Rows::give(SinkBatch& batch, const Schema& schema, const std::string& query
 
 SinkStats Rows::write_batch(Sink& sink, std::int64_t batch, const Schema& schema,
                             const std::string& query) {
-  const auto begun = sink.begin(batch);
+  NoMalformed none;
+  const auto begun = sink.begin(batch, none);
   give(*begun, schema, query);
   begun->stage();
   begun->publish();

@@ -18,7 +18,7 @@ namespace millrace::support {
 /// A mapping of a pipeline file, of scalars.
 [[nodiscard]] Node mapping(std::initializer_list<std::pair<std::string, std::string>> entries);
 
-/// For sources whose rows are all well-formed.
+/// For sources whose rows are all well-formed, and sinks that take all rows.
 struct NoMalformed final : MalformedReceiver {
   void add(const MalformedRow& row) override {
     ADD_FAILURE() << row.origin << ":" << row.line << ": " << row.reason;

@@ -43,13 +43,14 @@ class Kafka:
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
         self.port, self.controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{self.port}"
-        (self.home / "server.properties").write_text(self.properties())
+        self.prepare()
+        (self.home / "server.properties").write_text("\n".join([*self.properties(), ""]))
         (self.home / "log4j2.yaml").write_text(
             "Configuration:\n  Appenders:\n    Console: { name: C, PatternLayout: { pattern: '[%d] %p %m (%c)%n' } }\n"
             "  Loggers:\n    Root: { level: WARN, AppenderRef: { ref: C } }\n"
             "    Logger: [ { name: kafka.server.KafkaRaftServer, level: INFO } ]\n")
         run_to_end("formatting the broker's folder", *self.java("-Xmx128m"), "kafka.tools.StorageTool", "format",
-             "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", self.home / "server.properties")
+             "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", self.home / "server.properties", *self.users())
         self.start()
         return self
 
@@ -57,13 +58,26 @@ class Kafka:
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def prepare(self):
+        """What has to be in `home` before the broker's folder is formatted."""
+
+    def users(self):
+        """Options of the formatting: who has a password in the cluster."""
+        return []
+
+    def listeners(self):
+        """Listeners for clients: names, protocols and addresses."""
+        return [("PLAINTEXT", "PLAINTEXT", self.brokers)]
+
     def properties(self):
-        return "\n".join([
+        addresses = [f"{name}://{address}" for name, _, address in self.listeners()]
+        protocols = [f"{name}:{protocol}" for name, protocol, _ in self.listeners()]
+        return [
             "process.roles=broker,controller", "node.id=1",
             f"controller.quorum.voters=1@127.0.0.1:{self.controller}",
-            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller}",
-            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}",
-            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            f"listeners={','.join(addresses)},CONTROLLER://127.0.0.1:{self.controller}",
+            f"advertised.listeners={','.join(addresses)}",
+            f"listener.security.protocol.map=CONTROLLER:PLAINTEXT,{','.join(protocols)}",
             "controller.listener.names=CONTROLLER", "inter.broker.listener.name=PLAINTEXT",
             f"log.dirs={self.home / 'log'}", "num.partitions=3", "auto.create.topics.enable=false",
             "offsets.topic.num.partitions=4", "offsets.topic.replication.factor=1",
@@ -71,7 +85,9 @@ class Kafka:
             "transaction.state.log.min.isr=1", "share.coordinator.state.topic.num.partitions=2",
             "share.coordinator.state.topic.replication.factor=1", "share.coordinator.state.topic.min.isr=1",
             "group.initial.rebalance.delay.ms=0", "controlled.shutdown.enable=false",
-            "log.retention.check.interval.ms=500", "log.initial.task.delay.ms=100", ""])
+            "log.retention.check.interval.ms=500", "log.initial.task.delay.ms=100",
+            # A broker that was killed may register again only when its old session is over.
+            "broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500"]
 
     def java(self, *options):
         # Quick to start, and few threads: tests send little.

@@ -38,7 +38,7 @@ class BlackholeSink final : public Sink {
             .guarantee = "none: rows are counted and dropped"};
   }
   void open(const SinkStart& /*start*/) override {}
-  std::unique_ptr<SinkBatch> begin(std::int64_t /*batch*/) override {
+  std::unique_ptr<SinkBatch> begin(std::int64_t, MalformedReceiver&) override {
     return std::make_unique<BlackholeBatch>();
   }
 };

@@ -94,7 +94,7 @@ class ConsoleSink final : public Sink {
     table_.schema = start.schema;
     table_.mode = start.mode;
   }
-  std::unique_ptr<SinkBatch> begin(std::int64_t batch) override {
+  std::unique_ptr<SinkBatch> begin(std::int64_t batch, MalformedReceiver&) override {
     return std::make_unique<ConsoleBatch>(table_, batch);
   }
 

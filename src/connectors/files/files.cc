@@ -41,6 +41,41 @@ std::optional<std::string> path_of(const ConnectorRequest& request,
   return std::nullopt;
 }
 
+/// Malformed rows as rows of NULLs, and the column for their texts.
+void check_permissive(const ConnectorRequest& request, const FilesSourceOptions& options,
+                      Diagnostics& diagnostics) {
+  const auto what = "source " + request.name;
+  const bool permissive = options.format.on_malformed == OnMalformed::permissive;
+  const std::string& column = options.format.corrupt_record_column;
+  const auto complain = [&](std::string_view option, std::string_view rest, std::string hint) {
+    diagnostics.error(place_of(request, option), fmt::format("{} {}", what, rest), std::move(hint));
+  };
+  if (options.format.kind == FileFormat::Kind::parquet) {
+    if (permissive) {
+      complain("on_malformed", "reads Parquet, which has no malformed rows to be permissive with",
+               "leave out `on_malformed`");
+    }
+    if (!column.empty()) {
+      complain("corrupt_record_column", "reads Parquet, which has no corrupt records",
+               "leave out `corrupt_record_column`");
+    }
+    return;
+  }
+  if (!column.empty() && !permissive) {
+    complain("corrupt_record_column",
+             "has a `corrupt_record_column`, but keeps no row that is malformed",
+             "set `on_malformed: permissive`");
+  }
+  // The check before the pipeline is built has no database; then only its columns are not known.
+  if (!column.empty() && request.database != nullptr && !options.schema.empty() &&
+      request.database->parse_schema(options.schema).find(column) >= 0) {
+    complain("corrupt_record_column",
+             fmt::format("has `{}` in its `schema`, so that can't be the `corrupt_record_column`",
+                         column),
+             "give it another name, or take it out of `schema`");
+  }
+}
+
 bool check_source(const ConnectorRequest& request, const FilesSourceOptions& options,
                   Diagnostics& diagnostics) {
   const std::size_t before = diagnostics.error_count();
@@ -65,6 +100,7 @@ bool check_source(const ConnectorRequest& request, const FilesSourceOptions& opt
     diagnostics.error(place_of(request, "delimiter"),
                       what + " cannot have a line end or the quote as `delimiter`");
   }
+  check_permissive(request, options, diagnostics);
   return diagnostics.error_count() == before;
 }
 

@@ -15,7 +15,13 @@ const OptionTable<FilesSourceOptions>& FilesSourceOptions::table() {
           .example("id BIGINT, amount DECIMAL(12,2), created_at TIMESTAMP"),
       Option<O>{[](O& o) -> auto& { return o.format.on_malformed; }, "on_malformed",
                 "What to do with a row that does not fit: quarantine puts it aside with its file, "
-                "line, text and the reason; drop only counts it; fail stops the pipeline."},
+                "line, text and the reason; permissive gives a row of NULLs; drop only counts it; "
+                "fail stops the pipeline."},
+      Option<O>{[](O& o) -> auto& { return o.format.corrupt_record_column; },
+                "corrupt_record_column",
+                "CSV, JSON, with `on_malformed: permissive`: a VARCHAR column more, of the text of "
+                "rows that do not fit; NULL in other rows."}
+          .example("_corrupt_record"),
       Option<O>{[](O& o) -> auto& { return o.format.header; }, "header",
                 "CSV: the first record names the columns, in any order."},
       Option<O>{[](O& o) -> auto& { return o.format.delimiter; }, "delimiter",

@@ -133,7 +133,7 @@ void FilesSink::open(const SinkStart& start) {
   }
 }
 
-std::unique_ptr<SinkBatch> FilesSink::begin(std::int64_t batch) {
+std::unique_ptr<SinkBatch> FilesSink::begin(std::int64_t batch, MalformedReceiver&) {
   return std::make_unique<FilesBatch>(target_, batch);
 }
 

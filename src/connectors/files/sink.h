@@ -25,7 +25,8 @@ class FilesSink final : public Sink {
 
   [[nodiscard]] SinkTraits traits() const override;
   void open(const SinkStart& start) override;
-  [[nodiscard]] std::unique_ptr<SinkBatch> begin(std::int64_t batch) override;
+  [[nodiscard]] std::unique_ptr<SinkBatch> begin(std::int64_t batch,
+                                                 MalformedReceiver& refused) override;
   [[nodiscard]] std::string query() const override;
 
  private:

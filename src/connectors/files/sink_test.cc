@@ -18,6 +18,7 @@
 #include "sql/batch.h"
 #include "sql/database.h"
 #include "sql/plan.h"
+#include "support/rows.h"
 
 namespace millrace {
 namespace {
@@ -68,7 +69,7 @@ class FilesSinkTest : public testing::Test {
   /// Begins a batch and stages ids first, first + 1, ... spread over three days.
   std::unique_ptr<SinkBatch> stage(FilesSink& to, std::int64_t batch, std::int64_t first,
                                    std::int64_t count) {
-    auto begun = to.begin(batch);
+    auto begun = to.begin(batch, none_refused_);
     auto rows = std::make_shared<sql::Batch>(database_.parse_schema("i BIGINT"));
     Numbers reader(first, count);
     rows->read(reader);
@@ -114,6 +115,7 @@ class FilesSinkTest : public testing::Test {
   }
 
   fs::path folder_;
+  support::NoMalformed none_refused_;
   sql::Database database_{sql::Database::Options{.threads = 2}};
   FilesSinkOptions options_;
   SinkStart start_;

@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "connectors/files/malformed_files.h"
 
 namespace millrace {
 
@@ -45,6 +46,9 @@ const Schema& FilesSource::schema() {
   }
   if (!options_.schema.empty()) {
     schema_ = database_->parse_schema(options_.schema);
+    if (const auto& name = options_.format.corrupt_record_column; !name.empty()) {
+      schema_.columns.push_back({name, "VARCHAR", Physical::string});
+    }
     return schema_;
   }
   discovery_.check();
@@ -225,6 +229,18 @@ SliceInput FilesSource::read(const Json& offsets, MalformedReceiver& /*malformed
          file.at("size").get<std::int64_t>(), file.at("mtime_ns").get<std::int64_t>()});
   }
   return scan;
+}
+
+SliceInput FilesSource::read_again(const MalformedRows& rows, const std::string& folder,
+                                   MalformedReceiver& malformed) {
+  if (options_.format.kind == FileFormat::Kind::parquet) {
+    return Source::read_again(rows, folder, malformed);  // there are none
+  }
+  MalformedFiles files(folder, options_.format, schema(), malformed, log_);
+  while (const auto row = rows()) {
+    files.add(*row);
+  }
+  return files.finish();
 }
 
 std::optional<std::string> FilesSource::why_no_history() const {

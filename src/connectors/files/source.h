@@ -34,6 +34,8 @@ class FilesSource final : public Source {
   void advance(const Json& offsets) override;
   SliceInput read(const Json& offsets, MalformedReceiver& malformed) override;
   void committed(const Json& offsets) override;
+  SliceInput read_again(const MalformedRows& rows, const std::string& folder,
+                        MalformedReceiver& malformed) override;
   [[nodiscard]] std::optional<std::string> why_no_history() const override;
   Slices history() override;
   void stop_at_present() override {

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <tuple>
 
+#include "connectors/generator/row_random.h"
+
 namespace millrace {
 namespace {
 
@@ -16,29 +18,6 @@ constexpr std::uint64_t kUsers = 20'000;
 constexpr std::uint64_t kProducts = 1'000;
 constexpr std::uint64_t kDays = 5;
 constexpr int kFirstDay = 15;  // of January 2024
-
-/// Random numbers of one row: SplitMix64 (Steele, Lea, Flood 2014) started at the row's number, so
-/// that rows can be made in any order.
-class RowRandom {
- public:
-  RowRandom(std::uint64_t seed, std::uint64_t row)
-      : state_(seed * 0xD1342543DE82EF95ULL + row * 0x9E3779B97F4A7C15ULL) {
-    next();
-  }
-  std::uint64_t next() {
-    state_ += 0x9E3779B97F4A7C15ULL;
-    auto z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31U);
-  }
-  std::uint64_t below(std::uint64_t bound) { return next() % bound; }
-  /// In (0, 1].
-  double share() { return static_cast<double>((next() >> 11U) + 1) * 0x1.0p-53; }
-
- private:
-  std::uint64_t state_;
-};
 
 struct Weighted {
   std::string_view word;

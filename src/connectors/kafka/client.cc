@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "base/strings.h"
+#include "connectors/kafka/entry.h"
 
 namespace millrace::kafka {
 
@@ -23,6 +26,16 @@ constexpr auto kOurs = std::to_array<std::pair<std::string_view, std::string_vie
     {"isolation.level", "use `read_uncommitted` of the source"},
     {"transactional.id", "the sink makes it from the pipeline's name"},
     {"enable.idempotence", "the sink sets it"},
+    {"security.protocol", "use `tls` and `sasl_mechanism`"},
+    {"sasl.mechanism", "use `sasl_mechanism`"},
+    {"sasl.mechanisms", "use `sasl_mechanism`"},
+    {"sasl.username", "use `sasl_username`"},
+    {"sasl.password", "use `sasl_password`, which is never printed"},
+    {"ssl.key.password", "use `tls_key_password`, which is never printed"},
+    {"ssl.endpoint.identification.algorithm", "`tls` always checks whom a certificate is for"},
+    {"enable.ssl.certificate.verification", "`tls` always checks certificates"},
+    {"compression.codec", "use `compression` of the sink"},
+    {"compression.type", "use `compression` of the sink"},
 });
 
 void on_error(rd_kafka_t* client, int code, const char* reason, void* troubles) {
@@ -35,10 +48,37 @@ void on_error(rd_kafka_t* client, int code, const char* reason, void* troubles) 
   static_cast<Troubles*>(troubles)->note(error, reason);
 }
 
-void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+void on_log(const rd_kafka_t* client, int /*level*/, const char* facility, const char* text) {
   if (const auto* troubles = static_cast<const Troubles*>(rd_kafka_opaque(client))) {
-    troubles->line(level, facility, text);
+    troubles->line(facility, text);
   }
+}
+
+/// Called by librdkafka's threads.
+int on_certificate(rd_kafka_t* /*client*/, const char* /*broker*/, std::int32_t /*number*/,
+                   int* problem, int /*depth*/, const char* /*certificate*/, std::size_t /*size*/,
+                   char* /*text*/, std::size_t /*text_size*/, void* troubles) {
+  if (*problem != 0) {
+    static_cast<Troubles*>(troubles)->note_certificate(*problem);
+  }
+  return *problem == 0 ? 1 : 0;
+}
+
+/// What librdkafka says of the files of an option of ours, by its name.
+std::string in_our_words(std::string_view problem, const ConnectionOptions& connection) {
+  for (const auto& [theirs, ours, path] :
+       {std::tuple{"ssl.ca.location", "tls_ca", &connection.tls_ca},
+        std::tuple{"ssl.certificate.location", "tls_certificate", &connection.tls_certificate},
+        std::tuple{"ssl.key.location", "tls_key", &connection.tls_key}}) {
+    if (problem.starts_with(theirs)) {
+      return fmt::format(
+          "`{}`: {} can't be used ({}); it must be a readable PEM file{}", ours, *path, problem,
+          path == &connection.tls_key ? ", that `tls_key_password` opens and that belongs to "
+                                        "`tls_certificate`"
+                                      : "");
+    }
+  }
+  return fmt::format("librdkafka: {}", problem);
 }
 
 bool is_temporary(rd_kafka_resp_err_t code) {
@@ -47,6 +87,7 @@ bool is_temporary(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__RESOLVE:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
     case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
     case RD_KAFKA_RESP_ERR__WAIT_COORD:
     case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
@@ -55,6 +96,7 @@ bool is_temporary(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
     case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
       return true;
     default:
@@ -62,7 +104,17 @@ bool is_temporary(rd_kafka_resp_err_t code) {
   }
 }
 
-std::string_view word_of(SaslMechanism mechanism) { return enum_word(mechanism); }
+bool means_unreachable(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+         code == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+// A request gets this at first, and up to that later.
+constexpr auto kFirstRequest = std::chrono::milliseconds(1000);
+constexpr auto kLongestRequest = std::chrono::milliseconds(30'000);
+// What is under way gets this when a stop was requested.
+constexpr auto kLastChance = std::chrono::milliseconds(500);
+constexpr auto kLastRequest = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -76,7 +128,16 @@ Error error_of(std::string_view doing, rd_kafka_resp_err_t code, std::string_vie
 
 void Troubles::note(rd_kafka_resp_err_t code, std::string_view detail) {
   const std::lock_guard guard(lock_);
-  last_ = detail.empty() ? text_of(code) : std::string(detail);
+  auto text = detail.empty() ? text_of(code) : std::string(detail);
+  if (held_) {
+    held_->push_back({code, std::move(text)});
+    return;
+  }
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !said_.empty()) {
+    return;  // why has been said
+  }
+  last_ = std::move(text);
+  unreachable_ = unreachable_ || means_unreachable(code);
   if (said_.insert(code).second) {
     log_.warn("{}; going on trying", last_);
   }
@@ -87,13 +148,13 @@ void Troubles::over() {
   if (!said_.empty()) {
     said_.clear();
     last_.clear();
+    unreachable_ = false;
     log_.info("the cluster answers again");
   }
 }
 
-void Troubles::line(int level, std::string_view facility, std::string_view text) const {
+void Troubles::line(std::string_view facility, std::string_view text) const {
   // What is wrong comes as an error, too; what is left is for those who look for it.
-  (void)level;
   log_.debug("{}: {}", facility, text);
 }
 
@@ -102,7 +163,55 @@ std::string Troubles::last() const {
   return last_;
 }
 
-Config::Config(const ConnectionOptions& connection) : conf_(rd_kafka_conf_new()) {
+void Troubles::hold() {
+  const std::lock_guard guard(lock_);
+  held_.emplace();
+}
+
+std::vector<Trouble> Troubles::held() const {
+  const std::lock_guard guard(lock_);
+  return held_.value_or(std::vector<Trouble>());
+}
+
+void Troubles::release(bool say) {
+  const auto held = this->held();
+  {
+    const std::lock_guard guard(lock_);
+    held_.reset();
+  }
+  for (const auto& [code, text] : held) {
+    if (say) {
+      note(code, text);
+    }
+  }
+}
+
+bool Troubles::is_unreachable() const {
+  const std::lock_guard guard(lock_);
+  return unreachable_;
+}
+
+std::chrono::milliseconds Patience::next() {
+  if (stop_.stop_requested()) {
+    return kLastRequest;
+  }
+  next_ = troubles_.is_unreachable() ? kFirstRequest
+                                     : std::clamp(2 * next_, kFirstRequest, kLongestRequest);
+  return next_;
+}
+
+void Patience::check() {
+  if (stop_.stop_requested()) {
+    const auto now = std::chrono::steady_clock::now();
+    stopped_ = stopped_.value_or(now);
+    if (now - *stopped_ >= kLastChance) {
+      throw Stopped();
+    }
+  }
+}
+
+Config::Config(const ConnectionOptions& connection)
+    : connection_(connection), conf_(rd_kafka_conf_new()) {
   std::string brokers;
   for (const auto& broker : connection.brokers) {
     brokers += (brokers.empty() ? "" : ",") + broker;
@@ -128,7 +237,7 @@ Config::Config(const ConnectionOptions& connection) : conf_(rd_kafka_conf_new())
     }
   }
   if (sasl) {
-    set("sasl.mechanism", std::string(word_of(*connection.sasl_mechanism)));
+    set("sasl.mechanism", std::string(enum_word(*connection.sasl_mechanism)));
     if (!connection.sasl_username.empty()) {
       set("sasl.username", connection.sasl_username);
       set("sasl.password", connection.sasl_password.reveal());
@@ -148,18 +257,38 @@ Config& Config::set(const std::string& name, const std::string& value) {
   return *this;
 }
 
+Config& Config::suggest(const std::string& name, const std::string& value) {
+  return connection_.librdkafka.contains(name) ? *this : set(name, value);
+}
+
 ClientHandle Config::make(rd_kafka_type_t type, Troubles& troubles) && {
+  set("log.queue", "true");  // its threads call nobody
   rd_kafka_conf_set_opaque(conf_.get(), &troubles);
   rd_kafka_conf_set_error_cb(conf_.get(), on_error);
   rd_kafka_conf_set_log_cb(conf_.get(), on_log);
+  rd_kafka_conf_set_ssl_cert_verify_cb(conf_.get(), on_certificate);
   std::array<char, 512> problem{};
   rd_kafka_conf_t* conf = conf_.release();  // the client's, if there is one
   ClientHandle client(rd_kafka_new(type, conf, problem.data(), problem.size()));
   if (client == nullptr) {
     conf_.reset(conf);
-    throw Error(Blame::user, fmt::format("librdkafka: {}", problem.data()));
+    throw Error(Blame::user, in_our_words(problem.data(), connection_));
   }
+  enter(client.get(), connection_, troubles);
+  rd_kafka_set_log_queue(client.get(), nullptr);  // then who polls gets it
   return client;
+}
+
+std::string Config::get(const std::string& name) const {
+  std::array<char, 64> value{};
+  std::size_t size = value.size();
+  return rd_kafka_conf_get(conf_.get(), name.c_str(), value.data(), &size) == RD_KAFKA_CONF_OK
+             ? value.data()
+             : "";
+}
+
+std::int64_t max_message_bytes(const ConnectionOptions& connection) {
+  return parse_integer(Config(connection).get("message.max.bytes")).value_or(1'000'000);
 }
 
 bool check_connection(const ConnectionOptions& connection, const Location& at,
@@ -175,12 +304,16 @@ bool check_connection(const ConnectionOptions& connection, const Location& at,
     diagnostics.error(at, fmt::format("{} names certificates, but does not use TLS", what),
                       "set `tls: true`");
   }
+  if (connection.tls_certificate.empty() != connection.tls_key.empty()) {
+    diagnostics.error(at, fmt::format("{} has a certificate or its key, not both", what),
+                      "set `tls_certificate` and `tls_key`");
+  }
   const bool with_password =
       connection.sasl_mechanism && *connection.sasl_mechanism != SaslMechanism::oauthbearer;
   if (with_password && (connection.sasl_username.empty() || connection.sasl_password.empty())) {
     diagnostics.error(at,
                       fmt::format("{} of {} needs a name and a password",
-                                  word_of(*connection.sasl_mechanism), what),
+                                  enum_word(*connection.sasl_mechanism), what),
                       "set `sasl_username` and `sasl_password`");
   }
   if (connection.sasl_mechanism == SaslMechanism::plain && !connection.tls) {

@@ -5,18 +5,22 @@
 #include <algorithm>
 #include <array>
 #include <regex>
+#include <tuple>
 #include <utility>
 
 namespace millrace::kafka {
 
 namespace {
 
-// What a request to the cluster may take. librdkafka tries again by itself in that time.
-constexpr int kRequestMs = 30'000;
+using Steady = std::chrono::steady_clock;
+
 constexpr int kPollMs = 50;
 constexpr std::size_t kPollMessages = 4096;
 // A partition with so much in the buffer waits while a reader wants another one.
 constexpr std::int64_t kPlentyBytes = 4LL << 20;
+constexpr auto kLastCommits = std::chrono::milliseconds(500);
+// Between two questions, and between two looks at whether a stop was requested.
+constexpr auto kPause = std::chrono::milliseconds(100);
 
 PartitionListHandle list_of(const Offsets& offsets) {
   PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
@@ -47,41 +51,80 @@ Consumer::Consumer(const ConnectionOptions& connection, Settings settings, Troub
       .set("auto.offset.reset", "error")
       .set("enable.partition.eof", "true")
       .set("isolation.level", settings_.read_uncommitted ? "read_uncommitted" : "read_committed")
-      .set("topic.metadata.refresh.interval.ms", "30000")
-      .set("fetch.wait.max.ms", "100");
-  const auto set_default = [&](const char* name, const std::string& value) {
-    if (!connection.librdkafka.contains(name)) {
-      config.set(name, value);
-    }
-  };
-  // librdkafka's own buffer comes before ours.
-  set_default("queued.max.messages.kbytes",
-              std::to_string(std::max<std::int64_t>(settings_.buffer_bytes / 4096, 1024)));
-  set_default("queued.min.messages", "1000000");
+      .suggest("topic.metadata.refresh.interval.ms", "30000")
+      .suggest("fetch.wait.max.ms", "100")
+      // librdkafka's own buffer comes before ours.
+      .suggest("queued.max.messages.kbytes",
+               std::to_string(std::max<std::int64_t>(settings_.buffer_bytes / 4096, 1024)))
+      .suggest("queued.min.messages", "1000000");
   client_ = std::move(config).make(RD_KAFKA_CONSUMER, troubles_);
   if (const auto code = rd_kafka_poll_set_consumer(client_.get()); code != 0) {
     throw error_of("making a consumer", code);
   }
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+  commits_.reset(rd_kafka_queue_new(client_.get()));
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
 Consumer::~Consumer() {
-  if (thread_.joinable()) {
-    thread_.request_stop();
-    thread_.join();
-  }
+  thread_.request_stop();
+  thread_.join();
   buffers_.clear();  // before the client that the messages are of
+  wait_for_commits();
+  commits_.reset();
   queue_.reset();
+  if (commits_under_way_ > 0) {
+    // The end of a client waits for these answers, for a minute if the cluster is silent, and can't
+    // be told not to: it is left to the end of the process, and calls
+    // nobody meanwhile.
+    std::ignore = client_.release();
+  }
+}
+
+/// Waits a little for the group's answers, so that it knows of the last commit.
+void Consumer::wait_for_commits() {
+  const auto end = Steady::now() + kLastCommits;
+  while (commits_under_way_ > 0 && Steady::now() < end) {
+    take_commit_answers(kPollMs);
+  }
+}
+
+void Consumer::take_commit_answers(int ms) {
+  while (const EventHandle answer{rd_kafka_queue_poll(commits_.get(), ms)}) {
+    commits_under_way_--;
+  }
+}
+
+template <class Request>
+void Consumer::ask(std::string_view what, std::chrono::milliseconds timeout,
+                   const Request& request) const {
+  const auto end = Steady::now() + timeout;
+  Patience patience(settings_.stop, troubles_);
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Steady::now());
+    const auto code = request(static_cast<int>(std::min(patience.next(), left).count()));
+    if (code == 0) {
+      troubles_.over();
+      return;
+    }
+    patience.check();
+    const Error error = error_of(what, code, troubles_.last());
+    if (error.retry() == Retry::no || Steady::now() + kPause >= end) {
+      throw error;
+    }
+    std::unique_lock guard(lock_);
+    changed_.wait_for(guard, settings_.stop, kPause, [this] { return failed_.has_value(); });
+    rethrow();
+  }
 }
 
 std::vector<Partition> Consumer::partitions(const std::vector<std::string>& topics,
-                                            const std::string& pattern) const {
+                                            const std::string& pattern,
+                                            std::chrono::milliseconds timeout) const {
   const rd_kafka_metadata_t* raw = nullptr;
-  if (const auto code = rd_kafka_metadata(client_.get(), 1, nullptr, &raw, kRequestMs); code != 0) {
-    throw error_of("asking for topics", code, troubles_.last());
-  }
+  ask("asking for topics", timeout,
+      [&](int ms) { return rd_kafka_metadata(client_.get(), 1, nullptr, &raw, ms); });
   const MetadataHandle metadata(raw);
-  troubles_.over();
   const std::regex matcher(pattern);
   std::vector<Partition> found;
   for (const auto& topic :
@@ -97,7 +140,7 @@ std::vector<Partition> Consumer::partitions(const std::vector<std::string>& topi
   return found;
 }
 
-Offsets Consumer::offsets_at(const Offsets& times_ms) const {
+Offsets Consumer::offsets_at(const Offsets& times_ms, std::chrono::milliseconds timeout) const {
   Offsets found;
   Offsets by_time;
   for (const auto& [partition, time] : times_ms) {
@@ -107,29 +150,27 @@ Offsets Consumer::offsets_at(const Offsets& times_ms) const {
     }
     std::int64_t low = 0;
     std::int64_t high = 0;
-    const auto code = rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(),
-                                                       partition.number, &low, &high, kRequestMs);
-    if (code != 0) {
-      throw error_of(
-          fmt::format("asking for the offsets of {}/{}", partition.topic, partition.number), code,
-          troubles_.last());
-    }
+    ask(fmt::format("asking for the offsets of {}/{}", partition.topic, partition.number), timeout,
+        [&](int ms) {
+          return rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(),
+                                                  partition.number, &low, &high, ms);
+        });
     found[partition] = time == kEarliest ? low : high;
   }
   if (by_time.empty()) {
     return found;
   }
-  const auto list = list_of(by_time);
-  if (const auto code = rd_kafka_offsets_for_times(client_.get(), list.get(), kRequestMs);
-      code != 0) {
-    throw error_of("asking for the offsets of a time", code, troubles_.last());
-  }
+  PartitionListHandle list;
+  ask("asking for the offsets of a time", timeout, [&](int ms) {
+    list = list_of(by_time);
+    return rd_kafka_offsets_for_times(client_.get(), list.get(), ms);
+  });
   Offsets none;
   for (const auto& each : std::span(list->elems, static_cast<std::size_t>(list->cnt))) {
     (each.offset >= 0 ? found : none)[{each.topic, each.partition}] =
         each.offset >= 0 ? each.offset : kLatest;
   }
-  found.merge(none.empty() ? Offsets() : offsets_at(none));
+  found.merge(none.empty() ? Offsets() : offsets_at(none, timeout));
   return found;
 }
 
@@ -142,17 +183,19 @@ void Consumer::add(const Offsets& from) {
     }
   }
   assign(from);
-  if (!thread_.joinable()) {
-    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
-  }
 }
 
-void Consumer::assign(const Offsets& from) {
+void Consumer::assign(const Offsets& from) const {
   const auto list = list_of(from);
   if (const ErrorHandle error{rd_kafka_incremental_assign(client_.get(), list.get())}) {
     throw error_of("fetching partitions", rd_kafka_error_code(error.get()),
                    rd_kafka_error_string(error.get()));
   }
+}
+
+void Consumer::unassign(const Partition& partition) const {
+  const auto list = list_of({{partition, 0}});
+  (void)ErrorHandle(rd_kafka_incremental_unassign(client_.get(), list.get()));  // it was not there
 }
 
 void Consumer::run(const std::stop_token& stop) {
@@ -165,15 +208,26 @@ void Consumer::run(const std::stop_token& stop) {
     }
     // The first one is waited for; a batch would be, too, until it is full.
     got[0] = rd_kafka_consume_queue(queue_.get(), kPollMs);
-    if (got[0] == nullptr) {
-      continue;
+    if (got[0] != nullptr) {
+      const auto more =
+          rd_kafka_consume_batch_queue(queue_.get(), 0, got.data() + 1, got.size() - 1);
+      const std::lock_guard guard(lock_);
+      const auto before = bytes_;
+      for (auto* message : std::span(got).first(1 + static_cast<std::size_t>(std::max(more, 0L)))) {
+        dispatch(MessageHandle(message));
+      }
+      if (bytes_ > before) {
+        troubles_.over();
+      }
+      changed_.notify_all();
     }
-    const auto more = rd_kafka_consume_batch_queue(queue_.get(), 0, got.data() + 1, got.size() - 1);
-    const std::lock_guard guard(lock_);
-    for (auto* message : std::span(got).first(1 + static_cast<std::size_t>(std::max(more, 0L)))) {
-      dispatch(MessageHandle(message));
+    try {
+      settle_losses();
+    } catch (const Error& error) {
+      const std::lock_guard guard(lock_);
+      failed_ = error;
+      changed_.notify_all();
     }
-    changed_.notify_all();
   }
 }
 
@@ -191,10 +245,9 @@ void Consumer::dispatch(MessageHandle message) {
     buffer.end = std::max(buffer.end, message->offset);
     return;
   }
-  if (message->offset < buffer.end) {
-    return;  // once more, after a pause
+  if (message->offset < buffer.end || buffer.remade) {
+    return;  // once more, after a pause; or of another life of the topic
   }
-  troubles_.over();
   buffer.end = message->offset + 1;
   buffer.bytes += bytes_of(*message);
   bytes_ += bytes_of(*message);
@@ -214,7 +267,7 @@ void Consumer::handle_error(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-      handle_loss(partition, said);
+      note_loss(partition, said);
       return;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
       failed_ = error_of(fmt::format("reading {}/{}", partition.topic, partition.number),
@@ -223,37 +276,6 @@ void Consumer::handle_error(const rd_kafka_message_t& message) {
     default:
       troubles_.note(message.err, said);
   }
-}
-
-void Consumer::handle_loss(const Partition& partition, std::string_view reason) {
-  const auto found = buffers_.find(partition);
-  if (found == buffers_.end()) {
-    return;
-  }
-  const auto at = found->second.end;
-  if (settings_.on_data_loss == OnDataLoss::fail) {
-    failed_ = Error(
-        Blame::external,
-        fmt::format("offset {} of {}/{} is gone ({}): retention has passed it, or the topic was "
-                    "deleted or made anew; to go on with what is there, and count what is lost, "
-                    "set `on_data_loss: continue`",
-                    at, partition.topic, partition.number, reason));
-    return;
-  }
-  troubles_.note(RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
-                 fmt::format("offset {} of {}/{} is gone ({})", at, partition.topic,
-                             partition.number, reason));
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  if (rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number,
-                                       &low, &high, kRequestMs) != 0) {
-    return;  // librdkafka will say so again
-  }
-  lost_ += std::max<std::int64_t>(low - at, 0);
-  found->second.end = low;
-  const auto list = list_of({{partition, low}});
-  (void)ErrorHandle(rd_kafka_incremental_unassign(client_.get(), list.get()));
-  (void)ErrorHandle(rd_kafka_incremental_assign(client_.get(), list.get()));
 }
 
 Ranges Consumer::buffered() const {
@@ -268,37 +290,22 @@ Ranges Consumer::buffered() const {
   return ranges;
 }
 
-Offsets Consumer::lag() const {
-  const std::lock_guard guard(lock_);
-  Offsets lag;
-  for (const auto& [partition, buffer] : buffers_) {
-    std::int64_t low = 0;
-    std::int64_t high = 0;
-    if (rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number,
-                                       &low, &high) == 0 &&
-        high >= 0) {
-      lag[partition] = std::max<std::int64_t>(high - buffer.from, 0);
-    }
-  }
-  return lag;
-}
-
 bool Consumer::take(const Partition& partition, const Range& range, std::size_t most,
-                    std::vector<MessageHandle>& into, const std::stop_token& stop) {
+                    std::vector<MessageHandle>& into) {
   std::unique_lock guard(lock_);
   Buffer& buffer = buffers_.at(partition);
-  const auto is_there = [&] {
-    return failed_.has_value() || !buffer.messages.empty() || buffer.end >= range.to;
+  const auto is_over = [&] {
+    return buffer.end >= range.to || buffer.remade.has_value() || buffer.is_gone;
   };
-  while (!is_there()) {
+  const auto is_there = [&] {
+    return failed_.has_value() || !buffer.messages.empty() || is_over();
+  };
+  for (Patience patience(settings_.stop, troubles_); !is_there(); patience.check()) {
     make_room(partition);
     reader_waits_ = true;
     changed_.notify_all();
-    changed_.wait(guard, stop, is_there);
+    changed_.wait_for(guard, kPause, is_there);
     reader_waits_ = false;
-    if (stop.stop_requested()) {
-      return false;
-    }
   }
   rethrow();
   std::size_t taken = 0;
@@ -306,21 +313,35 @@ bool Consumer::take(const Partition& partition, const Range& range, std::size_t 
     auto& message = buffer.messages.front();
     buffer.bytes -= bytes_of(*message);
     bytes_ -= bytes_of(*message);
-    buffer.from = message->offset + 1;
+    pass(buffer, message->offset + 1);
     into.push_back(std::move(message));
     buffer.messages.pop_front();
     taken++;
   }
-  const bool at_end = buffer.messages.empty() ? buffer.end >= range.to
-                                              : buffer.messages.front()->offset >= range.to;
+  const bool at_end =
+      buffer.messages.empty() ? is_over() : buffer.messages.front()->offset >= range.to;
   if (at_end) {
-    buffer.from = std::max(buffer.from, range.to);
+    if (buffer.end < range.to) {
+      buffer.gaps.push_back({buffer.end, range.to});
+      buffer.end = range.to;
+    }
+    pass(buffer, range.to);
   }
   if (bytes_ < settings_.buffer_bytes) {
     resume_all();
   }
   changed_.notify_all();
   return !at_end;
+}
+
+/// Everything before an offset was taken.
+void Consumer::pass(Buffer& buffer, std::int64_t to) {
+  to = std::max(buffer.from, to);
+  for (const auto& gap : buffer.gaps) {
+    lost_ += std::max<std::int64_t>(std::min(to, gap.to) - std::max(buffer.from, gap.from), 0);
+  }
+  std::erase_if(buffer.gaps, [&](const Range& gap) { return gap.to <= to; });
+  buffer.from = to;
 }
 
 void Consumer::make_room(const Partition& wanted) {
@@ -372,6 +393,21 @@ void Consumer::wait(const std::stop_token& stop, std::chrono::steady_clock::time
   });
 }
 
+Offsets Consumer::known_ends() const {
+  const std::lock_guard guard(lock_);
+  Offsets ends;
+  for (const auto& [partition, buffer] : buffers_) {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    if (rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number,
+                                       &low, &high) == 0 &&
+        high >= 0) {
+      ends[partition] = high;
+    }
+  }
+  return ends;
+}
+
 Offsets Consumer::places() const {
   const std::lock_guard guard(lock_);
   Offsets places;
@@ -381,18 +417,12 @@ Offsets Consumer::places() const {
   return places;
 }
 
-void Consumer::commit(const Offsets& offsets) const {
+void Consumer::commit(const Offsets& offsets) {
+  take_commit_answers(0);
   const auto list = list_of(offsets);
-  (void)rd_kafka_commit(client_.get(), list.get(), /*async=*/1);
-}
-
-bool Consumer::has_reached(const Offsets& ends) const {
-  const std::lock_guard guard(lock_);
-  rethrow();
-  return std::ranges::all_of(ends, [this](const auto& end) {
-    const auto found = buffers_.find(end.first);
-    return found == buffers_.end() || found->second.end >= end.second;
-  });
+  if (rd_kafka_commit_queue(client_.get(), list.get(), commits_.get(), nullptr, nullptr) == 0) {
+    commits_under_way_++;
+  }
 }
 
 std::int64_t Consumer::take_lost() {

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "base/strings.h"
 #include "connectors/kafka/consumer.h"
+#include "core/times.h"
 
 namespace millrace::kafka {
 
@@ -26,16 +29,11 @@ std::optional<std::int64_t> place_of(const Node& node) {
   return offset && *offset >= 0 ? offset : std::nullopt;
 }
 
-/// "2024-02-29T12:00:00Z" in milliseconds since 1970; the time of day may be left out.
-std::optional<std::int64_t> time_of(const std::string& text) {
-  for (const auto* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"}) {
-    std::tm parts{};
-    const char* end = ::strptime(text.c_str(), format, &parts);
-    if (end != nullptr && *end == '\0') {
-      return static_cast<std::int64_t>(::timegm(&parts)) * 1000;
-    }
-  }
-  return std::nullopt;
+/// A time in milliseconds since 1970. Before that Kafka has no messages, and means something else
+/// by -1 and -2.
+std::optional<std::int64_t> time_of(std::string_view text) {
+  const auto time_ms = parse_timestamp(text, 3);
+  return time_ms ? std::optional(std::max<std::int64_t>(*time_ms, 0)) : std::nullopt;
 }
 
 }  // namespace
@@ -57,6 +55,18 @@ const OptionTable<ConnectionOptions>& ConnectionOptions::table() {
       Option<O>{&O::sasl_mechanism, "sasl_mechanism", "How to say who we are."},
       Option<O>{&O::sasl_username, "sasl_username", "Who we are."},
       Option<O>{&O::sasl_password, "sasl_password", "The password."},
+      Option<O>{[](O& o) -> auto& { return o.registry.urls; }, "schema_registry",
+                "One or more URLs of a schema registry that speaks Confluent's protocol; tried in "
+                "turn."}
+          .example("https://registry.example.com:8081"),
+      Option<O>{[](O& o) -> auto& { return o.registry.username; }, "schema_registry_username",
+                "Who we are to the registry."},
+      Option<O>{[](O& o) -> auto& { return o.registry.password; }, "schema_registry_password",
+                "The password to the registry."},
+      Option<O>{[](O& o) -> auto& { return o.registry.tls_ca; }, "schema_registry_tls_ca",
+                "Certificates (PEM) of those whom to trust as the registry."}
+          .path()
+          .default_text("those of the system"),
       Option<O>{&O::librdkafka, "librdkafka",
                 "Any other option of librdkafka, by its name there; checked by `validate`."}
           .example("{ socket.timeout.ms: 10000 }"),
@@ -110,9 +120,27 @@ const OptionTable<SourceOptions>& SourceOptions::table() {
           Option<O>{
               &O::metadata, "metadata",
               "Columns beside those of the format: names, and what they have: key, value, topic, "
-              "partition, offset, timestamp or headers."}
+              "partition, offset, timestamp or headers; and of a change event: op (c, u, d or r), "
+              "change_time (when the database made it) or source (JSON)."}
               .default_text("for `format: raw` all of them, by these names")
               .example("{ kafka_timestamp: timestamp }"),
+          Option<O>{[](O& o) -> auto& { return o.key.kind; }, "key_format",
+                    "What keys are, as `format` says it of values. Those that are not raw have "
+                    "columns, which come before those of `metadata`; a message without a key has "
+                    "NULLs there. JSON's and CSV's options hold for keys, too."},
+          Option<O>{[](O& o) -> auto& { return o.key.schema; }, "key_schema",
+                    "The columns of keys, as `schema` has those of values. A string is `key "
+                    "VARCHAR` without it; an Avro key may be one value, whose column is `key`."}
+              .example("id BIGINT"),
+          Option<O>{[](O& o) -> auto& { return o.key.schema_file; }, "key_schema_file",
+                    "Avro: as `schema_file`, of keys."}
+              .path(),
+          Option<O>{[](O& o) -> auto& { return o.key.framing; }, "key_framing",
+                    "What comes before each key, as `framing`."}
+              .default_text("confluent for Avro if there is a registry and no `key_schema_file`"),
+          Option<O>{[](O& o) -> auto& { return o.key.subject; }, "key_subject",
+                    "Avro with `key_framing: confluent`: as `subject`, of keys."}
+              .default_text("<topic>-key"),
       },
       formats::DecodingOptions::options(&O::records));
   return kTable;
@@ -125,13 +153,37 @@ const OptionTable<SinkOptions>& SinkOptions::table() {
           Option<O>{&O::topic, "topic", "The topic to write."}.required().example("totals"),
           Option<O>{
               &O::key_column, "key_column",
-              "The column (VARCHAR or BLOB) that is the messages' key, if it is there. It and the "
-              "columns `partition` and `timestamp` are no part of the value."},
-          Option<O>{&O::compression, "compression", "none, gzip, snappy, lz4 or zstd."},
+              "The column (VARCHAR or BLOB) that is the messages' key, if it is there and keys are "
+              "raw. It and the columns `partition`, `timestamp` and `headers` are no part of the "
+              "value."},
+          Option<O>{[](O& o) -> auto& { return o.key.kind; }, "key_format",
+                    "What keys are: raw, the bytes of `key_column`; else records of "
+                    "`key_columns`, as `format` says it of values."},
+          Option<O>{&O::key_columns, "key_columns",
+                    "The columns that are the messages' key, in this order, if keys are not raw."}
+              .example("[country, city]"),
+          Option<O>{&O::key_only, "key_only", "The `key_columns` are no part of the value."},
+          Option<O>{[](O& o) -> auto& { return o.key.framing; }, "key_framing",
+                    "What comes before each key, as `framing`."}
+              .default_text("confluent for Avro if there is a registry"),
+          Option<O>{[](O& o) -> auto& { return o.key.subject; }, "key_subject",
+                    "Avro with `key_framing: confluent`: where the keys' schema is registered."}
+              .default_text("<topic>-key"),
+          Option<O>{&O::compression, "compression", "How messages are compressed."},
           Option<O>{
               &O::guarantee, "guarantee",
               "exactly_once: a transaction a batch. at_least_once: messages are seen as soon as "
               "they are written, and again if a batch is repeated."},
+          Option<O>{&O::create_topic, "create_topic", "Make the topic if it is not there."},
+          Option<O>{&O::partitions, "partitions", "Of a topic that is made."}
+              .at_least(1)
+              .default_text("as the cluster has it"),
+          Option<O>{&O::replication_factor, "replication_factor", "Of a topic that is made."}
+              .at_least(1)
+              .default_text("as the cluster has it"),
+          Option<O>{&O::topic_config, "topic_config",
+                    "Settings of a topic that is made, by their names in Kafka."}
+              .example("{ cleanup.policy: compact }"),
       },
       formats::EncodingOptions::options(&O::records));
   return kTable;
@@ -161,10 +213,13 @@ bool read_starting_offsets(SourceOptions& options, Diagnostics& diagnostics,
     return true;
   }
   for (const auto& topic : node.entries) {
+    if (!topic.value.is_mapping()) {
+      return fail(topic.value);
+    }
     for (const auto& partition : topic.value.entries) {
       const auto number = parse_integer(partition.key);
       const auto place = place_of(partition.value);
-      if (!number || !place) {
+      if (!number || *number < 0 || *number > std::numeric_limits<std::int32_t>::max() || !place) {
         return fail(partition.value);
       }
       options.start.exact[{topic.key, static_cast<std::int32_t>(*number)}] = *place;

@@ -12,6 +12,7 @@
 
 #include "base/options.h"
 #include "connectors/kafka/offsets.h"
+#include "connectors/kafka/registry_http.h"
 #include "formats/record_format.h"
 
 namespace millrace::kafka {
@@ -30,6 +31,7 @@ struct ConnectionOptions {
   std::string sasl_username;
   Secret sasl_password;
   std::map<std::string, std::string> librdkafka;
+  RegistryOptions registry;  ///< without URLs: there is none
 
   static const OptionTable<ConnectionOptions>& table();
 };
@@ -57,18 +59,27 @@ struct SourceOptions {
   std::vector<std::pair<std::string, std::string>> metadata;
   bool read_uncommitted = false;
   formats::DecodingOptions records;
+  formats::DecodingOptions key;  ///< of the keys; only what has options of its own
 
   static const OptionTable<SourceOptions>& table();
 };
 
 enum class Guarantee : std::uint8_t { exactly_once, at_least_once };
+enum class Compression : std::uint8_t { none, gzip, snappy, lz4, zstd };
 
 struct SinkOptions {
   std::string topic;
   formats::EncodingOptions records;
-  std::string key_column = "key";
-  std::string compression = "lz4";
+  std::string key_column = "key";  ///< of raw keys
+  formats::EncodingOptions key;    ///< of the keys; only what has options of its own
+  std::vector<std::string> key_columns;
+  bool key_only = false;
+  Compression compression = Compression::lz4;
   Guarantee guarantee = Guarantee::exactly_once;
+  bool create_topic = false;
+  std::optional<std::int64_t> partitions;
+  std::optional<std::int64_t> replication_factor;
+  std::map<std::string, std::string> topic_config;
 
   static const OptionTable<SinkOptions>& table();
 };
@@ -86,6 +97,16 @@ struct EnumNames<kafka::Guarantee> {
   static constexpr EnumWord<kafka::Guarantee> kWords[] = {
       {kafka::Guarantee::exactly_once, "exactly_once"},
       {kafka::Guarantee::at_least_once, "at_least_once"}};
+};
+
+template <>
+struct EnumNames<kafka::Compression> {
+  using C = kafka::Compression;
+  static constexpr EnumWord<C> kWords[] = {{C::none, "none"},
+                                           {C::gzip, "gzip"},
+                                           {C::snappy, "snappy"},
+                                           {C::lz4, "lz4"},
+                                           {C::zstd, "zstd"}};
 };
 
 template <>

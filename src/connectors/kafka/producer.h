@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -14,12 +16,18 @@
 
 namespace millrace::kafka {
 
+struct OutgoingHeader {
+  std::string_view name;
+  std::optional<std::string_view> value;
+};
+
 /// A message to be written. What it points at is copied.
 struct Outgoing {
   std::optional<std::string_view> key;
   std::optional<std::string_view> value;
   std::int32_t partition = RD_KAFKA_PARTITION_UA;  ///< else by the key
   std::optional<std::int64_t> timestamp_ms;
+  std::span<const OutgoingHeader> headers;
 };
 
 /// A producer for one topic. Thread-safe but for the transactions, of which there is one at a time.
@@ -29,7 +37,8 @@ class Producer {
   struct Settings {
     std::string topic;
     std::string transactional_id;  ///< empty: no transactions, at least once
-    std::string compression;
+    Compression compression = Compression::none;
+    std::stop_token stop;  ///< ends with Stopped what waits for the cluster
   };
   /// `troubles` must outlive it.
   Producer(const ConnectionOptions& connection, Settings settings, Troubles& troubles);
@@ -37,25 +46,30 @@ class Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
-  /// Fences off an earlier process with the same id, and ends what it left open; waits for the
-  /// cluster. Gives what the last committed transaction noted.
+  /// Fences off an earlier process with the same id, and ends what it left open. Gives what the
+  /// last committed transaction noted. If the cluster does not answer in half a minute: Error with
+  /// Retry::yes, after which only another Producer can try again.
   [[nodiscard]] std::optional<std::string> init();
   void begin();
-  /// False: the message is larger than may be written.
-  [[nodiscard]] bool send(const Outgoing& message);
+  void send(const Outgoing& message);
   /// Waits until everything has been delivered.
   void flush();
   /// Commits the transaction, and with it a note for init() to find.
   void commit(const std::string& note);
+  /// Within half a minute, or a moment when a stop was requested: then the next init() does it.
   void abort() noexcept;
 
  private:
   static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* message, void* troubles);
   void poll();
   [[nodiscard]] PartitionListHandle note_list() const;
-  /// Has an operation tried again until it succeeds or can't.
+  /// Has operation(ms) tried again until it succeeds or can't; Error with Retry::yes if it takes
+  /// too long.
   template <class Operation>
-  void transact(std::string_view doing, const Operation& operation);
+  void transact(std::string_view doing, const Operation& operation,
+                std::optional<std::chrono::milliseconds> timeout = std::nullopt);
+  [[nodiscard]] std::optional<std::string> read_note();
+  ErrorHandle send_note(const std::string& note, int ms);
 
   struct Delivery {
     std::mutex lock;
@@ -67,6 +81,7 @@ class Producer {
   Troubles& troubles_;
   Delivery delivery_;
   ClientHandle client_;
+  bool left_behind_ = false;  ///< a thread may use the client for ever
   std::string group_;
 };
 

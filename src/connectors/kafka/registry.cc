@@ -2,70 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <set>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
-#include "connectors/kafka/registry_references.h"
 
 namespace millrace::kafka {
 
 namespace {
 
+using avro::SchemaLookup;
 using nlohmann::json;
 
-constexpr std::size_t kReferencesMax = 256;
 constexpr std::size_t kUnknownMax = 10'000;  // a damaged stream may name any number
-// Numbers of schemas are Java's int.
-constexpr std::int64_t kIdMax = 0x7fff'ffff;
-
-[[noreturn]] void refuse(const RegistryAnswer& answer, std::string_view expected) {
-  throw Error(Blame::external,
-              fmt::format("{}; expected {} from a schema registry", answer.text(), expected));
-}
-
-/// What the registry says is not there, as opposed to a page that a web server does not have.
-bool is_missing(const RegistryAnswer& answer) {
-  return answer.status == 404 && answer.error_code() >= 40400 && answer.error_code() < 40500;
-}
-
-void expect_good(const RegistryAnswer& answer) {
-  if (answer.status == 404 && !is_missing(answer)) {
-    throw Error(Blame::user, answer.text() + "; is this the URL of a schema registry?");
-  }
-  if (answer.status < 200 || answer.status > 299) {
-    refuse(answer, "status 200");
-  }
-  if (!answer.body.is_object()) {
-    refuse(answer, "a JSON object");
-  }
-}
-
-const json& member(const RegistryAnswer& answer, const json& of, const char* name) {
-  const auto found = of.is_object() ? of.find(name) : of.end();
-  if (found == of.end()) {
-    refuse(answer, fmt::format("`{}`", name));
-  }
-  return *found;
-}
-
-const std::string& text_of(const RegistryAnswer& answer, const json& of, const char* name) {
-  const json& value = member(answer, of, name);
-  if (!value.is_string()) {
-    refuse(answer, fmt::format("a text as `{}`", name));
-  }
-  return value.get_ref<const std::string&>();
-}
-
-std::int64_t count_of(const RegistryAnswer& answer, const json& of, const char* name) {
-  const json& value = member(answer, of, name);
-  // All that is not negative was read as unsigned.
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kIdMax) {
-    refuse(answer, fmt::format("a number from 0 to {} as `{}`", kIdMax, name));
-  }
-  return value.get<std::int64_t>();
-}
 
 /// The body of a request that carries a schema.
 std::string body_of(std::string_view schema) {
@@ -73,88 +21,30 @@ std::string body_of(std::string_view schema) {
                                                                json::error_handler_t::replace);
 }
 
-std::string versions_path(std::string_view subject) {
-  return fmt::format("/subjects/{}/versions", escaped(subject));
-}
-
-/// Fetches the schemas that a schema refers to, and those that they refer to.
-class References {
- public:
-  References(RegistryHttp& http, const std::stop_token& stop) : http_(http), stop_(stop) {}
-
-  /// What is of no use in the answer, or in one that it refers to; empty: nothing.
-  [[nodiscard]] std::string follow(const RegistryAnswer& answer, const std::string& what) {
-    const auto type = answer.body.find("schemaType");
-    if (type != answer.body.end() && *type != "AVRO") {
-      // In ASCII, so that it may be cut anywhere.
-      return fmt::format("{} is of type {:.40}, not AVRO", what,
-                         type->dump(-1, ' ', /*ensure_ascii=*/true));
-    }
-    bytes_ += text_of(answer, answer.body, "schema").size();
-    if (seen_.size() > kReferencesMax || bytes_ > RegistryHttp::kAnswerBytesMax) {
-      return fmt::format("{} belongs to more than {} schemas, or too large ones", what,
-                         kReferencesMax);
-    }
-    const auto references = answer.body.find("references");
-    if (references == answer.body.end() || references->is_null()) {
-      return "";
-    }
-    for (const json& reference : *references) {
-      std::string trouble =
-          fetch(text_of(answer, reference, "subject"), count_of(answer, reference, "version"));
-      if (!trouble.empty()) {
-        return trouble;
-      }
-    }
-    return "";
-  }
-
-  /// Each behind those that it refers to.
-  [[nodiscard]] const std::vector<ReferencedSchema>& all() const noexcept { return all_; }
-
- private:
-  std::string fetch(const std::string& subject, std::int64_t version) {
-    if (!seen_.emplace(subject, version).second) {
-      return "";
-    }
-    const std::string what = fmt::format("`{}` version {}", subject, version);
-    const RegistryAnswer answer =
-        http_.send(fmt::format("{}/{}", versions_path(subject), version), std::nullopt, stop_);
-    if (is_missing(answer)) {
-      return fmt::format("the registry has no {}, to which a schema refers", what);
-    }
-    expect_good(answer);
-    std::string trouble = follow(answer, what);
-    all_.push_back({.name = what, .json = text_of(answer, answer.body, "schema")});
-    return trouble;
-  }
-
-  RegistryHttp& http_;
-  const std::stop_token& stop_;
-  std::set<std::pair<std::string, std::int64_t>> seen_;
-  std::vector<ReferencedSchema> all_;
-  std::size_t bytes_ = 0;
-};
-
 }  // namespace
 
-SchemaRegistry::SchemaRegistry(const RegistryOptions& options)
-    : http_(options), unknown_for_(options.unknown_for) {}
+SchemaRegistry::SchemaRegistry(const RegistryOptions& options, std::stop_token stop)
+    : http_(options), unknown_for_(options.unknown_for), stop_(std::move(stop)) {}
 
-SchemaLookup SchemaRegistry::schema(std::uint32_t id, const std::stop_token& stop) {
+RegistryAnswer SchemaRegistry::send(const std::string& path,
+                                    const std::optional<std::string>& body) {
+  return http_.send(path, body, stop_);
+}
+
+SchemaLookup SchemaRegistry::find(std::uint32_t id) {
   if (id > kIdMax) {
     return {.schema = nullptr, .reason = fmt::format("no schema can have the number {}", id)};
   }
   if (auto found = known(id)) {
     return *std::move(found);
   }
-  const RegistryAnswer answer = http_.send(fmt::format("/schemas/ids/{}", id), std::nullopt, stop);
+  const RegistryAnswer answer = send(fmt::format("/schemas/ids/{}", id));
   SchemaLookup lookup;
   if (is_missing(answer)) {
     lookup.reason = fmt::format("the registry has no schema {}", id);
   } else {
     expect_good(answer);
-    lookup = parsed(answer, fmt::format("schema {}", id), stop);
+    lookup = schema_in(answer, fmt::format("schema {}", id), asker());
   }
   const std::lock_guard guard(lock_);
   if (lookup.schema) {
@@ -182,43 +72,28 @@ std::optional<SchemaLookup> SchemaRegistry::known(std::uint32_t id) {
   return std::nullopt;
 }
 
-/// The schema in an answer. `what` names it for messages.
-SchemaLookup SchemaRegistry::parsed(const RegistryAnswer& answer, const std::string& what,
-                                    const std::stop_token& stop) {
-  References references(http_, stop);
-  if (std::string trouble = references.follow(answer, what); !trouble.empty()) {
-    return {.schema = nullptr, .reason = std::move(trouble)};
-  }
-  const std::string& text = text_of(answer, answer.body, "schema");
-  try {
-    return {.schema = std::make_shared<const avro::AvroSchema>(
-                parse_with_references(text, references.all())),
-            .reason = ""};
-  } catch (const Error& error) {
-    // The registry took it; those who wrote messages with it are not us.
-    return {.schema = nullptr, .reason = fmt::format("{}: {}", what, error.what())};
-  }
+AskRegistry SchemaRegistry::asker() {
+  return [this](const std::string& path) { return send(path); };
 }
 
-std::optional<SubjectSchema> SchemaRegistry::latest(std::string_view subject,
-                                                    const std::stop_token& stop) {
-  const RegistryAnswer answer = http_.send(versions_path(subject) + "/latest", std::nullopt, stop);
+std::optional<SubjectSchema> SchemaRegistry::latest(std::string_view subject) {
+  const RegistryAnswer answer = send(versions_path(subject) + "/latest");
   if (is_missing(answer)) {
     return std::nullopt;
   }
   expect_good(answer);
-  SchemaLookup lookup = parsed(answer, fmt::format("the latest schema of `{}`", subject), stop);
+  SchemaLookup lookup =
+      schema_in(answer, fmt::format("the latest schema of `{}`", subject), asker());
   if (!lookup.schema) {
     throw Error(Blame::user, fmt::format("{}: {}", answer.url, lookup.reason));
   }
-  return SubjectSchema{.id = static_cast<std::uint32_t>(count_of(answer, answer.body, "id")),
-                       .version = count_of(answer, answer.body, "version"),
+  return SubjectSchema{.id = static_cast<std::uint32_t>(number_in(answer, "id")),
+                       .version = number_in(answer, "version"),
                        .schema = std::move(lookup.schema)};
 }
 
-std::uint32_t SchemaRegistry::register_schema(std::string_view subject, std::string_view json,
-                                              const std::stop_token& stop) {
-  const RegistryAnswer answer = http_.send(versions_path(subject), body_of(json), stop);
+std::uint32_t SchemaRegistry::register_schema(std::string_view subject, std::string_view json) {
+  const RegistryAnswer answer = send(versions_path(subject), body_of(json));
   if (answer.status == 409) {
     throw Error(Blame::user, fmt::format("{}; change the schema, the subject, or which changes the "
                                          "registry lets it make",
@@ -228,13 +103,12 @@ std::uint32_t SchemaRegistry::register_schema(std::string_view subject, std::str
     throw Error(Blame::user, answer.text());
   }
   expect_good(answer);
-  return static_cast<std::uint32_t>(count_of(answer, answer.body, "id"));
+  return static_cast<std::uint32_t>(number_in(answer, "id"));
 }
 
-bool SchemaRegistry::is_compatible(std::string_view subject, std::string_view json,
-                                   const std::stop_token& stop) {
-  const RegistryAnswer answer = http_.send(
-      fmt::format("/compatibility{}/latest", versions_path(subject)), body_of(json), stop);
+bool SchemaRegistry::is_compatible(std::string_view subject, std::string_view json) {
+  const RegistryAnswer answer =
+      send(fmt::format("/compatibility{}/latest", versions_path(subject)), body_of(json));
   if (is_missing(answer)) {
     return true;
   }
@@ -242,11 +116,7 @@ bool SchemaRegistry::is_compatible(std::string_view subject, std::string_view js
     throw Error(Blame::user, answer.text());
   }
   expect_good(answer);
-  const auto& verdict = member(answer, answer.body, "is_compatible");
-  if (!verdict.is_boolean()) {
-    refuse(answer, "true or false as `is_compatible`");
-  }
-  return verdict.get<bool>();
+  return flag_in(answer, "is_compatible");
 }
 
 }  // namespace millrace::kafka

@@ -15,8 +15,6 @@ namespace millrace::kafka {
 namespace {
 
 constexpr int kRedirectsMax = 3;
-constexpr int kJsonDepthMax = 32;
-constexpr std::size_t kMessageBytesMax = 500;
 
 struct FreeUrl {
   void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
@@ -32,7 +30,7 @@ struct Incoming {
 
 std::size_t on_bytes(const char* bytes, std::size_t /*one*/, std::size_t count, void* incoming) {
   auto& to = *static_cast<Incoming*>(incoming);
-  to.is_too_large = count > RegistryHttp::kAnswerBytesMax - to.bytes.size();
+  to.is_too_large = count > kAnswerBytesMax - to.bytes.size();
   if (to.is_too_large) {
     return 0;
   }
@@ -112,10 +110,6 @@ std::string checked_redirect(const std::string& from, const std::string& to) {
   return to;
 }
 
-Error stopped() {
-  return {Blame::external, "stopped while waiting for the schema registry", Retry::yes};
-}
-
 /// Throws for what does not pass by itself.
 void throw_if_lasting(CURLcode code, const std::string& text) {
   switch (code) {
@@ -131,21 +125,10 @@ void throw_if_lasting(CURLcode code, const std::string& text) {
     case CURLE_URL_MALFORMAT:
       throw Error(Blame::external, text);
     case CURLE_ABORTED_BY_CALLBACK:
-      throw stopped();
+      throw Stopped();
     default:
       break;
   }
-}
-
-nlohmann::json parse(const std::string& text) {
-  bool is_too_deep = false;
-  const auto limit = [&](int depth, nlohmann::json::parse_event_t /*event*/,
-                         nlohmann::json& /*value*/) {
-    is_too_deep |= depth > kJsonDepthMax;
-    return !is_too_deep;
-  };
-  auto json = nlohmann::json::parse(text, limit, /*allow_exceptions=*/false);
-  return is_too_deep ? nlohmann::json(nlohmann::json::value_t::discarded) : json;
 }
 
 /// Throws if the registry does not let us in. True: another answer may come later.
@@ -161,40 +144,6 @@ bool is_passing(const RegistryAnswer& answer, bool has_username) {
 }
 
 }  // namespace
-
-std::int64_t RegistryAnswer::error_code() const {
-  const auto code = body.is_object() ? body.find("error_code") : body.end();
-  return code != body.end() && code->is_number_integer() ? code->get<std::int64_t>() : 0;
-}
-
-std::string RegistryAnswer::text() const {
-  std::string message;
-  if (body.is_object() && body.contains("message") && body["message"].is_string()) {
-    message = body["message"];
-    if (message.size() > kMessageBytesMax) {
-      std::size_t end = kMessageBytesMax;
-      while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0U) == 0x80U) {
-        end--;  // not within a letter
-      }
-      message = message.substr(0, end) + "...";
-    }
-  }
-  return fmt::format("{}: status {}{}{}", url, status, message.empty() ? "" : ": ", message);
-}
-
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') || std::string_view("-._~").contains(c);
-    if (is_plain) {
-      result += c;
-    } else {
-      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return result;
-}
 
 void RegistryHttp::Free::operator()(void* curl) const noexcept { curl_easy_cleanup(curl); }
 
@@ -259,7 +208,7 @@ RegistryAnswer RegistryHttp::send(const std::string& path, const std::optional<s
     const std::size_t first = good_;
     for (std::size_t i = 0; i < options_.urls.size(); i++) {
       if (stop.stop_requested()) {
-        throw stopped();
+        throw Stopped();
       }
       const std::size_t which = (first + i) % options_.urls.size();
       if (auto answer = attempt(options_.urls[which] + path, body, stop, trouble)) {
@@ -325,8 +274,9 @@ std::optional<RegistryAnswer> RegistryHttp::ask(const std::string& url,
     throw_if_lasting(code, trouble);
     return std::nullopt;
   }
-  RegistryAnswer answer{.body = parse(incoming.bytes), .url = url};
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  RegistryAnswer answer = parse_answer(status, incoming.bytes, url);
   if (is_passing(answer, !options_.username.empty())) {
     trouble = answer.text();
     return std::nullopt;

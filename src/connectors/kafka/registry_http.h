@@ -12,10 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "base/log.h"
 #include "base/options.h"
+#include "connectors/kafka/registry_answers.h"
 
 namespace millrace::kafka {
 
@@ -32,23 +31,9 @@ struct RegistryOptions {
   std::chrono::milliseconds unknown_for{30'000};  ///< how long a "no such schema" is believed
 };
 
-/// An answer that would not be another one if the request were repeated.
-struct RegistryAnswer {
-  long status = 0;
-  nlohmann::json body;  ///< discarded (is_discarded) if it is no JSON, or nested too deep
-  std::string url;      ///< that was asked; for messages
-
-  /// The registry's own code of what is wrong (40403); 0: none.
-  [[nodiscard]] std::int64_t error_code() const;
-  /// "http://host/subjects: status 409: Schema being registered is incompatible ..."
-  [[nodiscard]] std::string text() const;
-};
-
 /// An HTTP client for one registry. Thread-safe; sends one request at a time.
 class RegistryHttp {
  public:
-  static constexpr std::size_t kAnswerBytesMax = std::size_t{16} << 20U;
-
   /// Throws Error (user) if there is no URL, or one that can't be used.
   explicit RegistryHttp(RegistryOptions options);
 
@@ -87,8 +72,5 @@ class RegistryHttp {
   std::size_t good_ = 0;  // the URL that answered last
   bool in_trouble_ = false;
 };
-
-/// What a path takes: all but letters, digits and "-._~" as %XX.
-[[nodiscard]] std::string escaped(std::string_view text);
 
 }  // namespace millrace::kafka

@@ -50,12 +50,12 @@ class RegistryTest : public testing::Test {
       if (options_.urls.empty()) {
         options_.urls = {fake_.url()};
       }
-      client_.emplace(options_);
+      client_.emplace(options_, stop_.get_token());
     }
     return *client_;
   }
   /// What the client says of schema 1.
-  std::string reason() { return client().schema(1).reason; }
+  std::string reason() { return client().find(1).reason; }
   /// The Error of a call.
   template <class Call>
   static Error error_of(const Call& call) {
@@ -68,10 +68,11 @@ class RegistryTest : public testing::Test {
     return {Blame::internal, ""};
   }
   Error error_of_schema() {
-    return error_of([this] { (void)client().schema(1); });
+    return error_of([this] { (void)client().find(1); });
   }
 
   FakeRegistry fake_;
+  std::stop_source stop_;
   RegistryOptions options_{.retry_first = 1ms, .retry_most = 2ms};
   std::optional<SchemaRegistry> client_;
 };
@@ -80,23 +81,23 @@ bool has(const std::string& text, std::string_view part) { return text.contains(
 
 TEST_F(RegistryTest, AsksOnceForASchema) {
   fake_.good("GET /schemas/ids/1", kLong);
-  const auto first = client().schema(1);
+  const auto first = client().find(1);
   ASSERT_TRUE(first.schema) << first.reason;
   EXPECT_EQ(first.schema->root().kind, avro::Kind::long_);
-  EXPECT_EQ(client().schema(1).schema, first.schema);
+  EXPECT_EQ(client().find(1).schema, first.schema);
   EXPECT_EQ(fake_.count(), 1U);
 }
 
 TEST_F(RegistryTest, ThreadsShareASchema) {
   fake_.good("GET /schemas/ids/1", kLong);
   std::mutex lock;
-  std::set<SharedSchema> seen;
+  std::set<avro::SharedSchema> seen;
   SchemaRegistry& registry = client();
   {
     std::vector<std::jthread> threads(4);
     for (auto& thread : threads) {
       thread = std::jthread([&] {
-        const auto lookup = registry.schema(1);
+        const auto lookup = registry.find(1);
         const std::lock_guard guard(lock);
         seen.insert(lookup.schema);
       });
@@ -117,13 +118,13 @@ TEST_F(RegistryTest, AnUnknownNumberIsAskedForAgainLater) {
   fake_.answer("GET /schemas/ids/1", {kNoSchema, kNoSchema, {.body = kLong.dump()}});
   EXPECT_EQ(reason(), "the registry has no schema 1");
   EXPECT_EQ(reason(), "the registry has no schema 1");
-  EXPECT_TRUE(client().schema(1).schema);
-  EXPECT_TRUE(client().schema(1).schema);
+  EXPECT_TRUE(client().find(1).schema);
+  EXPECT_TRUE(client().find(1).schema);
   EXPECT_EQ(fake_.count(), 3U);
 }
 
 TEST_F(RegistryTest, ANumberThatNoSchemaCanHaveIsNotAskedFor) {
-  EXPECT_EQ(client().schema(0xffff'ffff).reason, "no schema can have the number 4294967295");
+  EXPECT_EQ(client().find(0xffff'ffff).reason, "no schema can have the number 4294967295");
   EXPECT_EQ(fake_.count(), 0U);
 }
 
@@ -135,7 +136,7 @@ TEST_F(RegistryTest, GoesOnTryingAndSaysSoOnce) {
                                       {.status = 408},
                                       {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"},
                                       {.body = kLong.dump()}});
-  EXPECT_TRUE(client().schema(1).schema);
+  EXPECT_TRUE(client().find(1).schema);
   EXPECT_EQ(fake_.count(), 6U);
   ASSERT_EQ(log.lines.size(), 2U);
   EXPECT_TRUE(has(log.lines[0], "/schemas/ids/1: status 503: not yet; going on trying"));
@@ -146,7 +147,7 @@ TEST_F(RegistryTest, ARequestThatTakesTooLongIsMadeAgain) {
   const LogLines log;
   options_.request_timeout = 30ms;
   fake_.answer("GET /schemas/ids/1", {{.is_silent = true}, {.body = kLong.dump()}});
-  EXPECT_TRUE(client().schema(1).schema);
+  EXPECT_TRUE(client().find(1).schema);
 }
 
 TEST_F(RegistryTest, TheNextUrlIsTriedAndKept) {
@@ -155,35 +156,31 @@ TEST_F(RegistryTest, TheNextUrlIsTriedAndKept) {
   options_.urls = {other.url() + "/v7/", fake_.url()};
   fake_.good("GET /schemas/ids/1", kLong);
   fake_.good("GET /schemas/ids/2", kLong);
-  EXPECT_TRUE(client().schema(1).schema);
-  EXPECT_TRUE(client().schema(2).schema);
+  EXPECT_TRUE(client().find(1).schema);
+  EXPECT_TRUE(client().find(2).schema);
   EXPECT_EQ(other.count(), 1U);
 }
 
 TEST_F(RegistryTest, AStopEndsTheWaitForAnAnswer) {
-  std::stop_source stop;
-  fake_.on_request([&] { stop.request_stop(); });
+  fake_.on_request([&] { stop_.request_stop(); });
   fake_.answer("GET /schemas/ids/1", {{.is_silent = true}});
-  const Error error = error_of([&] { (void)client().schema(1, stop.get_token()); });
-  EXPECT_TRUE(has(error.what(), "stopped"));
-  EXPECT_EQ(error.retry(), Retry::yes);
+  EXPECT_THROW((void)client().find(1), Stopped);
 }
 
 TEST_F(RegistryTest, AStopEndsTheWaitForTheNextAttempt) {
-  std::stop_source stop;
-  const LogLines log([&] { stop.request_stop(); });
+  const LogLines log([&] { stop_.request_stop(); });
   options_.retry_first = options_.retry_most = 1h;
   fake_.answer("GET /schemas/ids/1", {{.status = 503}});
-  EXPECT_TRUE(has(error_of([&] { (void)client().schema(1, stop.get_token()); }).what(), "stopped"));
+  EXPECT_THROW((void)client().find(1), Stopped);
   EXPECT_EQ(fake_.count(), 1U);
 }
 
 TEST_F(RegistryTest, SaysWhoWeAreOnlyIfToldTo) {
   fake_.good("GET /schemas/ids/1", kLong);
-  (void)client().schema(1);
+  (void)client().find(1);
   options_.username = "anna";
   options_.password = Secret("s:cret");
-  (void)SchemaRegistry(options_).schema(1);
+  (void)SchemaRegistry(options_).find(1);
   const auto requests = fake_.requests();
   EXPECT_FALSE(has(requests[0], "Authorization"));
   EXPECT_TRUE(has(requests[1], "Authorization: Basic YW5uYTpzOmNyZXQ=\r\n"));
@@ -203,8 +200,7 @@ TEST_F(RegistryTest, ARegistryThatDoesNotLetUsInIsTheUsers) {
 }
 
 TEST_F(RegistryTest, AnAnswerThatIsTooLargeIsAnError) {
-  fake_.answer("GET /schemas/ids/1",
-               {{.body = std::string(RegistryHttp::kAnswerBytesMax + 1, ' ')}});
+  fake_.answer("GET /schemas/ids/1", {{.body = std::string(kAnswerBytesMax + 1, ' ')}});
   const Error error = error_of_schema();
   EXPECT_EQ(error.blame(), Blame::external);
   EXPECT_TRUE(has(error.what(), "/schemas/ids/1: an answer of more than")) << error.what();
@@ -261,7 +257,7 @@ TEST_F(RegistryTest, ReferencesAreFollowed) {
   fake_.good("GET /subjects/Left/versions/1", record_answer("Left", {"Base"}));
   fake_.good("GET /subjects/Right/versions/1", record_answer("Right", {"Base"}));
   fake_.good("GET /subjects/Base/versions/1", record_answer("Base", {}));
-  const auto lookup = client().schema(1);
+  const auto lookup = client().find(1);
   ASSERT_TRUE(lookup.schema) << lookup.reason;
   const auto& fields = lookup.schema->root().fields;
   EXPECT_EQ(fields[0].type->fields[0].type->name, "Base");

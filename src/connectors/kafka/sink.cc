@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "connectors/kafka/registry.h"
+#include "connectors/kafka/topic_admin.h"
+#include "formats/json/encoder.h"
 
 namespace millrace::kafka {
 
@@ -25,19 +29,40 @@ std::optional<std::int64_t> batch_of(const std::string& note, const std::string&
              : std::nullopt;
 }
 
-std::optional<std::string_view> bytes_at(const Chunk& chunk, int column, std::size_t row) {
-  if (column < 0 || chunk.columns[static_cast<std::size_t>(column)].is_null(row)) {
-    return std::nullopt;
-  }
-  return chunk.columns[static_cast<std::size_t>(column)].string(row);
+/// What a header has beside its name and value, at most.
+constexpr std::size_t kHeaderBytes = 10;
+
+/// nullptr: there is no such column, or it is NULL.
+template <class T>
+const T* value_at(const Chunk& chunk, int column, std::size_t row) {
+  const auto at = static_cast<std::size_t>(column);
+  return column < 0 || chunk.columns[at].is_null(row) ? nullptr
+                                                      : chunk.columns[at].values<T>() + row;
 }
+
+std::optional<std::string_view> bytes_at(const Chunk& chunk, int column, std::size_t row) {
+  const auto* text = value_at<StringRef>(chunk, column, row);
+  return text == nullptr ? std::nullopt : std::optional(text->view());
+}
+
+std::size_t size_of(const Outgoing& message) {
+  std::size_t bytes = message.key.value_or("").size() + message.value.value_or("").size();
+  for (const auto& header : message.headers) {
+    bytes += header.name.size() + header.value.value_or("").size() + kHeaderBytes;
+  }
+  return bytes;
+}
+
+/// What a batch of one message has beside its key and value, at most.
+constexpr std::int64_t kRecordBytes = 128;
 
 }  // namespace
 
 /// One transaction, from its first writer to its end.
 class KafkaSink::Batch final : public SinkBatch {
  public:
-  Batch(KafkaSink& sink, std::int64_t id) : sink_(sink), id_(id), again_(sink.has_published(id)) {}
+  Batch(KafkaSink& sink, std::int64_t id, MalformedReceiver& refused)
+      : sink_(sink), refused_(refused), id_(id), again_(sink.has_published(id)) {}
   ~Batch() override {
     if (begun_ && !published_ && sink_.is_transactional()) {
       sink_.producer_->abort();
@@ -86,6 +111,7 @@ class KafkaSink::Batch final : public SinkBatch {
   }
 
   KafkaSink& sink_;
+  MalformedReceiver& refused_;
   std::int64_t id_;
   bool again_;  // its rows are in the topic already
   bool begun_ = false;
@@ -98,74 +124,123 @@ class KafkaSink::Writer final : public SinkWriter {
  public:
   explicit Writer(Batch& batch)
       : batch_(batch),
-        encoder_(batch.sink_.make_encoder()),
-        fields_(batch.sink_.columns_.fields.size()) {}
+        sink_(batch.sink_),
+        value_(sink_.part_encoder(sink_.options_.records, sink_.columns_.value_fields,
+                                  sink_.value_writer_)),
+        key_(sink_.part_encoder(sink_.options_.key, sink_.columns_.key_fields, sink_.key_writer_)) {
+  }
 
   void write(const Chunk& chunk) override {
     if (!batch_.again_ && !begun_) {
       batch_.begin();
       begun_ = true;
     }
-    const Columns& columns = batch_.sink_.columns_;
-    std::int64_t bytes = 0;
-    for (std::size_t f = 0; f < fields_.size(); ++f) {
-      fields_[f] = chunk.columns[columns.fields[f]];
-    }
-    for (std::size_t row = 0; row < chunk.rows && !batch_.again_; ++row) {
-      Outgoing message;
-      message.key = bytes_at(chunk, columns.key, row);
-      message.value = encoder_ == nullptr ? bytes_at(chunk, columns.value, row)
-                                          : encoded({.rows = chunk.rows, .columns = fields_}, row);
-      if (columns.partition >= 0) {
-        const auto& column = chunk.columns[static_cast<std::size_t>(columns.partition)];
-        if (!column.is_null(row)) {
-          message.partition = column.values<std::int32_t>()[row];
-        }
-      }
-      if (columns.timestamp >= 0) {
-        const auto& column = chunk.columns[static_cast<std::size_t>(columns.timestamp)];
-        if (!column.is_null(row)) {
-          message.timestamp_ms = column.values<std::int64_t>()[row] / 1000;
-        }
-      }
-      bytes += static_cast<std::int64_t>(message.key.value_or("").size() +
-                                         message.value.value_or("").size());
-      if (!batch_.sink_.producer_->send(message)) {
-        throw Error(Blame::external,
-                    fmt::format("sink {}: a message is larger than {} takes; raise "
-                                "`librdkafka: {{ message.max.bytes: ... }}` and the topic's "
-                                "max.message.bytes",
-                                batch_.sink_.name_, batch_.sink_.options_.topic));
+    for (auto* part : {&value_, &key_}) {
+      if (*part) {
+        (*part)->begin(chunk);
       }
     }
-    batch_.rows_ += static_cast<std::int64_t>(chunk.rows);
-    batch_.bytes_ += bytes;
+    rows_ = bytes_ = 0;
+    for (std::size_t row = 0; row < chunk.rows; ++row) {
+      write_row(chunk, row);
+    }
+    batch_.rows_ += rows_;
+    batch_.bytes_ += bytes_;
   }
   void finish() override {}
 
  private:
-  std::string_view encoded(const Chunk& fields, std::size_t row) {
-    record_.clear();
-    if (const auto why = encoder_->encode(fields, row, record_)) {
-      throw Error(Blame::external, fmt::format("sink {}: column {} of a row can't be written: {}",
-                                               batch_.sink_.name_, why->column, why->reason));
+  void write_row(const Chunk& chunk, std::size_t row) {
+    const MessageColumns& columns = sink_.columns_;
+    Outgoing message;
+    auto why = encode(key_, chunk, columns.key, row, message.key);
+    if (!why) {
+      why = encode(value_, chunk, columns.value, row, message.value);
     }
-    return record_;
+    headers_.clear();
+    if (!why && columns.headers >= 0) {
+      const auto at = static_cast<std::size_t>(columns.headers);
+      why = read_headers(chunk.columns[at], "headers", row, headers_);
+    }
+    message.headers = headers_;
+    if (const auto* partition = value_at<std::int32_t>(chunk, columns.partition, row)) {
+      message.partition = *partition;
+    }
+    if (const auto* time_us = value_at<std::int64_t>(chunk, columns.timestamp, row)) {
+      message.timestamp_ms = *time_us / 1000;
+    }
+    const auto bytes = size_of(message);
+    if (!why && std::cmp_greater(bytes, sink_.max_message_bytes_)) {
+      why = {.column = "",
+             .reason = fmt::format("a message of {} bytes, and {} takes {}: raise "
+                                   "`librdkafka: {{ message.max.bytes: ... }}` and the topic's "
+                                   "max.message.bytes",
+                                   bytes, sink_.options_.topic, sink_.max_message_bytes_)};
+    }
+    if (why) {
+      refuse(chunk, row, *why);
+      return;
+    }
+    if (!batch_.again_) {
+      sink_.producer_->send(message);
+    }
+    rows_++;
+    bytes_ += static_cast<std::int64_t>(bytes);
+  }
+
+  /// A key or value: what its format makes of it or, if it is raw, the bytes of its column.
+  static std::optional<Malformation> encode(std::optional<PartEncoder>& encoder, const Chunk& chunk,
+                                            int column, std::size_t row,
+                                            std::optional<std::string_view>& to) {
+    if (encoder) {
+      return encoder->encode(row, to);
+    }
+    to = bytes_at(chunk, column, row);
+    return std::nullopt;
+  }
+
+  /// A row that can't be written.
+  void refuse(const Chunk& chunk, std::size_t row, const Malformation& why) {
+    if (sink_.options_.records.on_refused == OnRefused::fail) {
+      throw Error(Blame::external,
+                  fmt::format("sink {}: a row can't be written: {}{}{}", sink_.name_, why.column,
+                              why.column.empty() ? "" : ": ", why.reason));
+    }
+    if (!as_json_) {
+      as_json_.emplace(sink_.schema_, json::EncoderOptions{});
+    }
+    MalformedRow refused{
+        .origin = sink_.options_.topic, .column = why.column, .reason = why.reason};
+    if (const auto unshown = as_json_->encode(chunk, row, refused.raw)) {
+      refused.reason +=
+          fmt::format("; column {} can't be shown: {}", unshown->column, unshown->reason);
+    }
+    if (sink_.options_.records.on_refused == OnRefused::drop) {
+      batch_.refused_.drop(refused);
+    } else {
+      batch_.refused_.add(refused);
+    }
   }
 
   Batch& batch_;
-  std::unique_ptr<RecordEncoder> encoder_;  // nullptr: values are raw
-  std::vector<ColumnView> fields_;
-  std::string record_;
+  const KafkaSink& sink_;
+  std::optional<PartEncoder> value_;      // nullopt: values are raw
+  std::optional<PartEncoder> key_;        // nullopt: keys are raw
+  std::optional<json::Encoder> as_json_;  // of rows that are refused
+  std::vector<OutgoingHeader> headers_;
+  std::int64_t rows_ = 0;
+  std::int64_t bytes_ = 0;
   bool begun_ = false;
 };
 
 std::unique_ptr<SinkWriter> KafkaSink::Batch::writer() { return std::make_unique<Writer>(*this); }
 
-KafkaSink::KafkaSink(std::string name, ConnectionOptions connection, SinkOptions options)
+KafkaSink::KafkaSink(std::string name, ConnectionOptions connection, SinkOptions options,
+                     std::stop_token stop)
     : name_(std::move(name)),
       connection_(std::move(connection)),
       options_(std::move(options)),
+      stop_(std::move(stop)),
       troubles_(name_) {}
 KafkaSink::~KafkaSink() = default;
 
@@ -180,49 +255,12 @@ SinkTraits KafkaSink::traits() const {
                            : "at least once: a batch that is repeated is written again"};
 }
 
-KafkaSink::Columns KafkaSink::find_columns(const Schema& schema) const {
-  Columns columns;
-  const auto find = [&](const char* what, const std::string& name, std::string_view type) {
-    const int at = schema.find(name);
-    if (at < 0) {
-      return -1;
-    }
-    const auto& column = schema.columns[static_cast<std::size_t>(at)];
-    if (column.type != type && !(type == "BLOB" && column.type == "VARCHAR")) {
-      throw Error(Blame::user, fmt::format("sink {}: the {} of messages must be {}, and column {} "
-                                           "is {}; cast it in the dataset",
-                                           name_, what, type, name, column.type));
-    }
-    return at;
-  };
-  columns.key = find("key", options_.key_column, "BLOB");
-  columns.partition = find("partition", "partition", "INTEGER");
-  columns.timestamp = find("timestamp", "timestamp", "TIMESTAMP WITH TIME ZONE");
-  if (options_.records.kind != formats::Kind::raw) {
-    for (int c = 0; std::cmp_less(c, schema.size()); ++c) {
-      if (c != columns.key && c != columns.partition && c != columns.timestamp) {
-        columns.fields.push_back(static_cast<std::size_t>(c));
-        columns.schema.columns.push_back(schema.columns[columns.fields.back()]);
-      }
-    }
-    return columns;
-  }
-  columns.value = find("value", "value", "BLOB");
-  if (columns.value < 0) {
-    throw Error(Blame::user,
-                fmt::format("sink {}: with `format: raw` there must be a column `value`, and there "
-                            "may be `key`, `partition` and `timestamp`; there are: {}",
-                            name_, schema.text()));
-  }
-  return columns;
-}
-
 void KafkaSink::open(const SinkStart& start) {
-  columns_ = find_columns(start.schema);
-  if (!options_.records.schema_file.empty()) {
-    schema_json_ = read_file(options_.records.schema_file);
-  }
-  (void)make_encoder();  // for what it refuses
+  schema_ = start.schema;
+  columns_ = find_columns(name_, options_, schema_);
+  value_writer_ = find_writer_schema(options_.records, columns_.value_fields);
+  key_writer_ = find_writer_schema(options_.key, columns_.key_fields);
+  find_topic();
   checkpoint_ = start.checkpoint;
   producer_ = std::make_unique<Producer>(
       connection_,
@@ -230,7 +268,8 @@ void KafkaSink::open(const SinkStart& start) {
           .topic = options_.topic,
           .transactional_id =
               is_transactional() ? fmt::format("millrace-{}-{}", start.pipeline, name_) : "",
-          .compression = options_.compression},
+          .compression = options_.compression,
+          .stop = stop_},
       troubles_);
   if (!is_transactional()) {
     return;
@@ -239,16 +278,71 @@ void KafkaSink::open(const SinkStart& start) {
   published_ = note ? batch_of(*note, checkpoint_) : std::nullopt;
 }
 
-std::unique_ptr<RecordEncoder> KafkaSink::make_encoder() const {
-  return formats::make_encoder(options_.records, columns_.schema, schema_json_);
+void KafkaSink::find_topic() {
+  const TopicAdmin admin(connection_, troubles_, stop_);
+  if (options_.create_topic &&
+      admin.create(
+          {.name = options_.topic,
+           .partitions = static_cast<int>(options_.partitions.value_or(-1)),
+           .replication_factor = static_cast<int>(options_.replication_factor.value_or(-1)),
+           .config = options_.topic_config})) {
+    Log().with("sink", name_).info("made topic {}", options_.topic);
+  } else if (!options_.create_topic && !admin.has(options_.topic)) {
+    throw Error(Blame::user, fmt::format("sink {}: there is no topic {}; make it, or have it made "
+                                         "by `create_topic: true`",
+                                         name_, options_.topic));
+  }
+  max_message_bytes_ = max_message_bytes(connection_);
+  if (const auto of_topic = admin.max_message_bytes(options_.topic)) {
+    max_message_bytes_ = std::min(max_message_bytes_, *of_topic - kRecordBytes);
+  }
+}
+
+KafkaSink::WriterSchema KafkaSink::find_writer_schema(const formats::EncodingOptions& records,
+                                                      const EncodedColumns& columns) const {
+  const bool framed = records.framing == formats::Framing::confluent;
+  WriterSchema writer;
+  std::optional<SchemaRegistry> registry;
+  if (framed) {
+    registry.emplace(connection_.registry, stop_);
+  }
+  if (framed && !records.auto_register) {
+    auto latest = registry->latest(records.subject);
+    if (!latest) {
+      throw Error(
+          Blame::user,
+          fmt::format("sink {}: the schema registry has no subject {}; register its schema, "
+                      "or leave `auto_register_schemas: false` out",
+                      name_, records.subject));
+    }
+    writer = {.schema = std::move(latest->schema), .id = latest->id};
+  } else if (records.kind == formats::Kind::avro) {
+    writer.schema = formats::writer_schema(
+        records, columns.schema, records.schema_file.empty() ? "" : read_file(records.schema_file));
+  }
+  (void)part_encoder(records, columns, writer);  // for what it refuses, before it is registered
+  if (framed && records.auto_register) {
+    writer.id = registry->register_schema(records.subject, avro::to_json(*writer.schema).dump());
+  }
+  return writer;
+}
+
+std::optional<PartEncoder> KafkaSink::part_encoder(const formats::EncodingOptions& records,
+                                                   const EncodedColumns& columns,
+                                                   const WriterSchema& writer) const {
+  auto encoder = formats::make_encoder(records, columns.schema, writer.schema, writer.id);
+  if (encoder == nullptr) {
+    return std::nullopt;
+  }
+  return PartEncoder(std::move(encoder), columns, records.kind == formats::Kind::string);
 }
 
 bool KafkaSink::has_published(std::int64_t batch) const {
   return published_ && batch <= *published_;
 }
 
-std::unique_ptr<SinkBatch> KafkaSink::begin(std::int64_t batch) {
-  return std::make_unique<Batch>(*this, batch);
+std::unique_ptr<SinkBatch> KafkaSink::begin(std::int64_t batch, MalformedReceiver& refused) {
+  return std::make_unique<Batch>(*this, batch, refused);
 }
 
 }  // namespace millrace::kafka

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "connectors/kafka/producer.h"
+#include "connectors/kafka/sink_message.h"
 #include "core/format.h"
 #include "core/sink.h"
 
@@ -16,30 +17,35 @@ namespace millrace::kafka {
 
 class KafkaSink final : public Sink {
  public:
-  KafkaSink(std::string name, ConnectionOptions connection, SinkOptions options);
+  KafkaSink(std::string name, ConnectionOptions connection, SinkOptions options,
+            std::stop_token stop = {});
   ~KafkaSink() override;
 
   [[nodiscard]] SinkTraits traits() const override;
   void open(const SinkStart& start) override;
-  [[nodiscard]] std::unique_ptr<SinkBatch> begin(std::int64_t batch) override;
+  [[nodiscard]] std::unique_ptr<SinkBatch> begin(std::int64_t batch,
+                                                 MalformedReceiver& refused) override;
   [[nodiscard]] bool has_published(std::int64_t batch) const override;
 
  private:
   class Batch;
   class Writer;
 
-  /// Where a message's parts are among the columns; -1: it has none.
-  struct Columns {
-    int key = -1;
-    int partition = -1;
-    int timestamp = -1;
-    int value = -1;                   // of raw messages, or
-    std::vector<std::size_t> fields;  // those that are encoded
-    Schema schema;                    // of the fields
+  /// How records of Avro are written: by which schema, and by which number of it if it is framed.
+  struct WriterSchema {
+    avro::SharedSchema schema;
+    std::optional<std::uint32_t> id;
   };
 
-  [[nodiscard]] std::unique_ptr<RecordEncoder> make_encoder() const;
-  [[nodiscard]] Columns find_columns(const Schema& schema) const;
+  /// nullopt: they are raw. `columns` must outlive it.
+  [[nodiscard]] std::optional<PartEncoder> part_encoder(const formats::EncodingOptions& records,
+                                                        const EncodedColumns& columns,
+                                                        const WriterSchema& writer) const;
+  /// Registers it, if it is framed.
+  [[nodiscard]] WriterSchema find_writer_schema(const formats::EncodingOptions& records,
+                                                const EncodedColumns& columns) const;
+  /// Makes it, if that is asked for, and looks how large its messages may be.
+  void find_topic();
   [[nodiscard]] bool is_transactional() const noexcept {
     return options_.guarantee == Guarantee::exactly_once;
   }
@@ -47,9 +53,13 @@ class KafkaSink final : public Sink {
   std::string name_;
   ConnectionOptions connection_;
   SinkOptions options_;
+  std::stop_token stop_;  // ends what waits for the cluster
   Troubles troubles_;
-  Columns columns_;
-  std::string schema_json_;  // of `schema_file`
+  Schema schema_;
+  MessageColumns columns_;
+  std::int64_t max_message_bytes_ = 0;  // of key, value and headers
+  WriterSchema value_writer_;
+  WriterSchema key_writer_;
   std::string checkpoint_;
   std::unique_ptr<Producer> producer_;
   std::optional<std::int64_t> published_;  // the last batch in the topic, when it was opened

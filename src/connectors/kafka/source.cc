@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "base/files.h"
-#include "base/strings.h"
-#include "sql/database.h"
+#include "connectors/kafka/source_layout.h"
 
 namespace millrace::kafka {
 
@@ -19,24 +16,8 @@ using Steady = std::chrono::steady_clock;
 // Of a slice of the past; a person who stops a rebuild waits for one.
 constexpr std::int64_t kHistoryOffsets = 500'000;
 
-constexpr auto kMetadata = std::to_array<std::pair<std::string_view, Metadata>>({
-    {"key", Metadata::key},
-    {"value", Metadata::value},
-    {"topic", Metadata::topic},
-    {"partition", Metadata::partition},
-    {"offset", Metadata::offset},
-    {"timestamp", Metadata::timestamp},
-    {"headers", Metadata::headers},
-});
-
-std::optional<Metadata> metadata_of(std::string_view word) {
-  for (const auto& [each, what] : kMetadata) {
-    if (each == word) {
-      return what;
-    }
-  }
-  return std::nullopt;
-}
+// A batch may wait so long for an answer, while it looks for new partitions.
+constexpr auto kDiscovery = std::chrono::milliseconds(1000);
 
 std::string text_of(const Ranges& ranges) {
   std::int64_t count = 0;
@@ -54,58 +35,35 @@ Slice slice_of(const Ranges& ranges) {
   return slice;
 }
 
-}  // namespace
-
-bool check_metadata(const SourceOptions& options, const Location& at, Diagnostics& diagnostics,
-                    std::string_view what) {
-  for (const auto& [name, word] : options.metadata) {
-    if (!metadata_of(word)) {
-      diagnostics.error(at, fmt::format("`metadata` of {}: a message has no {}", what, word),
-                        "it has: key, value, topic, partition, offset, timestamp, headers");
-      return false;
-    }
-  }
-  return true;
+/// `end`: -1 if there is none.
+std::string why_gone(std::int64_t end) {
+  return end < 0 ? "there is no such partition any more" : fmt::format("it ends at {}", end);
 }
 
+Offsets at_time(const std::vector<Partition>& partitions, std::int64_t time_ms) {
+  Offsets times;
+  for (const auto& partition : partitions) {
+    times[partition] = time_ms;
+  }
+  return times;
+}
+
+}  // namespace
+
 KafkaSource::KafkaSource(std::string name, ConnectionOptions connection, SourceOptions options,
-                         sql::Database* database)
+                         sql::Database* database, std::stop_token stop)
     : name_(std::move(name)),
       connection_(std::move(connection)),
       options_(std::move(options)),
       database_(database),
+      stop_(std::move(stop)),
       log_(Log().with("source", name_)),
       troubles_(name_) {}
 
 const Schema& KafkaSource::schema() {
-  if (!layout_.schema.empty()) {
-    return layout_.schema;
+  if (layout_.schema.empty()) {
+    layout_ = make_layout(options_, connection_, *database_, stop_, registry_);
   }
-  const auto& records = options_.records;
-  RowLayout layout;
-  auto decoding = formats::make_decoding(
-      records, records.schema.empty() ? Schema{} : database_->parse_schema(records.schema),
-      records.schema_file.empty() ? "" : read_file(records.schema_file));
-  layout.schema = std::move(decoding.schema);
-  layout.decoder = std::move(decoding.make);
-  layout.decoded = layout.schema.size();
-  layout.on_malformed = records.on_malformed;
-  auto metadata = options_.metadata;
-  if (metadata.empty() && records.kind == formats::Kind::raw) {
-    for (const auto& [word, what] : kMetadata) {
-      metadata.emplace_back(word, word);
-    }
-  }
-  for (const auto& [name, word] : metadata) {
-    if (layout.schema.find(name) >= 0) {
-      throw Error(Blame::user, fmt::format("source {} has two columns {}; give the one of "
-                                           "`metadata` another name",
-                                           name_, name));
-    }
-    layout.metadata.push_back(*metadata_of(word));
-    layout.schema.columns.push_back(column_of(layout.metadata.back(), name));
-  }
-  layout_ = std::move(layout);
   return layout_.schema;
 }
 
@@ -115,7 +73,8 @@ std::unique_ptr<Consumer> KafkaSource::make_consumer() {
       Consumer::Settings{.group = options_.group_id,
                          .read_uncommitted = options_.read_uncommitted,
                          .buffer_bytes = options_.buffer.count,
-                         .on_data_loss = options_.on_data_loss},
+                         .on_data_loss = options_.on_data_loss,
+                         .stop = stop_},
       troubles_);
 }
 
@@ -136,40 +95,38 @@ void KafkaSource::start() {
     return;
   }
   live_.reset();
-  live_ = make_consumer();
+  auto consumer = make_consumer();
   const bool is_fresh = next_.empty();
-  const Offsets found = find_new();
+  const auto fresh = find_new(*consumer, Consumer::kRequest);
+  const Offsets found = is_fresh ? starting_offsets(*consumer, fresh)
+                                 : consumer->offsets_at(at_time(fresh, Consumer::kEarliest));
   next_.insert(found.begin(), found.end());
   first_.insert(found.begin(), found.end());
-  notes_beginning_ = is_fresh && !found.empty() && options_.start.time_ms != Consumer::kEarliest;
+  if (is_fresh && !found.empty() && options_.start.time_ms != Consumer::kEarliest) {
+    notes_beginning_ = true;
+  }
   if (next_.empty()) {
     log_.warn("there is no topic {} yet; waiting for it",
               options_.topic.empty() ? "that fits " + options_.topic_pattern
                                      : fmt::format("{}", fmt::join(options_.topic, ", ")));
   }
-  live_->add(next_);
+  if (stops_at_present_) {
+    find_ends(*consumer);
+  }
+  consumer->add(next_);
+  live_ = std::move(consumer);
   next_discovery_ = Steady::now() + options_.discovery_interval;
 }
 
-Offsets KafkaSource::find_new() {
-  std::vector<Partition> fresh;
-  for (auto& partition : live_->partitions(options_.topic, options_.topic_pattern)) {
-    if (!next_.contains(partition)) {
-      fresh.push_back(std::move(partition));
-    }
-  }
-  // What comes while the source runs is read from its beginning: nothing of it was there before.
-  if (!next_.empty()) {
-    Offsets times;
-    for (const auto& partition : fresh) {
-      times[partition] = Consumer::kEarliest;
-    }
-    return live_->offsets_at(times);
-  }
-  return starting_offsets(fresh);
+std::vector<Partition> KafkaSource::find_new(const Consumer& consumer,
+                                             std::chrono::milliseconds timeout) const {
+  auto partitions = consumer.partitions(options_.topic, options_.topic_pattern, timeout);
+  std::erase_if(partitions, [this](const auto& known) { return next_.contains(known); });
+  return partitions;
 }
 
-Offsets KafkaSource::starting_offsets(const std::vector<Partition>& partitions) const {
+Offsets KafkaSource::starting_offsets(const Consumer& consumer,
+                                      const std::vector<Partition>& partitions) const {
   const StartingOffsets& start = options_.start;
   Offsets exact;
   Offsets times;
@@ -183,7 +140,7 @@ Offsets KafkaSource::starting_offsets(const std::vector<Partition>& partitions) 
       times[partition] = at->second;
     }
   }
-  exact.merge(live_->offsets_at(times));
+  exact.merge(consumer.offsets_at(times));
   return exact;
 }
 
@@ -194,7 +151,9 @@ void KafkaSource::discover() {
   next_discovery_ = Steady::now() + options_.discovery_interval;
   Offsets found;
   try {
-    found = find_new();
+    // What comes while the source runs is read from its beginning: nothing of it was there before.
+    found =
+        live_->offsets_at(at_time(find_new(*live_, kDiscovery), Consumer::kEarliest), kDiscovery);
   } catch (const Error& error) {  // the consumer says what is wrong with the cluster
     log_.debug("{}", error.what());
     return;
@@ -211,6 +170,25 @@ void KafkaSource::discover() {
   live_->add(found);
 }
 
+void KafkaSource::begin_anew(const Offsets& from) {
+  for (const auto& [partition, offset] : from) {
+    log_.warn(
+        "{}/{} was made anew: it has less than what was read, up to offset {}; it is now "
+        "read from its beginning, offset {}",
+        partition.topic, partition.number, next_.at(partition), offset);
+    next_[partition] = first_[partition] = offset;
+    if (ends_) {
+      ends_->erase(partition);  // what was there is gone; what is there has come since
+    }
+  }
+}
+
+void KafkaSource::tell_lost(std::int64_t lost) const {
+  if (lost > 0) {
+    log_.warn("{} offsets were gone before they could be read", lost);
+  }
+}
+
 Ranges KafkaSource::with_beginning(Ranges ranges) const {
   if (notes_beginning_) {
     for (const auto& [partition, offset] : next_) {
@@ -222,6 +200,7 @@ Ranges KafkaSource::with_beginning(Ranges ranges) const {
 
 std::optional<Slice> KafkaSource::plan(std::int64_t /*now*/) {
   start();
+  begin_anew(live_->take_remade());
   if (ends_) {
     // What is there at present is the end, and must not be missed because it is still on its way.
     Ranges ranges;
@@ -231,6 +210,7 @@ std::optional<Slice> KafkaSource::plan(std::int64_t /*now*/) {
       }
     }
     ranges = with_beginning(limited(ranges, options_.max_offsets_per_trigger));
+    has_planned_ = has_planned_ || !ranges.empty();
     return ranges.empty() ? std::nullopt : std::optional(slice_of(ranges));
   }
   discover();
@@ -240,6 +220,7 @@ std::optional<Slice> KafkaSource::plan(std::int64_t /*now*/) {
     return std::nullopt;
   }
   few_since_.reset();
+  has_planned_ = true;
   return slice_of(ranges);
 }
 
@@ -257,23 +238,25 @@ bool KafkaSource::is_too_few(const Ranges& ranges) {
 
 void KafkaSource::advance(const Json& offsets) {
   for (const auto& [partition, range] : ranges_of(offsets)) {
-    next_[partition] = range.to;
-    first_.try_emplace(partition, range.from);
+    const auto [next, is_new] = next_.try_emplace(partition, range.from);
+    if (is_new || range.from < next->second) {  // or made anew
+      first_[partition] = range.from;
+    }
+    next->second = range.to;
   }
   notes_beginning_ = false;
 }
 
 SliceInput KafkaSource::read(const Json& offsets, MalformedReceiver& malformed) {
-  const Ranges ranges = ranges_of(offsets);
+  Ranges ranges = ranges_of(offsets);
   const auto goes_on = [&](const Offsets& from) {
     return std::ranges::all_of(ranges, [&](const auto& range) {
       const auto at = from.find(range.first);
       return at != from.end() && at->second == range.second.from;
     });
   };
-  // An unfinished batch is read before the first plan().
-  const bool is_new = live_ != nullptr && goes_on(live_->places());
-  if (is_new) {
+  // What an earlier process planned is read before the first plan().
+  if (has_planned_ && goes_on(live_->places())) {
     return std::make_unique<MessageReader>(layout_, *live_, ranges, malformed);
   }
   if (past_ == nullptr || !goes_on(past_next_)) {
@@ -281,6 +264,7 @@ SliceInput KafkaSource::read(const Json& offsets, MalformedReceiver& malformed) 
     past_ = make_consumer();
     past_next_.clear();
   }
+  leave_out_remade(ranges);
   Offsets fresh;
   for (const auto& [partition, range] : ranges) {
     if (past_next_.insert_or_assign(partition, range.to).second) {
@@ -291,15 +275,77 @@ SliceInput KafkaSource::read(const Json& offsets, MalformedReceiver& malformed) 
   return std::make_unique<MessageReader>(layout_, *past_, ranges, malformed);
 }
 
+SliceInput KafkaSource::read_again(const MalformedRows& rows, const std::string& /*folder*/,
+                                   MalformedReceiver& malformed) {
+  return std::make_unique<KeptReader>(layout_, rows, malformed);
+}
+
+/// What was read before must still be there; offsets of a topic that was made anew are others.
+void KafkaSource::leave_out_remade(Ranges& ranges) const {
+  std::vector<Partition> partitions;
+  for (const auto& [partition, range] : ranges) {
+    partitions.push_back(partition);
+  }
+  const Offsets ends = ends_of(*past_, partitions);
+  std::int64_t lost = 0;
+  std::erase_if(ranges, [&](const auto& each) {
+    const auto& [partition, range] = each;
+    const auto end = ends.find(partition);
+    if (end != ends.end() && end->second >= range.to) {
+      return false;
+    }
+    if (options_.on_data_loss == OnDataLoss::fail) {
+      throw gone_error(partition, range.from, why_gone(end == ends.end() ? -1 : end->second));
+    }
+    lost += range.count();
+    return true;
+  });
+  tell_lost(lost);
+}
+
+/// The ends of those partitions that are still there.
+Offsets KafkaSource::ends_of(const Consumer& consumer, std::vector<Partition> partitions) {
+  std::vector<std::string> topics;
+  topics.reserve(partitions.size());
+  for (const auto& partition : partitions) {
+    topics.push_back(partition.topic);
+  }
+  const auto there = consumer.partitions(topics, "");
+  std::erase_if(partitions, [&](const auto& partition) {
+    return std::ranges::find(there, partition) == there.end();
+  });
+  return consumer.offsets_at(at_time(partitions, Consumer::kLatest));
+}
+
+std::optional<Lag> KafkaSource::lag() const {
+  if (live_ == nullptr) {
+    return std::nullopt;
+  }
+  const Offsets ends = live_->known_ends();
+  Offsets behind;
+  Lag lag;
+  for (const auto& [partition, end] : ends) {
+    const auto next = next_.find(partition);
+    if (next != next_.end()) {
+      behind[partition] = std::max<std::int64_t>(end - next->second, 0);
+      lag.total += behind[partition];
+    }
+  }
+  lag.latest = to_json(ends);
+  lag.behind = to_json(behind);
+  return ends.empty() ? std::nullopt : std::optional(std::move(lag));
+}
+
 void KafkaSource::committed(const Json& offsets) {
+  if (past_ != nullptr) {
+    tell_lost(past_->take_lost());
+  }
   past_.reset();
   past_next_.clear();
   if (live_ == nullptr) {
     return;
   }
-  if (const auto lost = live_->take_lost(); lost > 0) {
-    log_.warn("{} offsets were gone before they could be read", lost);
-  }
+  tell_lost(live_->take_lost());
   Offsets ends;
   for (const auto& [partition, range] : ranges_of(offsets)) {
     ends[partition] = range.to;
@@ -325,12 +371,33 @@ Slices KafkaSource::history() {
 }
 
 void KafkaSource::stop_at_present() {
+  stops_at_present_ = true;
+  live_.reset();
   start();
-  Offsets times;
-  for (const auto& [partition, offset] : next_) {
-    times[partition] = Consumer::kLatest;
+}
+
+/// What is there at present is the end; what was made anew is read from its beginning up to there.
+void KafkaSource::find_ends(const Consumer& consumer) {
+  std::vector<Partition> partitions;
+  for (const auto& [partition, next] : next_) {
+    partitions.push_back(partition);
   }
-  ends_ = live_->offsets_at(times);
+  Offsets ends = ends_of(consumer, partitions);
+  std::vector<Partition> remade;
+  for (const auto& [partition, next] : next_) {
+    const auto end = ends.find(partition);
+    if (end != ends.end() && end->second >= next) {
+      continue;
+    }
+    if (options_.on_data_loss == OnDataLoss::fail) {
+      throw gone_error(partition, next, why_gone(end == ends.end() ? -1 : end->second));
+    }
+    if (end != ends.end()) {
+      remade.push_back(partition);
+    }
+  }
+  begin_anew(consumer.offsets_at(at_time(remade, Consumer::kEarliest)));
+  ends_ = std::move(ends);
 }
 
 void KafkaSource::wait(std::stop_token stop, Steady::time_point until) {

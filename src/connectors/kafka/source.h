@@ -8,6 +8,7 @@
 
 #include "connectors/kafka/consumer.h"
 #include "connectors/kafka/reader.h"
+#include "connectors/kafka/registry.h"
 
 namespace millrace::sql {
 class Database;
@@ -15,15 +16,12 @@ class Database;
 
 namespace millrace::kafka {
 
-/// Reports what is wrong with `metadata`.
-[[nodiscard]] bool check_metadata(const SourceOptions& options, const Location& at,
-                                  Diagnostics& diagnostics, std::string_view what);
-
 class KafkaSource final : public Source {
  public:
-  /// `database` parses the schema; it must outlive the source.
+  /// `database` parses the schema; it must outlive the source. `stop` ends what waits for the
+  /// cluster.
   KafkaSource(std::string name, ConnectionOptions connection, SourceOptions options,
-              sql::Database* database);
+              sql::Database* database, std::stop_token stop = {});
 
   const Schema& schema() override;
   void open(const std::optional<Json>& position) override;
@@ -31,7 +29,10 @@ class KafkaSource final : public Source {
   std::optional<Slice> plan(std::int64_t now) override;
   void advance(const Json& offsets) override;
   SliceInput read(const Json& offsets, MalformedReceiver& malformed) override;
+  SliceInput read_again(const MalformedRows& rows, const std::string& folder,
+                        MalformedReceiver& malformed) override;
   void committed(const Json& offsets) override;
+  [[nodiscard]] std::optional<Lag> lag() const override;
   [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
   Slices history() override;
   void stop_at_present() override;
@@ -40,10 +41,18 @@ class KafkaSource final : public Source {
  private:
   /// Begins to fetch, at the latest position; once.
   void start();
-  /// Partitions that nobody knows yet, and where to begin with them.
-  [[nodiscard]] Offsets find_new();
-  [[nodiscard]] Offsets starting_offsets(const std::vector<Partition>& partitions) const;
+  /// Partitions that nobody knows yet.
+  [[nodiscard]] std::vector<Partition> find_new(const Consumer& consumer,
+                                                std::chrono::milliseconds timeout) const;
+  [[nodiscard]] Offsets starting_offsets(const Consumer& consumer,
+                                         const std::vector<Partition>& partitions) const;
   void discover();
+  /// Goes back with partitions that were made anew.
+  void begin_anew(const Offsets& from);
+  void find_ends(const Consumer& consumer);
+  void leave_out_remade(Ranges& ranges) const;
+  [[nodiscard]] static Offsets ends_of(const Consumer& consumer, std::vector<Partition> partitions);
+  void tell_lost(std::int64_t lost) const;
   [[nodiscard]] Ranges with_beginning(Ranges ranges) const;
   [[nodiscard]] std::unique_ptr<Consumer> make_consumer();
   /// Whether a batch should wait for more messages.
@@ -53,15 +62,19 @@ class KafkaSource final : public Source {
   ConnectionOptions connection_;
   SourceOptions options_;
   sql::Database* database_;
-  RowLayout layout_;  // with the first schema()
+  std::stop_token stop_;
+  std::unique_ptr<SchemaRegistry> registry_;  // of framed Avro
+  RowLayout layout_;                          // with the first schema()
   Log log_;
   Troubles troubles_;
   std::unique_ptr<Consumer> live_;
   std::unique_ptr<Consumer> past_;  // for slices that were read before
   Offsets past_next_;
-  Offsets first_;                // where each partition was begun
-  Offsets next_;                 // the first offset that was not given
-  std::optional<Offsets> ends_;  // stop_at_present()
+  Offsets first_;             // where each partition was begun
+  Offsets next_;              // the first offset that was not given
+  bool has_planned_ = false;  // plan() has given a slice
+  bool stops_at_present_ = false;
+  std::optional<Offsets> ends_;  // if so
   /// The first batch is to note where the source began, even if it has no row: another process
   /// would find another "latest".
   bool notes_beginning_ = false;

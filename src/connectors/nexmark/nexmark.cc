@@ -9,6 +9,7 @@
 
 #include "base/strings.h"
 #include "connectors/nexmark/events.h"
+#include "core/times.h"
 
 namespace millrace {
 
@@ -61,63 +62,6 @@ struct NexmarkOptions {
     return kTable;
   }
 };
-
-/// Reads digits and marks from the beginning of a text.
-class TimeText {
- public:
-  explicit TimeText(std::string_view text) : rest_(text) {}
-
-  bool mark(char mark) {
-    const bool there = rest_.starts_with(mark);
-    rest_.remove_prefix(there ? 1 : 0);
-    return there;
-  }
-  bool number(std::size_t digits, int& into) {
-    into = 0;
-    for (std::size_t i = 0; i < digits; i++) {
-      if (rest_.empty() || rest_.front() < '0' || rest_.front() > '9') {
-        return false;
-      }
-      into = into * 10 + (rest_.front() - '0');
-      rest_.remove_prefix(1);
-    }
-    return true;
-  }
-  [[nodiscard]] bool at_end() const { return rest_.empty(); }
-
- private:
-  std::string_view rest_;
-};
-
-/// "2024-01-01" or "2024-01-01 00:00:00", as microseconds since 1970.
-std::optional<std::int64_t> parse_time(std::string_view text) {
-  TimeText from(trim(text));
-  int year = 0;
-  int month = 0;
-  int day = 0;
-  if (!from.number(4, year) || !from.mark('-') || !from.number(2, month) || !from.mark('-') ||
-      !from.number(2, day)) {
-    return std::nullopt;
-  }
-  const std::chrono::year_month_day date{std::chrono::year{year},
-                                         std::chrono::month{static_cast<unsigned>(month)},
-                                         std::chrono::day{static_cast<unsigned>(day)}};
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  if (!from.at_end() &&
-      (!(from.mark(' ') || from.mark('T')) || !from.number(2, hour) || !from.mark(':') ||
-       !from.number(2, minute) || !from.mark(':') || !from.number(2, second) || !from.at_end())) {
-    return std::nullopt;
-  }
-  if (!date.ok() || hour > 23 || minute > 59 || second > 59) {
-    return std::nullopt;
-  }
-  const std::chrono::microseconds since = std::chrono::sys_days{date}.time_since_epoch() +
-                                          std::chrono::hours{hour} + std::chrono::minutes{minute} +
-                                          std::chrono::seconds{second};
-  return since.count();
-}
 
 Schema schema_of(Table table) {
   const auto number = [](const char* name) { return Column{name, "BIGINT", Physical::i64}; };
@@ -295,7 +239,7 @@ class NexmarkConnector final : public Connector {
     NexmarkOptions options;
     bool good = no_options().check(*request.connection, diagnostics, what);
     good &= NexmarkOptions::table_of_options().parse(*request.options, diagnostics, options, what);
-    if (const auto start = parse_time(options.start)) {
+    if (const auto start = parse_timestamp(trim(options.start), 6)) {
       options.sequence.start_us = *start;
     } else {
       const Node& node = *request.options->find("start");

@@ -407,12 +407,14 @@ TEST(Nexmark, SaysWhatIsWrongWithOptions) {
             "source house has no option `rows`\n"
             "`out_of_order` of source house must be at least 1, not `0`\n");
   for (const std::string time : {"soon", "2024-13-01", "2023-02-29", "2024-01-01 24:00:00",
-                                 "2024-01-01 00:00", "2024-01-01 00:00:00Z", "24-01-01"}) {
+                                 "2024-01-01 00", "2024-01-01 00:00:00 UTC", "24-01-01"}) {
     EXPECT_EQ(mistakes({{"table", "bid"}, {"start", time}}),
               "`start` of source house must be a time, not `" + time + "`\n");
   }
   EXPECT_TRUE(source("bid", {{"start", "2024-01-01"}}));
   EXPECT_TRUE(source("bid", {{"start", "1969-12-31T23:59:59"}}));
+  EXPECT_EQ(rows_of("bid", {{"events", "10"}, {"start", "2024-01-01 02:00:00+02:00"}}),
+            rows_of("bid", {{"events", "10"}, {"start", "2024-01-01"}}));
 }
 
 }  // namespace

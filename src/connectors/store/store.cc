@@ -167,7 +167,7 @@ class StoreSink final : public Sink {
     target_.table->create(start.schema, target_.how.writer);
     check_history(start.last_committed.value_or(-1));
   }
-  std::unique_ptr<SinkBatch> begin(std::int64_t batch) override {
+  std::unique_ptr<SinkBatch> begin(std::int64_t batch, MalformedReceiver&) override {
     return std::make_unique<StoreBatch>(target_, batch);
   }
   [[nodiscard]] bool has_published(std::int64_t batch) const override {

@@ -98,6 +98,7 @@ class StoreTest : public ::testing::Test {
   fs::path folder_;
   fs::path file_;
   std::unique_ptr<sql::Database> database_;
+  support::NoMalformed none_refused_;
   std::unique_ptr<support::Rows> rows_;
   SinkStart start_;
   SinkStats stats_;
@@ -122,7 +123,7 @@ TEST_F(StoreTest, AppendsAndRecognisesABatchThatIsThere) {
 
 TEST_F(StoreTest, NothingOfAnAbortedBatchIsSeen) {
   auto to = sink();
-  auto batch = to->begin(0);
+  auto batch = to->begin(0, none_refused_);
   rows_->give(*batch, start_.schema, "SELECT 'a' AS k, 1 AS n");
   batch->stage();
   batch.reset();

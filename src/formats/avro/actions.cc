@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/strings.h"
 
 namespace millrace::avro {
 
@@ -18,25 +19,41 @@ Slot slots_of(const Type& type) {
   return slots;
 }
 
+Target part_at(const Target& of, std::size_t index, Slot slot) {
+  const Type& type = *of.type;
+  Target inner{.type = &type.parts[index].type, .slot = slot, .place = of.place};
+  if (type.id == Type::Id::list) {
+    inner.place += "[]";
+  } else if (type.id == Type::Id::map) {
+    inner.place += "{}";
+  } else {
+    inner.place += (of.place.empty() ? "" : ".") + excerpt(type.parts[index].name, kShownBytes);
+  }
+  return inner;
+}
+
 bool failed(const Action& action) { return action.kind == Action::Kind::fail; }
 
 }  // namespace
 
 Target Target::part(std::size_t index) const {
-  Target inner{.type = &type->parts[index].type, .slot = slot + 1, .place = place};
+  Slot first = slot + 1;
   for (std::size_t i = 0; i < index; i++) {
-    inner.slot += slots_of(type->parts[i].type);
+    first += slots_of(type->parts[i].type);
   }
-  if (type->id == Type::Id::list) {
-    inner.place += "[]";
-  } else if (type->id == Type::Id::map) {
-    inner.place += "{}";
-  } else {
-    inner.place += (place.empty() ? "" : ".") + type->parts[index].name;
-  }
-  return inner;
+  return part_at(*this, index, first);
 }
 
+std::vector<Target> Target::parts() const {
+  std::vector<Target> targets;
+  targets.reserve(type->parts.size());
+  Slot first = slot + 1;
+  for (std::size_t i = 0; i < type->parts.size(); i++) {
+    targets.push_back(part_at(*this, i, first));
+    first += slots_of(type->parts[i].type);
+  }
+  return targets;
+}
 Action fail(const Node& writer, const Target& to, std::string text) {
   return {.kind = Action::Kind::fail,
           .slot = to.slot,

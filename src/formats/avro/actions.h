@@ -17,8 +17,12 @@ struct Target {
 
   /// A field, an element, or the value of a map.
   [[nodiscard]] Target part(std::size_t index) const;
+  /// All of them; for one after the other, part() takes longer the more there are.
+  [[nodiscard]] std::vector<Target> parts() const;
 };
 
+/// Of each name in a place. All parts of a record hold its own place, too.
+inline constexpr std::size_t kShownBytes = 100;
 /// A type named many times in a small schema makes many actions.
 inline constexpr int kActionsMax = 100'000;
 

@@ -25,6 +25,12 @@ using Id = Type::Id;
               fmt::format("avro: {}{}", place.empty() ? "" : "column " + place + ": ", text));
 }
 
+/// The place of a part: names may be as long as the schema, and all parts hold them.
+std::string part_of(const std::string& place, std::string_view name) {
+  constexpr std::size_t kShownBytes = 100;
+  return (place.empty() ? "" : place + ".") + excerpt(name, kShownBytes);
+}
+
 /// Types of values, with what is above them to find recursion.
 class TypeMaker {
  public:
@@ -74,7 +80,7 @@ class TypeMaker {
     Type type{.id = Id::structure};
     std::set<std::string> seen;
     for (const Field& field : node.fields) {
-      const std::string inner = place.empty() ? field.name : place + "." + field.name;
+      const std::string inner = part_of(place, field.name);
       if (!seen.insert(to_lower(field.name)).second) {
         fail(inner,
              "another column has the same name but for capital letters, which SQL does not "
@@ -96,8 +102,15 @@ class TypeMaker {
     }
     const auto names = branch_names(branches);
     Type type{.id = Id::structure};
+    std::set<std::string> seen;
     for (std::size_t i = 0; i < branches.size(); i++) {
-      type.parts.push_back({names[i], make(*branches[i], place + "." + names[i])});
+      if (!seen.insert(to_lower(names[i])).second) {
+        fail(place, fmt::format("another branch of the union is called `{}`, too, but for capital "
+                                "letters, which SQL does not look at; leave the column out of what "
+                                "is read",
+                                names[i]));
+      }
+      type.parts.push_back({names[i], make(*branches[i], part_of(place, names[i]))});
     }
     return type;
   }
@@ -155,14 +168,6 @@ class TypeMaker {
   int made_ = 0;
   int depth_ = 0;
 };
-
-std::string quoted_name(std::string_view name) {
-  std::string text = "\"";
-  for (const char c : name) {
-    text += c == '"' ? "\"\"" : std::string(1, c);
-  }
-  return text + "\"";
-}
 
 }  // namespace
 
@@ -258,7 +263,7 @@ std::string sql_text(const Type& type) {
   }
   for (const Type::Part& part : type.parts) {
     text += &part == type.parts.data() ? "(" : ", ";
-    text += (type.id == Id::structure ? quoted_name(part.name) + " " : "") + sql_text(part.type);
+    text += (type.id == Id::structure ? in_quotes(part.name, '"') + " " : "") + sql_text(part.type);
   }
   return text + ")";
 }

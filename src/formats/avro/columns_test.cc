@@ -69,6 +69,13 @@ TEST(AvroColumnsTest, WhatSqlCanNotHold) {
   EXPECT_NE(refusal(R"({"type":"record","name":"R","fields":[{"name":"a","type":"int"},
                         {"name":"A","type":"int"}]})"),
             "");
+  // Branches become fields by their names, also where a record is called as a built-in type.
+  EXPECT_NE(refusal(with_field(R"([{"type":"map","values":"int"},
+                                   {"type":"record","name":"map","fields":[]}])")),
+            "");
+  EXPECT_NE(refusal(with_field(R"([{"type":"enum","name":"E","symbols":["A"]},
+                                   {"type":"enum","name":"e","symbols":["A"]}])")),
+            "");
 }
 
 // Each type names the one before it twice: 2^40 columns in 2 KB of schema.
@@ -104,6 +111,23 @@ TEST(AvroColumnsTest, SchemaOfColumns) {
   EXPECT_EQ(columns_of(schema).text(),
             "id BIGINT, at TIMESTAMP, price DECIMAL(12,2), who STRUCT(\"name\" VARCHAR, \"tags\" "
             "VARCHAR[]), m MAP(VARCHAR, STRUCT(\"x\" UUID))");
+}
+
+TEST(AvroColumnsTest, NamesOfNestedTypesAreUnique) {
+  const auto columns =
+      avro::columns({{"who", "STRUCT(who STRUCT(a INTEGER), a STRUCT(who STRUCT(a INTEGER)[]))"},
+                     {"a", "MAP(VARCHAR, STRUCT(who STRUCT(a INTEGER)))[]"},
+                     {"string", "STRUCT(\"type\" STRUCT(a INTERVAL), a STRUCT(a INTEGER))"},
+                     {"long", "INTERVAL[]"}});
+  const AvroSchema schema = record_schema(columns, "Row");
+  EXPECT_EQ(row_type(columns_of(schema)), row_type(columns));
+  const auto type_of = [](const Node& node, std::size_t field) -> const Node& {
+    return *node.fields[field].type->parts[1];
+  };
+  const Node& text = type_of(schema.root(), 2);
+  EXPECT_EQ(text.name, "Row.string.type");
+  EXPECT_EQ(type_of(text, 0).name, "Row.string.type.type");
+  EXPECT_EQ(type_of(schema.root(), 3).parts[0]->parts[1]->name, "Row.long.type");
 }
 
 TEST(AvroColumnsTest, ColumnsThatAvroHasNoWordFor) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "formats/avro/wire.h"
 
 namespace millrace::avro {
@@ -42,7 +43,7 @@ void ContainerReader::read_header() {
     if (!codec) {
       refuse(
           fmt::format("codec `{}` is not known; write the file with deflate, snappy or zstandard",
-                      found->second.substr(0, 80)));
+                      excerpt(found->second, 80)));
     }
     codec_ = *codec;
   }

@@ -106,6 +106,18 @@ TEST(AvroContainerTest, WhatIsNoContainer) {
   }
 }
 
+TEST(AvroContainerTest, RefusalsAreText) {
+  const std::string file = "Obj\x01" + std::string(Bytes()
+                                                       .number(2)
+                                                       .text("avro.schema")
+                                                       .text("\"int\"")
+                                                       .text("avro.codec")
+                                                       .text("lz\xff")
+                                                       .number(0));
+  EXPECT_NE(error_of([&] { const ContainerReader reader(pieces(file, 100)); }).find("`lz?`"),
+            std::string::npos);
+}
+
 TEST(AvroContainerTest, ADamagedBlockIsPassedOver) {
   for (const Codec codec : kCodecs) {
     const std::string good = file_of(codec);

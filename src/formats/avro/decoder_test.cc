@@ -1,5 +1,6 @@
 #include "formats/avro/decoder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -301,28 +302,65 @@ TEST(AvroFramingTest, ThereAndBack) {
   EXPECT_FALSE(parse_frame(std::string(4, '\0')).has_value());
 }
 
-TEST(AvroFramingTest, ADecoderForEachSchema) {
-  const auto reader = shared(with_field(R"("long")"));
-  int made = 0;
-  FramedDecoder decoder([&](std::uint32_t id) {
-    made++;
-    return std::make_unique<Decoder>(
-        resolve(id == 1 ? shared(with_field(R"("int")")) : reader, reader));
-  });
-  testing::MemoryColumns memory(columns_of(*reader), 3);
-  for (int chunk = 0; chunk < 2; chunk++) {
-    decoder.begin(memory.writers());
-    for (std::uint32_t id = 1; id <= 2; id++) {
-      std::string message;
-      write_frame(id, message);
-      write_long(40 + id, message);
-      ASSERT_FALSE(decoder.decode(message, id).has_value());
-      EXPECT_EQ(memory.row(id)["f"], 40 + id);
+/// Schemas 1, an int, and 2, a long; 3 comes later, and 4 is a text, which does not fit.
+class Numbered final : public NumberedSchemas {
+ public:
+  SchemaLookup find(std::uint32_t id) override {
+    asked++;
+    switch (id) {
+      case 1:
+        return {.schema = shared(with_field(R"("int")")), .reason = ""};
+      case 4:
+        return {.schema = shared(with_field(R"("string")")), .reason = ""};
+      default:
+        return id == 2 || (id == 3 && three) ? SchemaLookup{.schema = reader, .reason = ""}
+                                             : SchemaLookup{.schema = nullptr, .reason = "unknown"};
     }
   }
-  EXPECT_EQ(made, 2);
-  EXPECT_TRUE(decoder.decode("", 0).has_value());
-  EXPECT_TRUE(decoder.decode("{\"json\":1}", 0).has_value());
+
+  SharedSchema reader = shared(with_field(R"("long")"));
+  int asked = 0;
+  bool three = false;
+};
+
+class AvroFramedTest : public ::testing::Test {
+ protected:
+  std::optional<Malformation> decode(std::uint32_t id, std::size_t row) {
+    std::string message;
+    write_frame(id, message);
+    write_long(40 + id, message);
+    return decoder_.decode(message, row);
+  }
+
+  Numbered schemas_;
+  FramedDecoder decoder_{std::make_shared<Plans>(
+      schemas_, [this](const SharedSchema& writer) { return resolve(writer, schemas_.reader); })};
+  testing::MemoryColumns memory_{columns_of(*schemas_.reader), 5};
+};
+
+TEST_F(AvroFramedTest, ADecoderForEachSchema) {
+  for (int chunk = 0; chunk < 2; chunk++) {
+    decoder_.begin(memory_.writers());
+    for (std::uint32_t id = 1; id <= 2; id++) {
+      ASSERT_FALSE(decode(id, id).has_value());
+      EXPECT_EQ(memory_.row(id)["f"], 40 + id);
+    }
+  }
+  EXPECT_EQ(schemas_.asked, 2);
+}
+
+TEST_F(AvroFramedTest, WhatNamesNoSchemaOfUseIsMalformed) {
+  decoder_.begin(memory_.writers());
+  EXPECT_TRUE(decoder_.decode("", 0).has_value());
+  EXPECT_TRUE(decoder_.decode(R"({"json":1})", 0).has_value());
+  EXPECT_EQ(decode(3, 3)->reason, "unknown");
+  EXPECT_THAT(decode(4, 4)->reason, ::testing::StartsWith("written with schema 4: "));
+  EXPECT_THAT(decode(4, 4)->reason, ::testing::StartsWith("written with schema 4: "));
+  EXPECT_EQ(schemas_.asked, 2);
+  // One that comes late is found.
+  schemas_.three = true;
+  EXPECT_FALSE(decode(3, 3).has_value());
+  EXPECT_EQ(memory_.row(3)["f"], 43);
 }
 
 }  // namespace

@@ -10,9 +10,16 @@ namespace millrace::avro {
 
 namespace {
 
+/// What a default may have at most: one of a recursive type would have no end, and a small schema
+/// may name a large value many times.
+struct Budget {
+  int values = 100'000;
+  int depth = 64;
+};
+
 // All append the bytes of a value, or give false.
 
-bool encode(const Node& type, const Json& value, std::string& to);
+bool encode(const Node& type, const Json& value, Budget& budget, std::string& to);
 
 bool whole(const Json& value, std::int64_t min, std::int64_t max, std::string& to) {
   if (!value.is_number_integer() ||
@@ -87,17 +94,17 @@ bool symbol(const Node& type, const Json& value, std::string& to) {
   return found != type.symbols.end();
 }
 
-bool record(const Node& type, const Json& value, std::string& to) {
+bool record(const Node& type, const Json& value, Budget& budget, std::string& to) {
   return value.is_object() && std::ranges::all_of(type.fields, [&](const Field& field) {
            const auto found = value.find(field.name);
            if (found != value.end()) {
-             return encode(*field.type, *found, to);
+             return encode(*field.type, *found, budget, to);
            }
-           return field.default_value && encode(*field.type, *field.default_value, to);
+           return field.default_value && encode(*field.type, *field.default_value, budget, to);
          });
 }
 
-bool blocks(const Node& type, const Json& value, std::string& to) {
+bool blocks(const Node& type, const Json& value, Budget& budget, std::string& to) {
   if (type.kind == Kind::array ? !value.is_array() : !value.is_object()) {
     return false;
   }
@@ -108,7 +115,7 @@ bool blocks(const Node& type, const Json& value, std::string& to) {
     if (type.kind == Kind::map) {
       write_sized(key, to);
     }
-    if (!encode(*type.parts[0], part, to)) {
+    if (!encode(*type.parts[0], part, budget, to)) {
       return false;
     }
   }
@@ -116,11 +123,11 @@ bool blocks(const Node& type, const Json& value, std::string& to) {
   return true;
 }
 
-bool first_branch(const Node& type, const Json& value, std::string& to) {
+bool first_branch(const Node& type, const Json& value, Budget& budget, std::string& to) {
   for (std::size_t i = 0; i < type.parts.size(); i++) {
     const std::size_t before = to.size();
     write_long(static_cast<std::int64_t>(i), to);
-    if (encode(*type.parts[i], value, to)) {
+    if (encode(*type.parts[i], value, budget, to)) {
       return true;
     }
     to.resize(before);
@@ -140,7 +147,7 @@ bool sized(const Node& type, const std::optional<std::string>& value, std::strin
   return true;
 }
 
-bool encode(const Node& type, const Json& value, std::string& to) {
+bool encode_by_kind(const Node& type, const Json& value, Budget& budget, std::string& to) {
   switch (type.kind) {
     case Kind::null:
       return value.is_null();
@@ -164,21 +171,33 @@ bool encode(const Node& type, const Json& value, std::string& to) {
     case Kind::enumeration:
       return symbol(type, value, to);
     case Kind::record:
-      return record(type, value, to);
+      return record(type, value, budget, to);
     case Kind::array:
     case Kind::map:
-      return blocks(type, value, to);
+      return blocks(type, value, budget, to);
     case Kind::union_:
-      return first_branch(type, value, to);
+      return first_branch(type, value, budget, to);
   }
   return false;
+}
+
+bool encode(const Node& type, const Json& value, Budget& budget, std::string& to) {
+  if (budget.depth == 0 || budget.values == 0) {
+    return false;
+  }
+  budget.values--;
+  budget.depth--;
+  const bool done = encode_by_kind(type, value, budget, to);
+  budget.depth++;
+  return done;
 }
 
 }  // namespace
 
 std::optional<std::string> encode_default(const Node& type, const Json& value) {
   std::string to;
-  return encode(type, value, to) ? std::optional(std::move(to)) : std::nullopt;
+  Budget budget;
+  return encode(type, value, budget, to) ? std::optional(std::move(to)) : std::nullopt;
 }
 
 }  // namespace millrace::avro

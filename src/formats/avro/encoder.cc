@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/error.h"
 #include "base/strings.h"
 #include "formats/avro/values.h"
 
@@ -42,6 +43,15 @@ Wide wide_of(const ColumnView& column, std::size_t row) {
                                           : whole_of(column, row);
 }
 
+/// The number of a union's branch. Nearly all are below 64, which is a byte.
+void write_choice(std::int64_t branch, std::string& to) {
+  if (branch < 64) {
+    to += static_cast<char>(branch << 1U);
+  } else {
+    write_long(branch, to);
+  }
+}
+
 /// Two's complement, the highest byte first: as few bytes as it takes, or `size` of them.
 std::string big_endian_bytes(Wide value, std::size_t size) {
   std::string bytes;
@@ -58,62 +68,72 @@ std::string big_endian_bytes(Wide value, std::size_t size) {
 
 }  // namespace
 
+Encoder::Encoder(const AvroSchema& schema, const millrace::Schema& columns)
+    : row_(record_step(schema, columns)) {}
+
 std::optional<Malformation> Encoder::encode(const Chunk& rows, std::size_t row, std::string& to) {
   const std::size_t before = to.size();
-  for (const Step& step : steps_) {
-    if (step.write == Write::constant) {
-      to += step.constant;
-      continue;
-    }
-    const ColumnView& column = rows.columns[step.column];
-    std::string reason;
-    if (column.is_null(row)) {
-      if (step.null_branch >= 0) {
-        write_long(step.null_branch, to);
-        continue;
-      }
-      reason = "NULL in a field that may not be null";
-    } else {
-      if (step.value_branch >= 0) {
-        write_long(step.value_branch, to);
-      }
-      reason = write(step, column, row, to);
-    }
-    if (!reason.empty()) {
-      to.resize(before);
-      return Malformation{.column = names_[step.column], .reason = std::move(reason)};
-    }
+  if (write_fields(row_, rows.columns, row, to)) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  to.resize(before);
+  return Malformation{.column = std::exchange(path_, {}).substr(1), .reason = std::move(reason_)};
 }
 
-std::string Encoder::write(const Step& step, const ColumnView& column, std::size_t row,
-                           std::string& to) {
+inline bool Encoder::write_nullable(const WriteStep& step, const ColumnView& column,
+                                    std::size_t row, std::string& to) {
+  if (column.is_null(row)) {
+    if (step.null_branch < 0) {
+      return fail("NULL in a field that may not be null");
+    }
+    write_choice(step.null_branch, to);
+    return true;
+  }
+  if (step.value_branch >= 0) {
+    write_choice(step.value_branch, to);
+  }
+  return write(step, column, row, to);
+}
+
+bool Encoder::write_fields(const WriteStep& step, std::span<const ColumnView> columns,
+                           std::size_t row, std::string& to) {
+  for (const WriteStep& field : step.parts) {
+    if (field.write == Write::constant) {
+      to += field.constant;
+    } else if (!write_nullable(field, columns[field.column], row, to)) {
+      return blame("." + field.name);
+    }
+  }
+  return true;
+}
+
+bool Encoder::write(const WriteStep& step, const ColumnView& column, std::size_t row,
+                    std::string& to) {
   switch (step.write) {
     case Write::boolean:
       to += static_cast<char>(column.values<bool>()[row]);
-      break;
+      return true;
     case Write::whole:
       write_long(whole_of(column, row), to);
-      break;
+      return true;
     case Write::date:
       if (std::abs(whole_of(column, row)) > kDateMax) {
-        return "a date that is infinite";
+        return fail("a date that is infinite");
       }
       write_long(whole_of(column, row), to);
-      break;
+      return true;
     case Write::f32:
       write_raw(column.values<float>()[row], to);
-      break;
+      return true;
     case Write::f64:
       write_raw(column.values<double>()[row], to);
-      break;
+      return true;
     case Write::f32_to_f64:
       write_raw(static_cast<double>(column.values<float>()[row]), to);
-      break;
+      return true;
     case Write::text:
       write_sized(column.string(row), to);
-      break;
+      return true;
     case Write::fixed:
     case Write::symbol:
     case Write::checked_uuid:
@@ -121,51 +141,113 @@ std::string Encoder::write(const Step& step, const ColumnView& column, std::size
     case Write::decimal:
       return write_decimal(step, column, row, to);
     case Write::time:
-      return std::string(write_time(step, whole_of(column, row), to));
+      return write_time(step, whole_of(column, row), to);
     case Write::uuid_text:
       write_sized(uuid_text(load_wide(column.data, row)), to);
-      break;
+      return true;
     case Write::uuid_bytes:
       to += big_endian_bytes(load_wide(column.data, row) ^ (Wide{1} << 127U), sizeof(Wide));
-      break;
+      return true;
     case Write::interval:
-      return std::string(write_interval(column.values<Interval>()[row], to));
-    case Write::constant:
-      break;
+      return write_interval(column.values<Interval>()[row], to);
+    default:
+      return write_nested(step, column, row, to);
   }
-  return "";
 }
 
-std::string Encoder::write_bytes(const Step& step, std::string_view bytes, std::string& to) {
+bool Encoder::write_nested(const WriteStep& step, const ColumnView& column, std::size_t row,
+                           std::string& to) {
+  // SQL has STRUCTs whose fields have no names, and the text of their types can't be told from
+  // others.
+  if (column.part_count != step.columns) {
+    throw Error(
+        Blame::user,
+        fmt::format("avro: column {}: a STRUCT without names can't be written; make it with "
+                    "struct_pack(), or cast it to VARCHAR",
+                    step.name));
+  }
+  switch (step.write) {
+    case Write::record:
+      return write_fields(step, column.parts(), row, to);
+    case Write::branches:
+      return write_branch(step, column.parts(), row, to);
+    default:
+      return write_elements(step, column, row, to);
+  }
+}
+
+/// Of an array or a map: as one block, if there are any.
+bool Encoder::write_elements(const WriteStep& step, const ColumnView& column, std::size_t row,
+                             std::string& to) {
+  const auto parts = column.parts();
+  const bool is_map = step.write == Write::map;
+  const auto [offset, length] = column.values<ListEntry>()[row];
+  if (length > 0) {
+    write_long(static_cast<std::int64_t>(length), to);
+  }
+  for (std::size_t i = 0; i < length; i++) {
+    if (is_map) {
+      if (parts[0].is_null(offset + i)) {
+        return fail("a key that is NULL");
+      }
+      write_sized(parts[0].string(offset + i), to);
+    }
+    if (!write_nullable(step.parts[0], parts.back(), offset + i, to)) {
+      return blame(is_map ? fmt::format("{{{}}}", i) : fmt::format("[{}]", i));
+    }
+  }
+  write_long(0, to);
+  return true;
+}
+
+bool Encoder::write_branch(const WriteStep& step, std::span<const ColumnView> fields,
+                           std::size_t row, std::string& to) {
+  const WriteStep* only = nullptr;
+  for (const WriteStep& part : step.parts) {
+    if (!fields[part.column].is_null(row)) {
+      if (only != nullptr) {
+        return fail("a union's value is one of its branches, and several are not NULL");
+      }
+      only = &part;
+    }
+  }
+  if (only == nullptr) {
+    return fail("a union's value is one of its branches, and all are NULL");
+  }
+  return write_nullable(*only, fields[only->column], row, to) || blame("." + only->name);
+}
+
+bool Encoder::write_bytes(const WriteStep& step, std::string_view bytes, std::string& to) {
   if (step.write == Write::fixed) {
     if (bytes.size() != step.size) {
-      return fmt::format("{} where a fixed has {}",
-                         human_count(static_cast<std::int64_t>(bytes.size()), "byte"), step.size);
+      return fail(fmt::format("{} where a fixed has {}",
+                              human_count(static_cast<std::int64_t>(bytes.size()), "byte"),
+                              step.size));
     }
     to += bytes;
-    return "";
+    return true;
   }
   if (step.write == Write::checked_uuid) {
     if (!parse_uuid(bytes)) {
-      return "text that is no UUID";
+      return fail("text that is no UUID");
     }
     write_sized(bytes, to);
-    return "";
+    return true;
   }
   const auto found = std::ranges::find(step.symbols, bytes);
   if (found == step.symbols.end()) {
-    return fmt::format("`{}` is none of the enum's symbols", bytes.substr(0, 80));
+    return fail(fmt::format("`{}` is none of the enum's symbols", excerpt(bytes, 80)));
   }
   write_long(found - step.symbols.begin(), to);
-  return "";
+  return true;
 }
 
-std::string Encoder::write_decimal(const Step& step, const ColumnView& column, std::size_t row,
-                                   std::string& to) {
+bool Encoder::write_decimal(const WriteStep& step, const ColumnView& column, std::size_t row,
+                            std::string& to) {
   Wide value = wide_of(column, row);
   const Wide bound = power_of_ten(step.digits - step.shift);
   if (value >= bound || value <= -bound) {
-    return fmt::format("a number of more than {} digits", step.digits);
+    return fail(fmt::format("a number of more than {} digits", step.digits));
   }
   value *= power_of_ten(step.shift);
   const std::string bytes = big_endian_bytes(value, step.size);
@@ -174,37 +256,48 @@ std::string Encoder::write_decimal(const Step& step, const ColumnView& column, s
   } else {
     write_sized(bytes, to);
   }
-  return "";
+  return true;
 }
 
-std::string_view Encoder::write_time(const Step& step, std::int64_t value, std::string& to) {
+bool Encoder::write_time(const WriteStep& step, std::int64_t value, std::string& to) {
   if (value < -kMicrosMax || value > kMicrosMax) {
-    return "a time that is infinite";
+    return fail("a time that is infinite");
   }
   if (step.factor < 0) {
     if (value % -step.factor != 0) {
-      return "a time that is finer than the schema's unit";
+      return fail("a time that is finer than the schema's unit");
     }
     value /= -step.factor;
   } else if (__builtin_mul_overflow(value, step.factor, &value)) {
-    return "a time that is out of range";
+    return fail("a time that is out of range");
   }
   write_long(value, to);
-  return "";
+  return true;
 }
 
-std::string_view Encoder::write_interval(const Interval& interval, std::string& to) {
+bool Encoder::write_interval(const Interval& interval, std::string& to) {
   const std::int64_t millis = interval.micros / 1000;
   if (interval.months < 0 || interval.days < 0 || interval.micros < 0 ||
       interval.micros % 1000 != 0 ||
       std::cmp_greater(millis, std::numeric_limits<std::uint32_t>::max())) {
-    return "an interval that is negative, finer than a millisecond, or of more than 2^32 of them";
+    return fail(
+        "an interval that is negative, finer than a millisecond, or of more than 2^32 of them");
   }
   for (const std::int64_t part :
        std::array<std::int64_t, 3>{interval.months, interval.days, millis}) {
     write_raw(static_cast<std::uint32_t>(part), to);
   }
-  return "";
+  return true;
+}
+
+bool Encoder::fail(std::string_view reason) {
+  reason_ = reason;
+  return false;
+}
+
+bool Encoder::blame(std::string_view place) {
+  path_.insert(0, place);
+  return false;
 }
 
 }  // namespace millrace::avro

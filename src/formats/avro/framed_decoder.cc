@@ -12,22 +12,22 @@ void FramedDecoder::begin(std::span<ColumnWriter* const> columns) {
 std::optional<Malformation> FramedDecoder::decode(std::string_view record, std::size_t row) {
   const auto frame = parse_frame(record);
   if (!frame) {
-    return Malformation{.column = "",
-                        .reason = record.empty() ? "a message without bytes"
-                                                 : "a message without the number of a schema: it "
-                                                   "does not begin with a byte 0 and 4 more"};
+    return Malformation{.column = "", .reason = std::string(no_frame(record))};
   }
-  auto found = known_.find(frame->schema_id);
-  if (found == known_.end()) {
-    found = known_.emplace(frame->schema_id, Known{.decoder = make_(frame->schema_id)}).first;
+  auto known = known_.find(frame->schema_id);
+  if (known == known_.end()) {
+    const auto found = plans_->find(frame->schema_id);
+    if (found.plan == nullptr) {
+      return Malformation{.column = "", .reason = found.reason};
+    }
+    known = known_.emplace(frame->schema_id, Known{std::make_unique<Decoder>(*found.plan)}).first;
   }
-  Known& known = found->second;
   // A schema that no record of the chunk has need not begin.
-  if (known.chunk != chunk_) {
-    known.decoder->begin(columns_);
-    known.chunk = chunk_;
+  if (known->second.chunk != chunk_) {
+    known->second.decoder->begin(columns_);
+    known->second.chunk = chunk_;
   }
-  return known.decoder->decode(frame->body, row);
+  return known->second.decoder->decode(frame->body, row);
 }
 
 }  // namespace millrace::avro

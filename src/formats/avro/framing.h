@@ -28,6 +28,13 @@ struct Frame {
   return frame;
 }
 
+/// Why parse_frame() gave nothing.
+[[nodiscard]] inline std::string_view no_frame(std::string_view message) noexcept {
+  return message.empty() ? "a message without bytes"
+                         : "a message without the number of a schema: it does not begin with a "
+                           "byte 0 and 4 more";
+}
+
 /// Appends what comes before a record.
 inline void write_frame(std::uint32_t schema_id, std::string& to) {
   to += '\0';

@@ -1,46 +1,28 @@
 #include "formats/avro/leaf.h"
 
+#include "formats/avro/logical.h"
+
 namespace millrace::avro {
 
 namespace {
 
 using Id = Type::Id;
 
-constexpr std::int64_t kMicrosPerMilli = 1000;
 constexpr int kIntDigits = 10;
 constexpr int kLongDigits = 19;
 
 bool is_whole(const Node& node) { return node.kind == Kind::int_ || node.kind == Kind::long_; }
 
-/// A time's unit: so many nanoseconds; 0: no timestamp.
-std::int64_t unit_of(Logical logical) {
-  switch (logical) {
-    case Logical::timestamp_millis:
-    case Logical::local_timestamp_millis:
-      return 1'000'000;
-    case Logical::timestamp_micros:
-    case Logical::local_timestamp_micros:
-      return 1000;
-    case Logical::timestamp_nanos:
-    case Logical::local_timestamp_nanos:
-      return 1;
-    default:
-      return 0;
-  }
-}
-
 std::optional<Leaf> time_leaf(Logical logical, const Type& type, bool is_int) {
-  const std::int64_t unit = unit_of(logical);
+  const std::int64_t unit = is_time_of_day(logical) ? 0 : nanos_of(logical);  // of a timestamp
   switch (type.id) {
     case Id::date:
       return logical == Logical::date ? std::optional(Leaf{.op = Op::date}) : std::nullopt;
     case Id::time:
-      if (logical != Logical::time_millis && logical != Logical::time_micros) {
-        return std::nullopt;
-      }
-      return Leaf{.op = Op::time,
-                  .is_int = is_int,
-                  .argument = logical == Logical::time_millis ? kMicrosPerMilli : 1};
+      return is_time_of_day(logical)
+                 ? std::optional(
+                       Leaf{.op = Op::time, .is_int = is_int, .argument = nanos_of(logical) / 1000})
+                 : std::nullopt;
     case Id::timestamp:
     case Id::timestamp_tz:
       if (unit == 0) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <string_view>
+#include <utility>
 
 namespace millrace::avro {
 
@@ -20,6 +22,17 @@ constexpr std::array kLogicals{Logical::decimal,
                                Logical::local_timestamp_nanos,
                                Logical::uuid,
                                Logical::duration};
+
+/// Debezium's own types of times, of which Connect's AvroConverter tells the name alone. Those
+/// without a zone are what the database shows.
+constexpr auto kConnectNames = std::to_array<std::pair<std::string_view, Logical>>({
+    {"io.debezium.time.Date", Logical::date},
+    {"io.debezium.time.Time", Logical::time_millis},
+    {"io.debezium.time.MicroTime", Logical::time_micros},
+    {"io.debezium.time.Timestamp", Logical::local_timestamp_millis},
+    {"io.debezium.time.MicroTimestamp", Logical::local_timestamp_micros},
+    {"io.debezium.time.NanoTimestamp", Logical::local_timestamp_nanos},
+});
 
 /// The most digits that a two's complement number of so many bytes can hold in any case.
 int digits_in(std::size_t bytes) {
@@ -46,6 +59,18 @@ bool fits(Logical logical, const Node& node) {
   }
 }
 
+void read_connect_name(const Json& object, Node& node) {
+  const auto found = object.find("connect.name");
+  if (found == object.end() || !found->is_string()) {
+    return;
+  }
+  for (const auto& [name, logical] : kConnectNames) {
+    if (found->get_ref<const std::string&>() == name && fits(logical, node)) {
+      node.logical = logical;
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<std::int64_t> count_of(const Json& object, const char* attribute) {
@@ -60,6 +85,7 @@ std::optional<std::int64_t> count_of(const Json& object, const char* attribute) 
 void read_logical(const Json& object, Node& node) {
   const auto found = object.find("logicalType");
   if (found == object.end() || !found->is_string()) {
+    read_connect_name(object, node);
     return;
   }
   for (const Logical logical : kLogicals) {
@@ -78,6 +104,28 @@ void read_logical(const Json& object, Node& node) {
     }
     node.logical = logical;
   }
+}
+
+std::int64_t nanos_of(Logical logical) noexcept {
+  switch (logical) {
+    case Logical::time_millis:
+    case Logical::timestamp_millis:
+    case Logical::local_timestamp_millis:
+      return 1'000'000;
+    case Logical::time_micros:
+    case Logical::timestamp_micros:
+    case Logical::local_timestamp_micros:
+      return 1000;
+    case Logical::timestamp_nanos:
+    case Logical::local_timestamp_nanos:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+bool is_time_of_day(Logical logical) noexcept {
+  return logical == Logical::time_millis || logical == Logical::time_micros;
 }
 
 }  // namespace millrace::avro

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.h"
 #include "base/strings.h"
 #include "formats/avro/columns.h"
@@ -23,9 +26,18 @@ Json decimal(int precision, int scale) {
 
 Json nullable(Json type) { return Json::array({"null", std::move(type)}); }
 
-Json type_json(const Type& type, const std::string& name);
+Json type_json(const Type& type, const std::string& path);
 
-/// Named types inside are called by their place, which makes the names unique.
+/// Named types are called by their place, which makes the names unique. In no namespace may one be
+/// called as a built-in type is.
+std::string name_of(const std::string& path) {
+  constexpr std::array kBuiltIn{Kind::null,   Kind::boolean, Kind::int_,  Kind::long_,
+                                Kind::float_, Kind::double_, Kind::bytes, Kind::string};
+  const bool is_taken = std::ranges::any_of(
+      kBuiltIn, [last = short_name(path)](Kind kind) { return word(kind) == last; });
+  return is_taken ? path + ".type" : path;
+}
+
 Json record_json(const Type& type, const std::string& name) {
   Json fields = Json::array();
   for (const Type::Part& part : type.parts) {
@@ -64,7 +76,7 @@ Json time_json(Id id) {
   }
 }
 
-Json type_json(const Type& type, const std::string& name) {
+Json type_json(const Type& type, const std::string& path) {
   switch (type.id) {
     case Id::boolean:
       return "boolean";
@@ -94,23 +106,24 @@ Json type_json(const Type& type, const std::string& name) {
     case Id::uuid:
       return logical("string", "uuid");
     case Id::interval:
-      return {{"type", "fixed"}, {"name", name}, {"size", 12}, {"logicalType", "duration"}};
+      return {
+          {"type", "fixed"}, {"name", name_of(path)}, {"size", 12}, {"logicalType", "duration"}};
     case Id::list:
-      return {{"type", "array"}, {"items", nullable(type_json(type.parts[0].type, name))}};
+      return {{"type", "array"}, {"items", nullable(type_json(type.parts[0].type, path))}};
     case Id::structure:
-      return record_json(type, name);
+      return record_json(type, name_of(path));
     case Id::map:
       if (type.parts[0].type.id == Id::varchar) {
-        return {{"type", "map"}, {"values", nullable(type_json(type.parts[1].type, name))}};
+        return {{"type", "map"}, {"values", nullable(type_json(type.parts[1].type, path))}};
       }
       throw Error(
           Blame::user,
-          fmt::format("avro: {}: keys of Avro's maps are texts, not {}; cast them to VARCHAR", name,
+          fmt::format("avro: {}: keys of Avro's maps are texts, not {}; cast them to VARCHAR", path,
                       sql_text(type.parts[0].type)));
     case Id::other:
       throw Error(Blame::user, fmt::format("avro: {}: Avro has no type for this column's; cast it "
                                            "to VARCHAR",
-                                           name));
+                                           path));
     default:
       return time_json(type.id);
   }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "base/strings.h"
@@ -151,23 +153,27 @@ class SchemaResolver {
   static Action symbols(const Node& writer, const Node& reader, const Target& to) {
     Action action{
         .kind = ActionKind::symbol, .slot = to.slot, .place = to.place, .writer = &writer};
+    action.symbols.reserve(writer.symbols.size());
+    const std::set<std::string_view> known(reader.symbols.begin(), reader.symbols.end());
     for (const std::string& symbol : writer.symbols) {
-      const bool known = std::ranges::find(reader.symbols, symbol) != reader.symbols.end();
-      action.symbols.push_back(known ? std::optional(symbol) : reader.default_symbol);
+      action.symbols.push_back(known.contains(symbol) ? std::optional(symbol)
+                                                      : reader.default_symbol);
     }
     return action;
   }
 
   Action record(const Node& writer, const Node& reader, const Target& to) {
     const std::size_t none = reader.fields.size();
+    const std::vector<Target> targets = to.parts();
+    const Places places = places_of(writer.fields);
     std::vector<std::size_t> wanted_by(writer.fields.size(), none);
     std::vector<Action> missing;
     for (std::size_t i = 0; i < reader.fields.size(); i++) {
-      const std::size_t found = find(writer, reader.fields[i]);
+      const std::size_t found = find(places, reader.fields[i]);
       if (found < writer.fields.size() && wanted_by[found] == none) {
         wanted_by[found] = i;
       } else {
-        missing.push_back(from_default(writer, reader.fields[i], to.part(i)));
+        missing.push_back(from_default(writer, reader.fields[i], targets[i]));
       }
     }
     // By the writer's fields, in whose order the bytes are.
@@ -175,7 +181,7 @@ class SchemaResolver {
     for (std::size_t i = 0; i < writer.fields.size(); i++) {
       const Node& type = *writer.fields[i].type;
       parts.push_back(wanted_by[i] != none
-                          ? value(type, *reader.fields[wanted_by[i]].type, to.part(wanted_by[i]))
+                          ? value(type, *reader.fields[wanted_by[i]].type, targets[wanted_by[i]])
                           : skip(type, writer.fields[i].name));
     }
     std::ranges::move(missing, std::back_inserter(parts));
@@ -193,7 +199,7 @@ class SchemaResolver {
     if (!bytes) {
       return fail(writer, to,
                   fmt::format("the default {} is no value of type {}",
-                              field.default_value->dump().substr(0, 80), describe(*field.type)));
+                              excerpt(field.default_value->dump(), 80), describe(*field.type)));
     }
     Action action{.kind = ActionKind::constant, .slot = to.slot, .place = to.place};
     action.text = std::move(*bytes);
@@ -201,16 +207,22 @@ class SchemaResolver {
     return action;
   }
 
-  static std::size_t find(const Node& writer, const Field& field) {
-    const auto named = [&](const std::string& name) {
-      return static_cast<std::size_t>(std::ranges::find(writer.fields, name, &Field::name) -
-                                      writer.fields.begin());
-    };
-    std::size_t found = named(field.name);
-    for (const std::string& alias : field.aliases) {
-      found = found < writer.fields.size() ? found : named(alias);
+  /// Where fields are, by their names.
+  using Places = std::map<std::string_view, std::size_t>;
+  static Places places_of(const std::vector<Field>& fields) {
+    Places places;
+    for (std::size_t i = 0; i < fields.size(); i++) {
+      places.emplace(fields[i].name, i);
     }
-    return found;
+    return places;
+  }
+  /// The place of what a reader's field is called in the data; as many as there are: nowhere.
+  static std::size_t find(const Places& places, const Field& field) {
+    auto found = places.find(field.name);
+    for (const std::string& alias : field.aliases) {
+      found = found == places.end() ? places.find(alias) : found;
+    }
+    return found == places.end() ? places.size() : found->second;
   }
 
   int made_ = 0;

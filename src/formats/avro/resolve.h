@@ -1,7 +1,9 @@
 // How a writer's data becomes rows: schema resolution (specification 1.12, "Schema Resolution").
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "core/schema.h"
 #include "formats/avro/plan.h"
@@ -34,5 +36,11 @@ enum class Missing : std::uint8_t {
 /// bytes below them.
 [[nodiscard]] Plan resolve(const std::shared_ptr<const AvroSchema>& writer,
                            const millrace::Schema& columns, Missing missing = Missing::refused);
+
+/// The same with one field of the writer's record as the row: a record, or a union of them and null
+/// (data where it is null is malformed). What lies around it is jumped over.
+[[nodiscard]] Plan resolve_field(const std::shared_ptr<const AvroSchema>& writer,
+                                 std::string_view field, const millrace::Schema& columns,
+                                 Missing missing = Missing::refused);
 
 }  // namespace millrace::avro

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "base/strings.h"
@@ -27,6 +29,31 @@ std::string mismatch(const Node& writer, const Type& type) {
   }
   return text;
 }
+
+/// Where names are. The very same name counts, or else the first that is the same but for capital
+/// letters.
+class Places {
+ public:
+  explicit Places(const std::vector<std::string>& names) : none_(names.size()) {
+    for (std::size_t i = 0; i < names.size(); i++) {
+      exact_.emplace(names[i], i);
+      lowered_.emplace(to_lower(names[i]), i);
+    }
+  }
+  /// As many as there are: nowhere.
+  [[nodiscard]] std::size_t find(std::string_view name) const {
+    if (const auto found = exact_.find(name); found != exact_.end()) {
+      return found->second;
+    }
+    const auto found = lowered_.find(to_lower(name));
+    return found == lowered_.end() ? none_ : found->second;
+  }
+
+ private:
+  std::size_t none_;
+  std::map<std::string, std::size_t, std::less<>> exact_;
+  std::map<std::string, std::size_t> lowered_;
+};
 
 /// Goes through a writer's schema and the declared types side by side.
 class ColumnResolver {
@@ -71,6 +98,16 @@ class ColumnResolver {
             .leaf = *leaf};
   }
 
+  /// One field of a record as `to`.
+  Action field(const Node& writer, std::string_view name, const Target& to) {
+    std::vector<Action> parts;
+    parts.reserve(writer.fields.size());
+    for (const Field& field : writer.fields) {
+      parts.push_back(field.name == name ? value(*field.type, to) : skip(*field.type, field.name));
+    }
+    return all_of(ActionKind::record, writer, to, std::move(parts));
+  }
+
   /// How many actions there are.
   [[nodiscard]] int made() const noexcept { return made_; }
 
@@ -78,29 +115,30 @@ class ColumnResolver {
   /// Whether a STRUCT's fields are a union's branches, not the fields of one of them.
   static bool is_of_branches(const Node& writer, const Type& type) {
     const auto names = branch_names(values_of(writer));
+    const Places places(names);
     return type.id == Id::structure && names.size() > 1 &&
            std::ranges::all_of(type.parts, [&](const Type::Part& part) {
-             return find(names, part.name) < names.size();
+             return places.find(part.name) < names.size();
            });
   }
 
   Action branches(const Node& writer, const Target& to) {
-    const auto values = values_of(writer);
-    const auto names = branch_names(values);
+    const auto names = branch_names(values_of(writer));
+    const Places fields(names_of(to.type->parts));
+    const std::vector<Target> targets = to.parts();
     std::vector<Action> parts;
+    std::size_t at = 0;  // of the branches that are not null
     for (const Node* branch : writer.parts) {
       if (branch->kind == Kind::null) {
         parts.push_back(null_of(branch, to));
         continue;
       }
-      const std::size_t at =
-          static_cast<std::size_t>(std::ranges::find(values, branch) - values.begin());
-      const std::size_t field = find_part(*to.type, names[at]);
+      const std::string& name = names[at++];
+      const std::size_t field = fields.find(name);
       parts.push_back(
           field < to.type->parts.size()
-              ? only_branch(*branch, to, field, value(*branch, to.part(field)))
-              : fail(*branch, to,
-                     fmt::format("the column has no field for branch `{}`", names[at])));
+              ? only_branch(*branch, to, field, value(*branch, targets[field]))
+              : fail(*branch, to, fmt::format("the column has no field for branch `{}`", name)));
     }
     return choose(writer, to, std::move(parts));
   }
@@ -120,25 +158,27 @@ class ColumnResolver {
     for (const Field& field : writer.fields) {
       names.push_back(field.name);
     }
+    const Places places(names);
+    const std::vector<Target> targets = to.parts();
     // By the writer's fields, in whose order the bytes are.
     std::vector<std::size_t> wanted_by(names.size(), to.type->parts.size());
     std::vector<Action> parts;
     std::vector<Action> missing;
     for (std::size_t i = 0; i < to.type->parts.size(); i++) {
       const std::string& name = to.type->parts[i].name;
-      const std::size_t found = find(names, name);
+      const std::size_t found = places.find(name);
       if (found < names.size()) {
         wanted_by[found] = i;
       } else if (missing_ == Missing::null) {
-        missing.push_back(null_of(nullptr, to.part(i)));
+        missing.push_back(null_of(nullptr, targets[i]));
       } else {
         missing.push_back(
-            fail(writer, to.part(i), "the data has no such field; " + did_you_mean(name, names)));
+            fail(writer, targets[i], "the data has no such field; " + did_you_mean(name, names)));
       }
     }
     for (std::size_t i = 0; i < names.size(); i++) {
       const Node& type = *writer.fields[i].type;
-      parts.push_back(wanted_by[i] < to.type->parts.size() ? value(type, to.part(wanted_by[i]))
+      parts.push_back(wanted_by[i] < to.type->parts.size() ? value(type, targets[wanted_by[i]])
                                                            : skip(type, writer.fields[i].name));
     }
     std::ranges::move(missing, std::back_inserter(parts));
@@ -152,22 +192,13 @@ class ColumnResolver {
     return action;
   }
 
-  /// The very same name, or else the first that is the same but for capital letters.
-  static std::size_t find(const std::vector<std::string>& names, std::string_view name) {
-    auto found = std::ranges::find(names, name);
-    if (found == names.end()) {
-      found = std::ranges::find_if(
-          names, [&](const std::string& each) { return equal_ignoring_case(each, name); });
-    }
-    return static_cast<std::size_t>(found - names.begin());
-  }
-  static std::size_t find_part(const Type& type, std::string_view name) {
+  static std::vector<std::string> names_of(const std::vector<Type::Part>& parts) {
     std::vector<std::string> names;
-    names.reserve(type.parts.size());
-    for (const Type::Part& part : type.parts) {
+    names.reserve(parts.size());
+    for (const Type::Part& part : parts) {
       names.push_back(part.name);
     }
-    return find(names, name);
+    return names;
   }
 
   Missing missing_;
@@ -181,6 +212,15 @@ Plan resolve(const std::shared_ptr<const AvroSchema>& writer, const millrace::Sc
   Plan plan{.row = row_type(columns), .writer = writer};
   ColumnResolver resolver(missing);
   plan.root = resolver.value(writer->root(), {.type = &plan.row, .slot = 0, .place = ""});
+  check(plan.root, resolver.made());
+  return plan;
+}
+
+Plan resolve_field(const std::shared_ptr<const AvroSchema>& writer, std::string_view field,
+                   const millrace::Schema& columns, Missing missing) {
+  Plan plan{.row = row_type(columns), .writer = writer};
+  ColumnResolver resolver(missing);
+  plan.root = resolver.field(writer->root(), field, {.type = &plan.row, .slot = 0, .place = ""});
   check(plan.root, resolver.made());
   return plan;
 }

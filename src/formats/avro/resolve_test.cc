@@ -1,11 +1,36 @@
 #include "formats/avro/resolve.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "formats/avro/default_value.h"
 #include "formats/avro/testing.h"
 
 namespace millrace::avro {
 namespace {
+
+// A schema of a stranger is as large as he likes: nothing may go through all of it for each part.
+TEST(AvroResolveTest, LargeSchemas) {
+  std::string fields;
+  for (int i = 0; i < 9'000; i++) {
+    fields += R"({"name":"a)" + std::to_string(i) + R"(","type":"int"},)";
+  }
+  std::string symbols = "\"A\"";
+  for (int i = 0; i < 45'000; i++) {
+    symbols += ",\"s" + std::to_string(i) + "\"";
+  }
+  const auto writer =
+      shared(R"({"type":"record","name":"R","fields":[)" + fields +
+             R"({"name":"e","type":{"type":"enum","name":"E","symbols":[)" + symbols + "]}}]}");
+  EXPECT_EQ(resolve(writer).row.parts.size(), 9'001U);
+  // 4 GB, if each of them held the name of what it lies in.
+  const auto inner =
+      shared(R"({"type":"record","name":"R","fields":[{"name":")" + std::string(500'000, 'x') +
+             R"(","type":{"type":"record","name":"I","fields":[)" + fields +
+             R"({"name":"b","type":"int"}]}}]})");
+  EXPECT_EQ(resolve(inner).row.parts[0].type.parts.size(), 9'001U);
+  EXPECT_EQ(resolve(writer, columns_of(*writer)).row.parts.size(), 9'001U);
+}
 
 /// Field `f` of one type read as field `f` of another.
 Json read_as(std::string_view writer, std::string_view reader, const std::string& record) {
@@ -94,6 +119,23 @@ TEST(AvroResolveTest, DefaultsOfEveryType) {
                          R"({"x":1})"),
             Json::parse(R"({"x":1,"y":2})"));
   EXPECT_EQ(with_default(R"({"type":"int","logicalType":"time-millis"})", "3"), 3000);
+}
+
+TEST(AvroResolveTest, DefaultsWithoutEnd) {
+  const auto endless = parse_schema(R"({"type":"record","name":"R","fields":[
+    {"name":"next","type":"R","default":{}}]})");
+  EXPECT_FALSE(encode_default(endless.root(), Json::object()).has_value());
+  // Each level names the one below it twice.
+  std::string type = R"("int")";
+  for (int i = 0; i < 40; i++) {
+    const std::string below = i == 0 ? type : fmt::format(R"("L{}")", i - 1);
+    type = fmt::format(
+        R"({{"type":"record","name":"L{}","fields":[)"
+        R"({{"name":"a","type":{},"default":{}}},{{"name":"b","type":{},"default":{}}}]}})",
+        i, type, i == 0 ? "1" : "{}", below, i == 0 ? "1" : "{}");
+  }
+  const auto wide = parse_schema(type);
+  EXPECT_FALSE(encode_default(wide.root(), Json::object()).has_value());
 }
 
 TEST(AvroResolveTest, DefaultsThatAreNone) {

@@ -57,14 +57,7 @@ int json_depth(std::string_view json) {
 }
 
 /// The beginning of a value's JSON, for messages.
-std::string shown(const Json& json) {
-  std::string text = json.dump();
-  if (text.size() > 80) {
-    text.resize(80);
-    text += "...";
-  }
-  return text;
-}
+std::string shown(const Json& json) { return excerpt(json.dump(), 80); }
 
 }  // namespace
 
@@ -196,7 +189,8 @@ class SchemaParser {
       if (!seen.insert(field.name).second) {
         fail(place, fmt::format("two fields `{}` in one record", field.name));
       }
-      const std::string of_type = fmt::format("{} (`{}`)", place, field.name);
+      // Each place holds those around it, and a name may be as long as the schema.
+      const std::string of_type = fmt::format("{} (`{}`)", place, excerpt(field.name, 80));
       field.type = type(required(fields[i], "type", of_type), inner, of_type, depth + 1);
       field.aliases = aliases(fields[i], of_type);
       if (const auto value = fields[i].find("default"); value != fields[i].end()) {
@@ -345,7 +339,7 @@ AvroSchema parse_schema(std::string_view json, Names names) {
   if (primitive(trim(json))) {
     return SchemaParser(names).parse(Json(trim(json)));
   }
-  throw Error(Blame::user, fmt::format("avro schema: no valid JSON: {}", json.substr(0, 80)));
+  throw Error(Blame::user, fmt::format("avro schema: no valid JSON: {}", excerpt(json, 80)));
 }
 
 }  // namespace millrace::avro

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
 #include "formats/avro/testing.h"
 
 namespace millrace::avro {
@@ -60,6 +61,21 @@ TEST(AvroSchemaTest, LogicalTypesThatFit) {
   const AvroSchema decimal =
       parse_schema(R"({"type":"bytes","logicalType":"decimal","precision":9,"scale":2})");
   EXPECT_EQ(describe(decimal.root()), "bytes (decimal 9,2)");
+}
+
+TEST(AvroSchemaTest, TypesThatDebeziumNamesAreLogical) {
+  const auto logical = [](const std::string& type, const std::string& attributes) {
+    return parse_schema(R"({"type":")" + type + R"(",)" + attributes + "}").root().logical;
+  };
+  EXPECT_EQ(logical("int", R"("connect.name":"io.debezium.time.Date")"), Logical::date);
+  EXPECT_EQ(logical("long", R"("connect.name":"io.debezium.time.MicroTimestamp")"),
+            Logical::local_timestamp_micros);
+  EXPECT_EQ(logical("long", R"("connect.name":"io.debezium.time.Date")"), Logical::none);
+  EXPECT_EQ(logical("int", R"("connect.name":"io.debezium.time.Year")"), Logical::none);
+  EXPECT_EQ(logical("int", R"("connect.name":7)"), Logical::none);
+  EXPECT_EQ(logical("long", R"("logicalType":"timestamp-millis",)"
+                            R"("connect.name":"io.debezium.time.Timestamp")"),
+            Logical::timestamp_millis);
 }
 
 TEST(AvroSchemaTest, LogicalTypesThatDoNotFitAreIgnored) {
@@ -141,6 +157,28 @@ TEST(AvroSchemaTest, DepthIsLimited) {
   const std::string brackets(1'000'000, '[');
   EXPECT_NE(
       refusal(with_field("\"int\"", ",\"default\":" + brackets + std::string(1'000'000, ']'))), "");
+}
+
+// A registry's schema may be anything, and the reason goes beside each message that needs it.
+TEST(AvroSchemaTest, RefusalsAreText) {
+  EXPECT_EQ(refusal("no \xff\xfe"), "avro schema: no valid JSON: no ??");
+  const std::string letters =
+      "12345678901234567890123456789012345678901234567890123456789012345678";
+  EXPECT_EQ(refusal(letters + "12345678901éé"),
+            "avro schema: no valid JSON: " + letters + "12345678901...");
+  EXPECT_EQ(find_invalid_utf8(refusal("[[\"" + letters + "1234567é\"]]")), std::nullopt);
+}
+
+// The place of each field would hold it: a few GB for a schema of 1 MB.
+TEST(AvroSchemaTest, LongNamesAreNotRepeated) {
+  std::string json = R"({"type":"record","name":"R","fields":[{"name":")" +
+                     std::string(500'000, 'x') +
+                     R"(","type":{"type":"record","name":"I","fields":[)";
+  for (int i = 0; i < 18'000; i++) {
+    json += R"({"name":"a)" + std::to_string(i) + R"(","type":"int"},)";
+  }
+  EXPECT_LT(refusal(json + R"({"name":"b","type":"lnog"}]}}]})").size(), 500U);
+  EXPECT_EQ(refusal(json + R"({"name":"b","type":"long"}]}}]})"), "");
 }
 
 TEST(AvroSchemaTest, WrittenAndReadAgain) {

@@ -7,14 +7,12 @@
 #include <string_view>
 
 #include "core/chunk.h"
+#include "core/times.h"
+#include "core/uuid.h"
 #include "formats/avro/wire.h"
 
 namespace millrace::avro {
 
-// What DuckDB's types hold; beyond it lie its infinities, and casts that throw.
-inline constexpr std::int64_t kDateMax = 2'147'483'646;
-inline constexpr std::int64_t kMicrosMin = -9'223'372'022'400'000'000;
-inline constexpr std::int64_t kMicrosMax = std::numeric_limits<std::int64_t>::max() - 1;
 inline constexpr std::int64_t kMicrosPerDay = 86'400'000'000;
 
 /// Times `factor`, or divided by -`factor` and rounded down; nullopt: out of range.
@@ -39,12 +37,6 @@ inline std::optional<std::int64_t> to_nanos(std::int64_t value, std::int64_t fac
 bool store_decimal(ColumnWriter& to, std::size_t row, Wide value, int digits, int shift) noexcept;
 /// A number in two's complement, the highest byte first; nullopt: none, or of more than 128 bits.
 std::optional<Wide> big_endian(std::string_view bytes) noexcept;
-/// A UUID as DuckDB keeps it, out of its 16 bytes.
-Wide uuid_of(std::string_view bytes) noexcept;
-/// The same out of "f81d4fae-7dec-11d0-a765-00a0c91e6bf6".
-std::optional<Wide> parse_uuid(std::string_view text) noexcept;
-/// The same 36 characters back.
-std::string uuid_text(Wide uuid);
 /// Three unsigned little-endian words: months, days and milliseconds; nullopt: beyond an
 /// INTERVAL's.
 std::optional<Interval> interval_of(std::string_view bytes) noexcept;

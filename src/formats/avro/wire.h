@@ -9,11 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "core/int128.h"
+
 namespace millrace::avro {
 
 /// 128 bits to calculate with. Columns hold them with the alignment of 64 bits: use load and store.
-__extension__ using Wide = __int128;
-__extension__ using UnsignedWide = unsigned __int128;
+using Wide = Int128;
+using UnsignedWide = UInt128;
 
 inline void store_wide(void* column, std::size_t row, Wide value) noexcept {
   std::memcpy(static_cast<char*>(column) + row * sizeof(value), &value, sizeof(value));
@@ -22,15 +24,6 @@ inline Wide load_wide(const void* column, std::size_t row) noexcept {
   Wide value = 0;
   std::memcpy(&value, static_cast<const char*>(column) + row * sizeof(value), sizeof(value));
   return value;
-}
-
-/// 10^digits; up to 38 digits.
-constexpr Wide power_of_ten(int digits) noexcept {
-  Wide power = 1;
-  for (; digits > 0; digits--) {
-    power *= 10;
-  }
-  return power;
 }
 
 inline constexpr int kLongBytesMax = 10;

@@ -4,6 +4,7 @@
 
 #include <bitset>
 
+#include "base/strings.h"
 #include "formats/json/numbers.h"
 #include "formats/json/strings.h"
 
@@ -44,15 +45,7 @@ std::string Cursor::failure() const {
   if (at_ == end_) {
     return "the record ends too early";
   }
-  std::string_view token = here();
-  if (token.size() > kShownBytes) {
-    token = token.substr(0, kShownBytes);
-    while (!token.empty() && (static_cast<unsigned char>(token.back()) & 0x80U) != 0) {
-      token.remove_suffix(1);  // no half of a letter
-    }
-    return fmt::format("unexpected `{}...` at byte {}", token, *at_);
-  }
-  return fmt::format("unexpected `{}` at byte {}", token, *at_);
+  return fmt::format("unexpected `{}` at byte {}", excerpt(here(), kShownBytes), *at_);
 }
 
 bool Cursor::fail(const char* reason) noexcept {

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "base/strings.h"
 #include "formats/json/numbers.h"
 
 namespace millrace::json {
@@ -31,6 +32,19 @@ std::optional<Kind> kind_of(std::string_view op) {
 
 std::string_view without_null(std::string_view text) { return text == "null" ? "" : text; }
 
+/// False: it is neither a whole number nor null nor missing.
+bool read_milliseconds(std::string_view text, std::optional<std::int64_t>& to) {
+  std::int64_t value = 0;
+  if (without_null(text).empty()) {
+    return true;
+  }
+  if (!read_short_integer(text, value)) {
+    return false;
+  }
+  to = value;
+  return true;
+}
+
 bool is_object_or_nothing(std::string_view text) { return text.empty() || text.front() == '{'; }
 
 }  // namespace
@@ -47,26 +61,49 @@ std::optional<Malformation> Envelope::open(std::string_view message, Change& to)
   if (parts.op.empty() && parts.payload == "null") {
     return std::nullopt;
   }
+  std::string_view schema;
   if (parts.op.empty() && parts.payload.starts_with('{')) {
+    schema = without_null(parts.schema);
     cursor_.go_to(parts.payload_place);
     parts = {};
     if (!read_parts(parts)) {
       return Malformation{.column = "", .reason = cursor_.failure()};
     }
   }
-  return understand(parts, to);
+  auto wrong = understand(parts, to);
+  to.schema = schema;
+  return wrong;
 }
 
-/// Steps over an object; of a key that is there twice the first counts.
+std::optional<Malformation> Envelope::open_key(std::string_view key, Wrapped& to) {
+  to = {.schema = {}, .payload = key};
+  Parts parts;
+  if (!cursor_.start(key) || !(cursor_.peek() == '{' ? read_parts(parts) : cursor_.skip()) ||
+      !cursor_.finish()) {
+    return Malformation{.column = "key", .reason = cursor_.failure()};
+  }
+  const bool is_wrapped = !parts.schema.empty() && is_object_or_nothing(without_null(parts.schema));
+  if (is_wrapped && !parts.payload.empty()) {
+    to = {.schema = without_null(parts.schema), .payload = parts.payload};
+  }
+  return std::nullopt;
+}
+
 bool Envelope::read_parts(Parts& to) {
-  const std::array<std::pair<std::string_view, std::string_view*>, 6> parts{{
+  const std::array members = std::to_array<Member>({
       {"op", &to.op},
       {"before", &to.before},
       {"after", &to.after},
-      {"source", &to.source},
+      {"source", &to.source, &to.source_place},
       {"ts_ms", &to.ts_ms},
-      {"payload", &to.payload},
-  }};
+      {"schema", &to.schema},
+      {"payload", &to.payload, &to.payload_place},
+  });
+  return read_members(members);
+}
+
+/// Steps over an object; of a key that is there twice the first counts.
+bool Envelope::read_members(std::span<const Member> members) {
   if (!cursor_.expect('{')) {
     return false;
   }
@@ -83,14 +120,26 @@ bool Envelope::read_parts(Parts& to) {
     if (!cursor_.skip(value)) {
       return false;
     }
-    for (const auto& [name, part] : parts) {
-      if (name == key && part->empty()) {
-        *part = value;
-        to.payload_place = part == &to.payload ? place : to.payload_place;
+    for (const auto& member : members) {
+      if (member.name == key && member.text->empty()) {
+        *member.text = value;
+        if (member.place != nullptr) {
+          *member.place = place;
+        }
       }
     }
   } while (cursor_.take(','));
   return cursor_.expect('}');
+}
+
+/// The `ts_ms` of the block `source`, which has been checked before.
+bool Envelope::read_source_time(const Parts& parts, std::string_view& to) {
+  if (!parts.source.starts_with('{')) {
+    return true;
+  }
+  cursor_.go_to(parts.source_place);
+  const std::array members = std::to_array<Member>({{"ts_ms", &to}});
+  return read_members(members);
 }
 
 std::optional<Malformation> Envelope::understand(const Parts& parts, Change& to) {
@@ -100,7 +149,7 @@ std::optional<Malformation> Envelope::understand(const Parts& parts, Change& to)
   const auto kind = kind_of(parts.op);
   if (!kind) {
     return Malformation{.column = "op",
-                        .reason = fmt::format("unknown op {}", parts.op.substr(0, 20))};
+                        .reason = fmt::format("unknown op {}", excerpt(parts.op, 20))};
   }
   to.kind = *kind;
   to.before = without_null(parts.before);
@@ -113,13 +162,12 @@ std::optional<Malformation> Envelope::understand(const Parts& parts, Change& to)
   if (!is_object_or_nothing(to.after) || (wants_after && to.after.empty())) {
     return Malformation{.column = "after", .reason = "it is no object"};
   }
-  const auto ts_ms = without_null(parts.ts_ms);
-  std::int64_t value = 0;
-  if (!ts_ms.empty()) {
-    if (!read_short_integer(ts_ms, value)) {
-      return Malformation{.column = "ts_ms", .reason = "it is no number of milliseconds"};
-    }
-    to.ts_ms = value;
+  if (!read_milliseconds(parts.ts_ms, to.ts_ms)) {
+    return Malformation{.column = "ts_ms", .reason = "it is no number of milliseconds"};
+  }
+  std::string_view changed;
+  if (!read_source_time(parts, changed) || !read_milliseconds(changed, to.source_ts_ms)) {
+    return Malformation{.column = "source.ts_ms", .reason = "it is no number of milliseconds"};
   }
   return std::nullopt;
 }

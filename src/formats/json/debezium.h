@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "core/format.h"
@@ -28,7 +29,15 @@ struct Change {
   std::string_view before;
   std::string_view after;
   std::string_view source;
+  std::string_view schema;            ///< what the wrapper says of the types; empty: no wrapper
   std::optional<std::int64_t> ts_ms;  ///< when the connector saw it, since 1970
+  std::optional<std::int64_t> source_ts_ms;  ///< when the database made it, since 1970
+};
+
+/// A value of Kafka Connect's JsonConverter. The texts are parts of it.
+struct Wrapped {
+  std::string_view schema;  ///< empty: it has none
+  std::string_view payload;
 };
 
 /// Opens envelopes. Used by one thread.
@@ -37,6 +46,9 @@ class Envelope {
   /// Malformed: a message that isn't JSON, has no `op` or an unknown one, has a `before` or `after`
   /// that is no object, or lacks the row that its `op` tells of. `to` has views of the message.
   [[nodiscard]] std::optional<Malformation> open(std::string_view message, Change& to);
+  /// Opens a message's key, which is no envelope but may have its schema with it. Malformed: what
+  /// isn't JSON.
+  [[nodiscard]] std::optional<Malformation> open_key(std::string_view key, Wrapped& to);
 
  private:
   /// Where the values of an envelope are, as they are written; empty: missing.
@@ -46,11 +58,21 @@ class Envelope {
     std::string_view after;
     std::string_view source;
     std::string_view ts_ms;
+    std::string_view schema;
     std::string_view payload;
+    Cursor::Place source_place = nullptr;
     Cursor::Place payload_place = nullptr;
+  };
+  /// A member of an object that is looked for.
+  struct Member {
+    std::string_view name;
+    std::string_view* text = nullptr;
+    Cursor::Place* place = nullptr;  ///< nullptr: nobody wants it
   };
 
   bool read_parts(Parts& to);
+  bool read_members(std::span<const Member> members);
+  bool read_source_time(const Parts& parts, std::string_view& to);
   std::optional<Malformation> understand(const Parts& parts, Change& to);
 
   Cursor cursor_;

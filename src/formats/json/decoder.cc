@@ -34,14 +34,7 @@ bool may_be_name(const PlanNode& node, std::string_view key) {
 /// The beginning of a value, for a message.
 std::string shown(std::string_view text) {
   constexpr std::size_t kShownBytes = 60;
-  if (text.size() <= kShownBytes) {
-    return std::string(text);
-  }
-  std::size_t end = kShownBytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
-    --end;  // no half of a letter
-  }
-  return std::string(text.substr(0, end)) + "...";
+  return excerpt(text, kShownBytes);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 //   DECIMAL(p,s)       a number or a string of one, read exactly; rounded to s digits behind the
 //                      point, halves away from zero (`strict`: more digits are malformed)
 //   VARCHAR            a string; anything else as its JSON text (`strict`: malformed)
-//   BLOB               a string: base64
+//   BLOB               a string: base64, with padding or without
 //   UUID               a string: 32 hexadecimal digits, with hyphens or without
 //   DATE               "2024-02-29", or a number: days since 1970-01-01
 //   TIME               "23:59:59.123456", or a number since midnight, see `timestamp_unit`

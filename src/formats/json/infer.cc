@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "core/times.h"
 #include "formats/json/numbers.h"
 #include "formats/json/plan.h"
 #include "formats/json/strings.h"
-#include "formats/json/times.h"
 
 namespace millrace::json {
 namespace {
@@ -44,15 +44,6 @@ std::uint32_t kind_of_number(std::string_view text) {
 }
 
 bool is_one_of(std::uint32_t kinds, std::uint32_t allowed) { return (kinds & ~allowed) == 0; }
-
-/// A name as DuckDB writes a field's. Always in quotes: it might be a word of SQL.
-std::string quoted(std::string_view name) {
-  std::string text = "\"";
-  for (const char c : name) {
-    text += c == '"' ? "\"\"" : std::string(1, c);
-  }
-  return text + '"';
-}
 
 }  // namespace
 
@@ -197,7 +188,9 @@ std::string Inference::type_of(const Shape& shape) {
 std::string Inference::struct_of(const Shape& shape) {
   std::string text = "STRUCT(";
   for (const auto& [name, field] : shape.fields) {
-    text += fmt::format("{}{} {}", text.ends_with('(') ? "" : ", ", quoted(name), type_of(*field));
+    // Always in quotes: a name might be a word of SQL.
+    text += fmt::format("{}{} {}", text.ends_with('(') ? "" : ", ", in_quotes(name, '"'),
+                        type_of(*field));
   }
   return text + ")";
 }

@@ -1,7 +1,6 @@
 #include "formats/json/numbers.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -12,17 +11,7 @@ namespace {
 
 static_assert(std::numeric_limits<Int128>::is_specialized);
 
-constexpr int kMaxPower = 38;  // the largest power of ten in 128 bits
 constexpr std::int64_t kMaxExponent = 1'000'000'000'000;
-
-constexpr auto kPowers = [] {
-  std::array<UInt128, kMaxPower + 1> powers{};
-  powers[0] = 1;
-  for (std::size_t i = 1; i < powers.size(); ++i) {
-    powers[i] = powers[i - 1] * 10;
-  }
-  return powers;
-}();
 
 /// A number taken apart: +-value * 10^exponent.
 template <class Unsigned>
@@ -109,16 +98,17 @@ Fault scale_parts(const Parts<Unsigned>& parts, int scale, Rounding rounding, UI
     return Fault::none;
   }
   if (exponent > 0) {
-    if (rest || exponent > kMaxPower ||
-        __builtin_mul_overflow(to, kPowers[static_cast<std::size_t>(exponent)], &to)) {
+    if (rest || exponent > kMaxPowerOfTen ||
+        __builtin_mul_overflow(to, static_cast<UInt128>(power_of_ten(static_cast<int>(exponent))),
+                               &to)) {
       return Fault::range;
     }
-  } else if (exponent < -kMaxPower) {
+  } else if (exponent < -kMaxPowerOfTen) {
     to = 0;
     rest = true;
     half = false;
   } else if (exponent < 0) {
-    const UInt128 by = kPowers[static_cast<std::size_t>(-exponent)];
+    const auto by = static_cast<UInt128>(power_of_ten(static_cast<int>(-exponent)));
     const UInt128 remainder = to % by;
     to /= by;
     rest |= remainder != 0;
@@ -173,7 +163,7 @@ bool read_float_fast(std::string_view text, Float& to, Fault& fault) {
     return false;
   }
   const auto by = static_cast<Float>(
-      kPowers[static_cast<std::size_t>(parts.exponent < 0 ? -parts.exponent : parts.exponent)]);
+      power_of_ten(static_cast<int>(parts.exponent < 0 ? -parts.exponent : parts.exponent)));
   const auto value = static_cast<Float>(parts.value);
   const Float size = parts.exponent < 0 ? value / by : value * by;
   to = parts.negative ? -size : size;
@@ -194,7 +184,7 @@ Fault read_float_as(std::string_view text, Float& to) {
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   if (result.ec == std::errc::result_out_of_range || std::isinf(value)) {
     // Too small is as good as 0, too large is not a number. All digits are at most 39 places.
-    if (parts.value != 0 && parts.exponent > -kMaxPower) {
+    if (parts.value != 0 && parts.exponent > -kMaxPowerOfTen) {
       return Fault::range;
     }
     value = parts.negative ? -Float{0} : Float{0};
@@ -230,7 +220,5 @@ Fault read_scaled(std::string_view text, int scale, Rounding rounding, Int128& t
 
 Fault read_float(std::string_view text, double& to) noexcept { return read_float_as(text, to); }
 Fault read_float(std::string_view text, float& to) noexcept { return read_float_as(text, to); }
-
-UInt128 power_of_ten(int exponent) noexcept { return kPowers[static_cast<std::size_t>(exponent)]; }
 
 }  // namespace millrace::json

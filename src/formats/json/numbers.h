@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string_view>
 
-namespace millrace::json {
+#include "base/strings.h"
+#include "core/int128.h"
 
-__extension__ using Int128 = __int128;
-__extension__ using UInt128 = unsigned __int128;
+namespace millrace::json {
 
 /// Why a text is no value of a type.
 enum class Fault : std::uint8_t {
@@ -22,8 +22,6 @@ enum class Rounding : std::uint8_t {
   nearest,  ///< halves away from zero, as DuckDB's CAST
   down,
 };
-
-[[nodiscard]] inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// Whether a text is a number as JSON writes them: -12, 0.5, 1e-3; not 01, +1, .5, 1., NaN.
 [[nodiscard]] bool is_number(std::string_view text) noexcept;
@@ -53,8 +51,5 @@ enum class Rounding : std::uint8_t {
   to = negative ? -value : value;
   return true;
 }
-
-/// 10^exponent, for exponents from 0 to 38.
-[[nodiscard]] UInt128 power_of_ten(int exponent) noexcept;
 
 }  // namespace millrace::json

@@ -1,25 +1,13 @@
 #include "formats/json/strings.h"
 
-#include <array>
 #include <cstdint>
+
+#include "base/strings.h"
 
 namespace millrace::json {
 namespace {
 
 constexpr std::string_view kHex = "0123456789abcdef";
-constexpr std::string_view kBase64 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::uint8_t kNoDigit = 0xFF;
-
-/// The value of each character in base64.
-constexpr auto kBase64Digits = [] {
-  std::array<std::uint8_t, 256> digits{};
-  digits.fill(kNoDigit);
-  for (std::size_t i = 0; i < kBase64.size(); ++i) {
-    digits[static_cast<std::uint8_t>(kBase64[i])] = static_cast<std::uint8_t>(i);
-  }
-  return digits;
-}();
 
 /// What follows a backslash, and the character that it means; \u is not among them.
 char meaning_of(char escape) {
@@ -50,10 +38,7 @@ int unit_at(std::string_view text) {
   }
   int unit = 0;
   for (const char c : text.substr(2, 4)) {
-    const int digit = c >= '0' && c <= '9'   ? c - '0'
-                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                             : -1;
+    const int digit = hex_digit(c);
     if (digit < 0) {
       return -1;
     }
@@ -162,45 +147,6 @@ void write_string(std::string_view text, std::string& to) {
   }
   to.append(text.substr(written));
   to += '"';
-}
-
-bool read_base64(std::string_view text, std::string& to) {
-  to.clear();
-  if (text.size() % 4 == 0 && text.ends_with('=')) {
-    text.remove_suffix(text.ends_with("==") ? 2 : 1);
-  }
-  if (text.size() % 4 == 1) {
-    return false;
-  }
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::uint8_t digit = kBase64Digits[static_cast<std::uint8_t>(c)];
-    if (digit == kNoDigit) {
-      return false;
-    }
-    bits = (bits << 6U) | digit;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      to += static_cast<char>((bits >> static_cast<unsigned>(count)) & 0xFFU);
-      bits &= (1U << static_cast<unsigned>(count)) - 1;
-    }
-  }
-  return bits == 0;  // else two texts would mean the same bytes
-}
-
-void write_base64(std::string_view bytes, std::string& to) {
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t there = bytes.size() - i < 3 ? bytes.size() - i : 3;
-    std::uint32_t bits = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      bits = (bits << 8U) | (j < there ? static_cast<std::uint8_t>(bytes[i + j]) : 0U);
-    }
-    for (unsigned j = 0; j < 4; ++j) {
-      to += j <= there ? kBase64[(bits >> (18 - 6 * j)) & 0x3FU] : '=';
-    }
-  }
 }
 
 }  // namespace millrace::json

@@ -45,10 +45,4 @@ template <class Word>
 /// Appends a text, valid UTF-8, in quotes and with the escapes that it needs.
 void write_string(std::string_view text, std::string& to);
 
-/// Replaces `to` by the bytes that a base64 text means (RFC 4648, section 4; its padding may be
-/// missing); false: it is none.
-[[nodiscard]] bool read_base64(std::string_view text, std::string& to);
-/// Appends base64 with padding.
-void write_base64(std::string_view bytes, std::string& to);
-
 }  // namespace millrace::json

@@ -2,8 +2,9 @@
 
 #include <limits>
 
-#include "formats/json/strings.h"
-#include "formats/json/times.h"
+#include "base/strings.h"
+#include "core/times.h"
+#include "core/uuid.h"
 
 namespace millrace::json {
 namespace {
@@ -44,7 +45,7 @@ Fault put_decimal(const PlanNode& node, std::size_t row, std::string_view text, 
   if (const Fault fault = read_scaled(text, node.scale, rounding, value); fault != Fault::none) {
     return fault;
   }
-  const auto limit = static_cast<Int128>(power_of_ten(node.precision));
+  const Int128 limit = power_of_ten(node.precision);
   if (value <= -limit || value >= limit) {
     return Fault::range;
   }
@@ -75,7 +76,8 @@ int digits_of(Id id) {
 }
 
 Fault put_moment(const PlanNode& node, std::size_t row, const Moment& moment) {
-  return to_unit(moment, digits_of(node.id), node.writer->values<std::int64_t>()[row]);
+  const bool fits = to_unit(moment, digits_of(node.id), node.writer->values<std::int64_t>()[row]);
+  return fits ? Fault::none : Fault::range;
 }
 
 /// What a unit is times 10^n to be nanoseconds.
@@ -151,36 +153,16 @@ Fault put_time_of_day(const PlanNode& node, std::size_t row, std::string_view te
 /// A number of days, as Debezium and Kafka Connect write dates.
 Fault put_days(const PlanNode& node, std::size_t row, std::string_view text) {
   const Fault fault = put_integer<std::int32_t>(node, row, text);
-  constexpr auto kInfinity = std::numeric_limits<std::int32_t>::max();
-  const auto days = node.writer->values<std::int32_t>()[row];
-  return fault == Fault::none && (days <= -kInfinity || days == kInfinity) ? Fault::range : fault;
+  const std::int64_t days = node.writer->values<std::int32_t>()[row];
+  return fault == Fault::none && (days < -kDateMax || days > kDateMax) ? Fault::range : fault;
 }
 
-/// 32 hexadecimal digits, with or without hyphens after the 8th, 12th, 16th and 20th.
 Fault put_uuid(const PlanNode& node, std::size_t row, std::string_view text) {
-  const bool hyphens = text.size() == 36;
-  if (!hyphens && text.size() != 32) {
+  const auto uuid = parse_uuid(text, UuidHyphens::optional);
+  if (!uuid) {
     return Fault::form;
   }
-  UInt128 value = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (hyphens && (i == 8 || i == 13 || i == 18 || i == 23)) {
-      if (c != '-') {
-        return Fault::form;
-      }
-      continue;
-    }
-    const int digit = is_digit(c)              ? c - '0'
-                      : (c >= 'a' && c <= 'f') ? c - 'a' + 10
-                      : (c >= 'A' && c <= 'F') ? c - 'A' + 10
-                                               : -1;
-    if (digit < 0) {
-      return Fault::form;
-    }
-    value = (value << 4U) | static_cast<UInt128>(digit);
-  }
-  put(node, row, static_cast<Int128>(value ^ (UInt128{1} << 127U)));
+  put(node, row, *uuid);
   return Fault::none;
 }
 
@@ -193,7 +175,7 @@ Fault put_time_text(const PlanNode& node, std::size_t row, std::string_view text
 }
 
 Fault put_blob(const PlanNode& node, std::size_t row, std::string_view text, std::string& scratch) {
-  if (!read_base64(text, scratch)) {
+  if (!decode_base64(text, scratch, Base64Padding::optional)) {
     return Fault::form;
   }
   node.writer->set_string(row, scratch);

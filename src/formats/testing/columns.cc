@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <utility>
+
+#include "core/int128.h"
 
 namespace millrace::testing {
 namespace {
 
 using Id = Type::Id;
-__extension__ using Int128 = __int128;
-__extension__ using UInt128 = unsigned __int128;
 
 constexpr std::size_t kTextBlock = 1 << 20;
 
@@ -141,10 +142,16 @@ bool MemoryColumn::is_null(std::size_t row) const {
   return ((valid_[row / 64] >> (row % 64)) & 1U) == 0;
 }
 
-ColumnView MemoryColumn::view(Physical physical) const {
-  return {.physical = physical,
+ColumnView MemoryColumn::view() {
+  views_.clear();
+  for (const auto& part : owned_) {
+    views_.push_back(part->view());
+  }
+  return {.physical = physical_of(type_),
           .data = memory_.data(),
-          .validity = has_nulls_ ? valid_.data() : nullptr};
+          .validity = has_nulls_ ? valid_.data() : nullptr,
+          .first_part = views_.data(),
+          .part_count = views_.size()};
 }
 
 nlohmann::json MemoryColumn::value(std::size_t row) const {
@@ -247,8 +254,8 @@ nlohmann::json MemoryColumns::row(std::size_t row) const {
 
 std::span<const ColumnView> MemoryColumns::views() {
   views_.clear();
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    views_.push_back(columns_[i]->view(physical_of(schema_.columns[i].type)));
+  for (const auto& column : columns_) {
+    views_.push_back(column->view());
   }
   return views_;
 }

@@ -27,8 +27,8 @@ class MemoryColumn final : public ColumnWriter {
   /// their digits; DATE, TIME and TIMESTAMP as their bare numbers; BLOB as its bytes in
   /// hexadecimal.
   [[nodiscard]] nlohmann::json value(std::size_t row) const;
-  /// To read the column as an encoder does.
-  [[nodiscard]] ColumnView view(Physical physical) const;
+  /// To read the column as an encoder does, until more is written.
+  [[nodiscard]] ColumnView view();
   /// Makes it as it was made.
   void clear();
 
@@ -55,6 +55,7 @@ class MemoryColumn final : public ColumnWriter {
   std::vector<Block> memory_;
   std::vector<std::uint64_t> valid_;
   std::vector<std::unique_ptr<MemoryColumn>> owned_;  // the parts
+  std::vector<ColumnView> views_;                     // of the parts
   // Blocks of text, so that a benchmark measures the decoder and not malloc().
   std::vector<std::unique_ptr<char[]>> texts_;
   std::size_t text_block_ = 0;

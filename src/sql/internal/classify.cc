@@ -23,7 +23,7 @@ using duckdb::LogicalOperatorType;
 [[noreturn]] void refuse(const std::string& text) { throw SqlError(text, std::nullopt); }
 
 Nature combined(std::span<const Nature> children) {
-  Nature all{.rows = children.empty() ? Rows::constant : Rows::nothing};
+  Nature all;
   for (const Nature& child : children) {
     all.rows = std::max(all.rows, child.rows);
     all.from_state = all.from_state || child.from_state;
@@ -110,8 +110,7 @@ Nature classify_set(const LogicalOperator& op, std::span<const Nature> children)
   if (!op.Cast<duckdb::LogicalSetOperation>().setop_all) {
     refuse("UNION over a stream removes duplicates, which comes with event time; use UNION ALL");
   }
-  if (!std::ranges::all_of(
-          children, [](Nature c) { return c.rows == Rows::stream || c.rows == Rows::nothing; })) {
+  if (!std::ranges::all_of(children, [](Nature c) { return c.rows == Rows::stream; })) {
     refuse(
         "UNION ALL of a stream and something else would give the rows of the other in every batch; "
         "all parts must be streams");
@@ -224,9 +223,8 @@ Nature Classifier::classify(LogicalOperator& op, const LogicalOperator* parent,
     case LogicalOperatorType::LOGICAL_DELIM_GET:
     case LogicalOperatorType::LOGICAL_EXPRESSION_GET:
     case LogicalOperatorType::LOGICAL_DUMMY_SCAN:
-      return all;
     case LogicalOperatorType::LOGICAL_EMPTY_RESULT:
-      return {.rows = Rows::nothing};
+      return all;
     case LogicalOperatorType::LOGICAL_WINDOW:
       if (is_session(op) && check_session(op, all, closing_)) {
         return all;

@@ -13,7 +13,6 @@ namespace millrace::sql {
 
 /// What an operator gives, seen over the life of a pipeline.
 enum class Rows : std::uint8_t {
-  nothing,   ///< never a row: what the optimizer makes of a stream with WHERE false
   constant,  ///< the same in each run, or what a look-up from a stream's row needs
   table,     ///< the whole of a table as of the batch
   stream,    ///< rows of this batch only

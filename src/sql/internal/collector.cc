@@ -1,9 +1,8 @@
 #include "sql/internal/collector.h"
 
 #include <utility>
-#include <vector>
 
-#include "sql/internal/types.h"
+#include "sql/internal/column_views.h"
 
 namespace millrace::sql {
 
@@ -18,7 +17,7 @@ struct CollectorGlobal final : duckdb::GlobalSinkState {
 /// One thread's way out.
 struct CollectorLocal final : duckdb::LocalSinkState {
   std::unique_ptr<SinkWriter> writer;  // made with the first row: many threads have none
-  std::vector<ColumnView> views;
+  ColumnViews views;
 };
 
 class ResultCollector final : public duckdb::PhysicalResultCollector {
@@ -41,9 +40,7 @@ class ResultCollector final : public duckdb::PhysicalResultCollector {
 
   duckdb::unique_ptr<duckdb::LocalSinkState> GetLocalSinkState(
       ExecutionContext& /*context*/) const override {
-    auto state = duckdb::make_uniq<CollectorLocal>();
-    state->views.resize(types.size());
-    return state;
+    return duckdb::make_uniq<CollectorLocal>();
   }
 
   duckdb::SinkResultType Sink(ExecutionContext& /*context*/, duckdb::DataChunk& chunk,
@@ -58,7 +55,7 @@ class ResultCollector final : public duckdb::PhysicalResultCollector {
       if (local.writer == nullptr) {
         local.writer = run_.receiver->writer();
       }
-      local.writer->write(view_of(chunk, local.views));
+      local.writer->write(local.views.of(chunk));
     });
     run_.out.fetch_add(static_cast<std::int64_t>(chunk.size()), std::memory_order_relaxed);
     return duckdb::SinkResultType::NEED_MORE_INPUT;

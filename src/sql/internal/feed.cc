@@ -2,13 +2,13 @@
 
 #include <utility>
 
+#include "sql/internal/column_views.h"
 #include "sql/internal/error.h"
 #include "sql/internal/operators/row_counter.h"
 #include "sql/internal/operators/row_seed.h"
 #include "sql/internal/operators/stateful.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/stream_scan.h"
-#include "sql/internal/types.h"
 
 namespace millrace::sql {
 
@@ -88,8 +88,6 @@ class PathWriter {
     }
     if (path_.state != nullptr) {
       state_ = path_.state->GetLocalSinkState(context);
-    } else {
-      views_.resize(steps_.empty() ? scanned_.ColumnCount() : chunks_.back()->ColumnCount());
     }
   }
 
@@ -139,7 +137,7 @@ class PathWriter {
       result_ = run_.receiver->writer();
     }
     run_.out.fetch_add(static_cast<std::int64_t>(chunk.size()), std::memory_order_relaxed);
-    result_->write(view_of(chunk, views_));
+    result_->write(views_.of(chunk));
   }
 
   SharedPath& shared_;
@@ -151,7 +149,7 @@ class PathWriter {
   std::vector<std::unique_ptr<DataChunk>> chunks_;
   duckdb::unique_ptr<duckdb::LocalSinkState> state_;
   std::unique_ptr<SinkWriter> result_;
-  std::vector<ColumnView> views_;
+  ColumnViews views_;
 };
 
 /// One thread's way in.

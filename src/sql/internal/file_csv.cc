@@ -77,7 +77,9 @@ class CsvScanner final : public TextScanner {
   struct CsvLayout final : Layout {
     explicit CsvLayout(const CsvDialect& d) : dialect(d), record_ends(d) {}
     [[nodiscard]] const RecordEnds& ends() const noexcept override { return record_ends; }
+    [[nodiscard]] std::string header() const override { return header_text; }
     CsvDialect dialect;
+    std::string header_text;  // see CsvHeader
     CsvEnds record_ends;
     std::vector<std::pair<int, int>> wanted;  // index of the field, of the writer
     std::size_t fields = 0;
@@ -85,16 +87,15 @@ class CsvScanner final : public TextScanner {
 
   /// Where a row came from, for types that are decoded late.
   struct Origin {
-    const CsvLayout* layout;
-    const File* file;
-    const char* block;  // the text of the block it is in
-    std::int64_t first_line;
+    const CsvLayout* layout = nullptr;
+    const File* file = nullptr;
+    const char* block = nullptr;  // the text of the block it is in
+    std::int64_t first_line = 0;
     std::string_view text;
   };
 
   struct CsvLocal final : FileScanner::Local {
-    std::vector<std::unique_ptr<FieldWriter>>
-        writers;  // nullptr: a virtual column, or a repeated one
+    std::vector<std::unique_ptr<FieldWriter>> writers;  // nullptr: a column that is not decoded
     bool late = false;
     std::vector<CsvField> fields;
     File* file = nullptr;
@@ -109,10 +110,15 @@ class CsvScanner final : public TextScanner {
   };
 
   std::unique_ptr<const Layout> prepare(TextFile& text) override;
-  bool next_records(duckdb::ClientContext& context, CsvLocal& local, duckdb::DataChunk& out);
+  bool next_records(duckdb::ClientContext& context, CsvLocal& local, duckdb::DataChunk& out,
+                    idx_t& rows);
   static void keep_block(CsvLocal& local, duckdb::DataChunk& out);
-  bool write_row(CsvLocal& local, idx_t row);
-  bool reject(CsvLocal& local, int column, const std::string& reason);
+  bool write_row(CsvLocal& local, duckdb::DataChunk& out, idx_t row);
+  static MalformedRow record_found(CsvLocal& local, std::string reason);
+  bool reject(CsvLocal& local, duckdb::DataChunk& out, idx_t row, MalformedRow record);
+  std::vector<bool> find_late_misfits(duckdb::ClientContext& context, CsvLocal& local, idx_t rows);
+  void write_late_misfits(const CsvLocal& local, const std::vector<bool>& bad,
+                          duckdb::DataChunk& out) const;
   idx_t finish_late(duckdb::ClientContext& context, CsvLocal& local, duckdb::DataChunk& out,
                     idx_t rows);
 
@@ -126,11 +132,8 @@ CsvScanner::CsvScanner(Input& input, const FileScan& scan,
 std::unique_ptr<FileScanner::Local> CsvScanner::local(duckdb::ExecutionContext& /*context*/) {
   auto local = std::make_unique<CsvLocal>();
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const bool first = std::find(columns_.begin(), columns_.begin() + static_cast<long>(i),
-                                 columns_[i]) == columns_.begin() + static_cast<long>(i);
-    local->writers.push_back(first && !duckdb::IsVirtualColumn(columns_[i])
-                                 ? make_field_writer(input_.declared->types[columns_[i]], format())
-                                 : nullptr);
+    local->writers.push_back(
+        is_decoded(i) ? make_field_writer(input_.declared->types[columns_[i]], format()) : nullptr);
     local->late |= local->writers.back() != nullptr && local->writers.back()->late();
   }
   return local;
@@ -138,7 +141,8 @@ std::unique_ptr<FileScanner::Local> CsvScanner::local(duckdb::ExecutionContext& 
 
 std::unique_ptr<const TextScanner::Layout> CsvScanner::prepare(TextFile& text) {
   auto layout = std::make_unique<CsvLayout>(dialect_of(format(), text.beginning()));
-  const auto fields = read_header(text, layout->dialect, schema_, format().header);
+  auto [fields, header] = read_header(text, layout->dialect, schema_, format());
+  layout->header_text = std::move(header);
   layout->fields = fields.size();
   for (std::size_t field = 0; field < fields.size(); ++field) {
     const auto column =
@@ -165,44 +169,70 @@ void CsvScanner::keep_block(CsvLocal& local, duckdb::DataChunk& out) {
 }
 
 bool CsvScanner::next_records(duckdb::ClientContext& context, CsvLocal& local,
-                              duckdb::DataChunk& out) {
-  while (next_block(context, local.file, local.block)) {
-    if (local.block.problem != nullptr) {
-      malformed(local.file->text.path(), local.block.first_line, "", local.block.text,
-                local.block.problem, local.block.part);
-      continue;
-    }
-    local.layout = static_cast<const CsvLayout*>(local.file->layout.get());
-    local.records =
-        std::make_unique<CsvRecords>(local.layout->dialect, local.block.text, local.block.at_end);
-    local.check_utf8 = !is_ascii(local.block.text) && find_invalid_utf8(local.block.text);
-    local.lines.begin(local.block, local.layout->dialect.newline);
-    keep_block(local, out);
+                              duckdb::DataChunk& out, idx_t& rows) {
+  local.records.reset();
+  if (!next_block(context, local.file, local.block)) {
+    return false;
+  }
+  local.layout = static_cast<const CsvLayout*>(local.file->layout.get());
+  if (local.block.problem != nullptr) {
+    rows += reject(local, out, rows,
+                   {.line = local.block.first_line,
+                    .raw = std::string(local.block.text),
+                    .reason = local.block.problem})
+                ? 1
+                : 0;
     return true;
   }
-  local.records.reset();
-  return false;
+  local.records =
+      std::make_unique<CsvRecords>(local.layout->dialect, local.block.text, local.block.at_end);
+  local.check_utf8 = !is_ascii(local.block.text) && find_invalid_utf8(local.block.text);
+  local.lines.begin(local.block, local.layout->dialect.newline);
+  keep_block(local, out);
+  return true;
 }
 
-bool CsvScanner::reject(CsvLocal& local, int column, const std::string& reason) {
+/// The record found last, as a malformed row.
+MalformedRow CsvScanner::record_found(CsvLocal& local, std::string reason) {
   const std::string_view text = local.records->text();
-  malformed(local.file->text.path(), local.lines.line_of(text.data()),
-            column < 0 ? "" : schema_.columns[static_cast<std::size_t>(column)].name, text, reason);
-  return false;
+  return {.line = local.lines.line_of(text.data()),
+          .raw = std::string(text),
+          .reason = std::move(reason)};
 }
 
-bool CsvScanner::write_row(CsvLocal& local, idx_t row) {
+/// True: the record is a row all the same, of NULLs.
+bool CsvScanner::reject(CsvLocal& local, duckdb::DataChunk& out, idx_t row, MalformedRow record) {
+  if (permissive()) {
+    for (const auto& writer : local.writers) {
+      if (writer != nullptr) {
+        writer->set_null(row);
+      }
+    }
+    write_corrupt_record(out, row, record.raw);
+    if (local.late) {
+      local.origins.emplace_back();  // NULLs fit every type, so nobody will ask
+    }
+  }
+  record.origin = local.file->text.path();
+  record.header = local.layout->header_text;
+  malformed(std::move(record));
+  return permissive();
+}
+
+/// False: the record is no row.
+bool CsvScanner::write_row(CsvLocal& local, duckdb::DataChunk& out, idx_t row) {
   const CsvLayout& layout = *local.layout;
   const std::size_t count = local.records->field_count();
   if (count != layout.fields) {
-    return reject(
-        local, -1,
-        fmt::format("{} instead of {}", human_count(static_cast<std::int64_t>(count), "field"),
-                    layout.fields));
+    const auto counted = human_count(static_cast<std::int64_t>(count), "field");
+    return reject(local, out, row,
+                  record_found(local, fmt::format("{} instead of {}", counted, layout.fields)));
   }
   if (local.check_utf8) {
     if (const auto bad = find_invalid_utf8(local.records->text())) {
-      return reject(local, -1, fmt::format("not valid UTF-8 at byte {} of the row", *bad + 1));
+      return reject(
+          local, out, row,
+          record_found(local, fmt::format("not valid UTF-8 at byte {} of the row", *bad + 1)));
     }
   }
   for (const auto& [index, writer] : layout.wanted) {
@@ -219,10 +249,11 @@ bool CsvScanner::write_row(CsvLocal& local, idx_t row) {
           each->clear(row);
         }
       }
-      const auto column = columns_[static_cast<std::size_t>(writer)];
-      return reject(local, static_cast<int>(column),
-                    fmt::format("not a valid {}: \"{}\"", schema_.columns[column].type,
-                                text.text.substr(0, 100)));
+      const Column& column = schema_.columns[columns_[static_cast<std::size_t>(writer)]];
+      auto record = record_found(
+          local, fmt::format(R"(not a valid {}: "{}")", column.type, text.text.substr(0, 100)));
+      record.column = column.name;
+      return reject(local, out, row, std::move(record));
     }
   }
   if (local.late) {
@@ -232,9 +263,32 @@ bool CsvScanner::write_row(CsvLocal& local, idx_t row) {
   return true;
 }
 
-/// Decodes the columns that can only be decoded together; takes out the rows that do not fit.
+/// Decodes the columns that can only be decoded together; deals with the rows that do not fit.
 idx_t CsvScanner::finish_late(duckdb::ClientContext& context, CsvLocal& local,
                               duckdb::DataChunk& out, idx_t rows) {
+  const auto bad = find_late_misfits(context, local, rows);
+  duckdb::SelectionVector good(rows);
+  idx_t count = 0;
+  for (idx_t row = 0; row < rows; ++row) {
+    if (!bad[row]) {
+      good.set_index(count++, row);
+    }
+  }
+  if (count < rows && permissive()) {
+    write_late_misfits(local, bad, out);
+    count = rows;
+  } else if (count < rows) {
+    out.SetCardinality(rows);
+    out.Slice(good, count);
+    out.Flatten();
+  }
+  local.origins.clear();
+  local.blocks.clear();
+  return count;
+}
+
+std::vector<bool> CsvScanner::find_late_misfits(duckdb::ClientContext& context, CsvLocal& local,
+                                                idx_t rows) {
   std::vector<bool> bad(rows);
   std::vector<idx_t> misfits;
   for (std::size_t i = 0; i < local.writers.size(); ++i) {
@@ -247,29 +301,39 @@ idx_t CsvScanner::finish_late(duckdb::ClientContext& context, CsvLocal& local,
       if (!bad[row]) {
         const Origin& origin = local.origins[row];
         const Column& column = schema_.columns[columns_[i]];
-        const std::int64_t line = origin.first_line + count_of(origin.layout->dialect.newline,
-                                                               origin.block, origin.text.data());
-        malformed(origin.file->text.path(), line, column.name, origin.text,
-                  fmt::format("not a valid {}", column.type));
+        malformed({.origin = origin.file->text.path(),
+                   .line = origin.first_line + count_of(origin.layout->dialect.newline,
+                                                        origin.block, origin.text.data()),
+                   .column = column.name,
+                   .raw = std::string(origin.text),
+                   .reason = fmt::format("not a valid {}", column.type),
+                   .header = origin.layout->header_text});
       }
       bad[row] = true;
     }
   }
-  local.origins.clear();
-  local.blocks.clear();
-  duckdb::SelectionVector good(rows);
-  idx_t count = 0;
-  for (idx_t row = 0; row < rows; ++row) {
-    if (!bad[row]) {
-      good.set_index(count++, row);
+  return bad;
+}
+
+/// Makes rows of NULLs of those that turned out not to fit.
+void CsvScanner::write_late_misfits(const CsvLocal& local, const std::vector<bool>& bad,
+                                    duckdb::DataChunk& out) const {
+  for (std::size_t i = 0; i < local.writers.size(); ++i) {
+    if (local.writers[i] == nullptr) {
+      continue;
+    }
+    out.data[i].Flatten(bad.size());
+    for (idx_t row = 0; row < bad.size(); ++row) {
+      if (bad[row]) {
+        duckdb::FlatVector::SetNull(out.data[i], row, true);
+      }
     }
   }
-  if (count < rows) {
-    out.SetCardinality(rows);
-    out.Slice(good, count);
-    out.Flatten();
+  for (idx_t row = 0; row < bad.size(); ++row) {
+    if (bad[row]) {
+      write_corrupt_record(out, row, local.origins[row].text);
+    }
   }
-  return count;
 }
 
 void CsvScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
@@ -284,6 +348,7 @@ void CsvScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
         local.writers[i]->begin(out.data[i]);
       }
     }
+    begin_corrupt_records(out);
     if (local.records != nullptr) {
       keep_block(local, out);
     }
@@ -291,27 +356,18 @@ void CsvScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
       const auto found =
           local.records == nullptr ? CsvRecords::Found::end : local.records->next(local.fields);
       if (found == CsvRecords::Found::record) {
-        rows += write_row(local, rows) ? 1 : 0;
+        rows += write_row(local, out, rows) ? 1 : 0;
       } else if (found == CsvRecords::Found::broken) {
-        reject(local, -1, local.records->problem());
+        rows += reject(local, out, rows, record_found(local, local.records->problem())) ? 1 : 0;
       } else {
-        more = next_records(context, local, out);
+        more = next_records(context, local, out, rows);
       }
     }
     if (local.late) {
       rows = finish_late(context, local, out, rows);
     }
   }
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (local.writers[i] == nullptr) {
-      const auto first = std::find(columns_.begin(), columns_.end(), columns_[i]);
-      if (duckdb::IsVirtualColumn(columns_[i])) {
-        out.data[i].Reference(duckdb::Value(out.data[i].GetType()));
-      } else {
-        out.data[i].Reference(out.data[static_cast<std::size_t>(first - columns_.begin())]);
-      }
-    }
-  }
+  fill_others(out);
   out.SetCardinality(rows);
 }
 

@@ -4,6 +4,7 @@
 
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -12,8 +13,13 @@ namespace millrace::sql {
 
 namespace {
 
+struct FirstRecord {
+  std::vector<std::string> names;
+  std::string text;
+};
+
 /// The names in the first record; nothing if the file has no record.
-std::optional<std::vector<std::string>> names_in(TextFile& file, const CsvDialect& dialect) {
+std::optional<FirstRecord> names_in(TextFile& file, const CsvDialect& dialect) {
   std::vector<CsvField> fields;
   while (true) {
     // Incomplete while more can be read: a name in quotes may hold line ends.
@@ -33,15 +39,16 @@ std::optional<std::vector<std::string>> names_in(TextFile& file, const CsvDialec
       throw Error(Blame::external, fmt::format("`{}`: the header cannot be read: {}", file.path(),
                                                records.problem()));
     }
-    std::vector<std::string> names;
+    FirstRecord first{.names = {}, .text = std::string(records.text())};
+    first.names.reserve(records.field_count());
     for (std::size_t i = 0; i < records.field_count(); ++i) {
       const std::string text =
           fields[i].escaped ? unescape(fields[i].text(), dialect) : std::string(fields[i].text());
-      names.emplace_back(trim(text));
+      first.names.emplace_back(trim(text));
     }
     const char* begin = file.beginning().data();
     file.skip(static_cast<std::size_t>(records.position() - begin), dialect.newline);
-    return names;
+    return first;
   }
 }
 
@@ -76,6 +83,13 @@ std::string quoted(const std::vector<std::string>& names) {
                           path, what));
 }
 
+[[noreturn]] void throw_taken(const std::string& path, const std::string& name) {
+  throw Error(Blame::external,
+              fmt::format("`{}`: the header has `{}`, which is the `corrupt_record_column`; give "
+                          "that another name",
+                          path, name));
+}
+
 }  // namespace
 
 CsvDialect dialect_of(const FileFormat& format, std::string_view beginning) {
@@ -91,24 +105,26 @@ CsvDialect dialect_of(const FileFormat& format, std::string_view beginning) {
   return dialect;
 }
 
-std::vector<int> read_header(TextFile& file, const CsvDialect& dialect, const Schema& schema,
-                             bool header) {
-  std::vector<int> column_of_field(schema.size());
-  std::iota(column_of_field.begin(), column_of_field.end(), 0);
-  if (!header) {
-    return column_of_field;
+CsvHeader read_header(TextFile& file, const CsvDialect& dialect, const Schema& schema,
+                      const FileFormat& format) {
+  const int no_field = schema.find(format.corrupt_record_column);
+  std::vector<int> in_order(schema.size());
+  std::iota(in_order.begin(), in_order.end(), 0);
+  std::erase(in_order, no_field);
+  const auto first = format.header ? names_in(file, dialect) : std::nullopt;
+  if (!first) {  // in an empty file no field can be in the wrong column
+    return {.columns = std::move(in_order), .text = ""};
   }
-  const auto names = names_in(file, dialect);
-  if (!names) {
-    return column_of_field;  // an empty file: no rows, so nothing can be in the wrong column
-  }
-  column_of_field.clear();
+  CsvHeader header;
   std::vector<bool> seen(schema.size());
   std::vector<std::string> missing;
   std::vector<std::string> unexpected;
   std::vector<std::string> twice;
-  for (const std::string& name : *names) {
+  for (const std::string& name : first->names) {
     const int column = schema.find(name);
+    if (column >= 0 && column == no_field) {
+      throw_taken(file.path(), name);
+    }
     if (column < 0) {
       unexpected.push_back(name);
     } else if (seen[static_cast<std::size_t>(column)]) {
@@ -116,17 +132,20 @@ std::vector<int> read_header(TextFile& file, const CsvDialect& dialect, const Sc
     } else {
       seen[static_cast<std::size_t>(column)] = true;
     }
-    column_of_field.push_back(column);
+    header.columns.push_back(column);
   }
-  for (std::size_t i = 0; i < schema.size(); ++i) {
-    if (!seen[i]) {
-      missing.push_back(schema.columns[i].name);
+  for (const int column : in_order) {
+    if (!seen[static_cast<std::size_t>(column)]) {
+      missing.push_back(schema.columns[static_cast<std::size_t>(column)].name);
     }
   }
   if (!missing.empty() || !unexpected.empty() || !twice.empty()) {
     throw_mismatch(file.path(), missing, unexpected, twice);
   }
-  return column_of_field;
+  if (header.columns != in_order) {
+    header.text = first->text;
+  }
+  return header;
 }
 
 }  // namespace millrace::sql

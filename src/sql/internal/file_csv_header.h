@@ -15,10 +15,15 @@ namespace millrace::sql {
 /// CRLF, or CR alone where there is no LF after the first CR.
 [[nodiscard]] CsvDialect dialect_of(const FileFormat& format, std::string_view beginning);
 
-/// Reads the header, if the format has one, and leaves it out of the text. Gives for each field of
-/// the file the index of its column in the schema. Throws an Error that names the file and says
-/// which columns differ.
-[[nodiscard]] std::vector<int> read_header(TextFile& file, const CsvDialect& dialect,
-                                           const Schema& schema, bool header);
+/// What the fields of a file are.
+struct CsvHeader {
+  std::vector<int> columns;  ///< for each field, the index of its column in the schema
+  std::string text;          ///< the first record, if its order is not the schema's; else empty
+};
+
+/// Reads the header, if the format has one, and leaves it out of the text. The column for corrupt
+/// records is no field. Throws an Error that names the file and says which columns differ.
+[[nodiscard]] CsvHeader read_header(TextFile& file, const CsvDialect& dialect, const Schema& schema,
+                                    const FileFormat& format);
 
 }  // namespace millrace::sql

@@ -154,12 +154,13 @@ class ValueWriter final : public FieldWriter {
       text = trim(text);
     }
     if (text.empty() || (!field.quoted && field.text == null_text_)) {
-      FlatVector::SetNull(*to_, row, true);
+      set_null(row);
       return true;
     }
     return parser_(text, data_[row]);
   }
   void clear(idx_t row) override { set_valid(*to_, row); }
+  void set_null(idx_t row) override { FlatVector::SetNull(*to_, row, true); }
 
  private:
   Parser parser_;
@@ -178,7 +179,7 @@ class TextWriter final : public FieldWriter {
   }
   bool write(idx_t row, const FieldText& field) override {
     if (!field.quoted && field.text == null_text_) {
-      FlatVector::SetNull(*to_, row, true);
+      set_null(row);
     } else {
       const string_t text = as_string_t(field.text);
       data_[row] = field.stable || text.IsInlined()
@@ -188,6 +189,7 @@ class TextWriter final : public FieldWriter {
     return true;
   }
   void clear(idx_t row) override { set_valid(*to_, row); }
+  void set_null(idx_t row) override { FlatVector::SetNull(*to_, row, true); }
 
  private:
   std::string null_text_;
@@ -208,7 +210,7 @@ class LateWriter final : public FieldWriter {
   bool write(idx_t row, const FieldText& field) override {
     const std::string_view text = text_like_ ? field.text : trim(field.text);
     if ((text.empty() && !text_like_) || (!field.quoted && field.text == null_text_)) {
-      FlatVector::SetNull(*texts_, row, true);
+      set_null(row);
     } else {
       FlatVector::GetData<string_t>(*texts_)[row] =
           duckdb::StringVector::AddStringOrBlob(*texts_, as_string_t(text));
@@ -216,6 +218,7 @@ class LateWriter final : public FieldWriter {
     return true;
   }
   void clear(idx_t row) override { set_valid(*texts_, row); }
+  void set_null(idx_t row) override { FlatVector::SetNull(*texts_, row, true); }
   [[nodiscard]] bool late() const noexcept override { return true; }
   void end(duckdb::ClientContext& context, idx_t rows, std::vector<idx_t>& misfits) override {
     std::string error;

@@ -31,6 +31,7 @@ class FieldWriter {
   virtual bool write(duckdb::idx_t row, const FieldText& field) = 0;
   /// Takes a value back: the row turned out to be malformed.
   virtual void clear(duckdb::idx_t row) = 0;
+  virtual void set_null(duckdb::idx_t row) = 0;
   /// True if some types can be decoded for a chunk at once only: then end() finds misfits.
   [[nodiscard]] virtual bool late() const noexcept { return false; }
   /// Ends a chunk of so many rows; adds the rows that do not fit the type after all.

@@ -86,12 +86,12 @@ class JsonScanner final : public TextScanner {
     LineEnds record_ends;
   };
 
-  /// A line that was parsed, until its chunk is done.
+  /// A line that is a row, until its chunk is done.
   struct Line {
-    duckdb_yyjson::yyjson_val* value = nullptr;
-    std::string_view whole;  // without its line end
-    std::string_view text;   // without spaces around it
-    std::size_t block = 0;   // index in `blocks`
+    duckdb_yyjson::yyjson_val* value = nullptr;  // nullptr: malformed, and a row of NULLs
+    std::string_view whole;                      // without its line end
+    std::string_view text;                       // without spaces around it
+    std::size_t block = 0;                       // index in `blocks`
   };
   struct Source {
     File* file = nullptr;
@@ -112,13 +112,15 @@ class JsonScanner final : public TextScanner {
   std::unique_ptr<const Layout> prepare(TextFile& /*text*/) override {
     return std::make_unique<JsonLayout>();
   }
+  void gather_lines(duckdb::ClientContext& context, JsonLocal& local);
   bool next_line(duckdb::ClientContext& context, JsonLocal& local, Line& line);
   bool parse(JsonLocal& local, Line& line);
   void reject(const JsonLocal& local, const Line& line, const std::string& reason);
   bool transform(JsonLocal& local, std::span<const Line> lines, duckdb::DataChunk& out,
                  std::string& error);
   void reject_misfits(JsonLocal& local, std::span<const Line> lines, const std::string& error,
-                      std::vector<Line>& good);
+                      std::vector<Line>& rows);
+  void write_columns(JsonLocal& local, duckdb::DataChunk& out);
 
   duckdb::vector<duckdb::string> names_;  // of the columns that are read, once each
   duckdb::vector<duckdb::LogicalType> types_;
@@ -129,8 +131,7 @@ JsonScanner::JsonScanner(Input& input, const FileScan& scan,
                          const std::vector<duckdb::column_t>& columns)
     : TextScanner(input, scan, columns) {
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const auto first = std::find(columns_.begin(), columns_.end(), columns_[i]);
-    if (!duckdb::IsVirtualColumn(columns_[i]) && first == columns_.begin() + static_cast<long>(i)) {
+    if (is_decoded(i)) {
       names_.push_back(input.declared->names[columns_[i]]);
       types_.push_back(input.declared->types[columns_[i]]);
       output_of_.push_back(static_cast<int>(i));
@@ -164,11 +165,6 @@ bool JsonScanner::next_line(duckdb::ClientContext& context, JsonLocal& local, Li
     if (!next_block(context, next.file, next.block)) {
       return false;
     }
-    if (next.block.problem != nullptr) {
-      malformed(next.file->text.path(), next.block.first_line, "", next.block.text,
-                next.block.problem, next.block.part);
-      continue;
-    }
     local.blocks.push_back(std::move(next));
     local.position = 0;
   }
@@ -176,9 +172,11 @@ bool JsonScanner::next_line(duckdb::ClientContext& context, JsonLocal& local, Li
 
 void JsonScanner::reject(const JsonLocal& local, const Line& line, const std::string& reason) {
   const Source& source = local.blocks[line.block];
-  malformed(source.file->text.path(),
-            source.block.first_line + count_of('\n', source.block.text.data(), line.text.data()),
-            "", line.whole, reason);
+  malformed(
+      {.origin = source.file->text.path(),
+       .line = source.block.first_line + count_of('\n', source.block.text.data(), line.text.data()),
+       .raw = std::string(line.whole),
+       .reason = reason});
 }
 
 bool JsonScanner::parse(JsonLocal& local, Line& line) {
@@ -192,11 +190,11 @@ bool JsonScanner::parse(JsonLocal& local, Line& line) {
     reject(local, line, fmt::format("not valid JSON at byte {}: {}", error.pos + 1, error.msg));
     return false;
   }
-  line.value = document->root;
-  if ((line.value->tag & duckdb_yyjson::kTypeMask) != duckdb_yyjson::kTypeObject) {
+  if ((document->root->tag & duckdb_yyjson::kTypeMask) != duckdb_yyjson::kTypeObject) {
     reject(local, line, "not a JSON object");
     return false;
   }
+  line.value = document->root;
   return true;
 }
 
@@ -222,12 +220,16 @@ bool JsonScanner::transform(JsonLocal& local, std::span<const Line> lines, duckd
 }
 
 /// Some of these lines do not fit: DuckDB tells of one of them only, and not always which. So they
-/// are tried in smaller and smaller parts.
+/// are tried in smaller and smaller parts. Adds those that are rows all the same.
 void JsonScanner::reject_misfits(JsonLocal& local, std::span<const Line> lines,
-                                 const std::string& error, std::vector<Line>& good) {
+                                 const std::string& error, std::vector<Line>& rows) {
   constexpr std::size_t kParts = 8;
   if (lines.size() == 1) {
     reject(local, lines[0], error.substr(0, error.find('\n')));
+    if (permissive()) {
+      rows.push_back(lines[0]);
+      rows.back().value = nullptr;
+    }
     return;
   }
   const std::size_t step = (lines.size() + kParts - 1) / kParts;
@@ -236,9 +238,40 @@ void JsonScanner::reject_misfits(JsonLocal& local, std::span<const Line> lines,
     std::string why;
     local.scratch.Reset();
     if (transform(local, part, local.scratch, why)) {
-      good.insert(good.end(), part.begin(), part.end());
+      rows.insert(rows.end(), part.begin(), part.end());
     } else {
-      reject_misfits(local, part, why, good);
+      reject_misfits(local, part, why, rows);
+    }
+  }
+}
+
+/// Parses lines for a chunk; none: there are no more.
+void JsonScanner::gather_lines(duckdb::ClientContext& context, JsonLocal& local) {
+  Line line;
+  while (local.lines.size() < STANDARD_VECTOR_SIZE && next_line(context, local, line)) {
+    line.value = nullptr;
+    if (parse(local, line) || permissive()) {
+      local.lines.push_back(line);
+    }
+  }
+}
+
+void JsonScanner::write_columns(JsonLocal& local, duckdb::DataChunk& out) {
+  std::string error;
+  if (!transform(local, local.lines, out, error)) {
+    std::vector<Line> rows;
+    rows.reserve(local.lines.size());
+    reject_misfits(local, local.lines, error, rows);
+    local.lines = std::move(rows);
+    out.Reset();
+    if (!transform(local, local.lines, out, error)) {
+      throw Error(Blame::internal, "JSON lines that fit one by one do not fit together: " + error);
+    }
+  }
+  begin_corrupt_records(out);
+  for (idx_t row = 0; row < local.lines.size() && permissive(); ++row) {
+    if (local.lines[row].value == nullptr) {
+      write_corrupt_record(out, row, local.lines[row].whole);
     }
   }
 }
@@ -257,39 +290,14 @@ void JsonScanner::scan(duckdb::ClientContext& context, FileScanner::Local& base,
       local.memory = duckdb::make_buffer<LineMemory>();
     }
     local.memory->clear();
-    Line line;
-    while (local.lines.size() < STANDARD_VECTOR_SIZE) {
-      more = next_line(context, local, line);
-      if (!more) {
-        break;
-      }
-      if (parse(local, line)) {
-        local.lines.push_back(line);
-      }
-    }
-    std::string error;
-    if (!transform(local, local.lines, out, error)) {
-      std::vector<Line> good;
-      good.reserve(local.lines.size());
-      reject_misfits(local, local.lines, error, good);
-      local.lines = std::move(good);
-      out.Reset();
-      if (!transform(local, local.lines, out, error)) {
-        throw Error(Blame::internal,
-                    "JSON lines that fit one by one do not fit together: " + error);
-      }
-    }
+    gather_lines(context, local);
+    more = !local.lines.empty();
+    write_columns(local, out);
   } while (local.lines.empty() && more);
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const auto first = std::find(columns_.begin(), columns_.end(), columns_[i]) - columns_.begin();
-    if (duckdb::IsVirtualColumn(columns_[i])) {
-      out.data[i].Reference(duckdb::Value(out.data[i].GetType()));
-    } else if (std::cmp_not_equal(first, i)) {
-      out.data[i].Reference(out.data[static_cast<std::size_t>(first)]);
-    } else {
-      keep_alive(out.data[i], local.memory);
-    }
+  for (const int output : output_of_) {
+    keep_alive(out.data[static_cast<std::size_t>(output)], local.memory);
   }
+  fill_others(out);
   out.SetCardinality(local.lines.size());
 }
 

@@ -105,28 +105,41 @@ std::int64_t FileScanner::total_bytes() const noexcept {
                          [](std::int64_t sum, const auto& file) { return sum + file.size; });
 }
 
-void FileScanner::malformed(const std::string& file, std::int64_t line, std::string_view column,
-                            std::string_view raw, const std::string& reason, int part) {
-  const bool first = part <= 1;  // a row in parts is one row
+void FileScanner::malformed(MalformedRow row) {
+  row.reason = printable(row.reason);
+  auto* const receiver = input_.quarantine;
   switch (format().on_malformed) {
-    case OnMalformed::drop:
-      break;
     case OnMalformed::quarantine:
-      if (input_.quarantine != nullptr) {
-        input_.quarantine->add(
-            {file, line, std::string(column), std::string(raw), printable(reason), part});
+      if (receiver != nullptr) {
+        receiver->add(row);
+      }
+      break;
+    case OnMalformed::permissive:
+      if (receiver != nullptr) {
+        if (row.part == 0) {
+          receiver->pass(row);
+        } else {  // too long for a row
+          receiver->add(row);
+        }
+      }
+      break;
+    case OnMalformed::drop:
+      if (receiver != nullptr && row.part <= 1) {
+        receiver->drop(row);
       }
       break;
     case OnMalformed::fail:
       throw Error(
           Blame::external,
-          fmt::format("{}:{}: malformed row: {}{}\n    {}{}\nset `on_malformed: quarantine` "
-                      "to put such rows aside and go on",
-                      file, line, column.empty() ? "" : fmt::format("`{}`: ", column),
-                      printable(cut(reason, kRawInMessage)), printable(cut(raw, kRawInMessage)),
-                      raw.size() > kRawInMessage ? "..." : ""));
+          fmt::format("{}:{}: malformed row: {}{}\n    {}{}\nset `on_malformed: "
+                      "quarantine` to put such rows aside and go on",
+                      row.origin, row.line,
+                      row.column.empty() ? "" : fmt::format("`{}`: ", row.column),
+                      cut(row.reason, kRawInMessage), printable(cut(row.raw, kRawInMessage)),
+                      row.raw.size() > kRawInMessage ? "..." : ""));
   }
-  input_.malformed.fetch_add(first ? 1 : 0, std::memory_order_relaxed);
+  // A row in parts is one row.
+  input_.malformed.fetch_add(row.part <= 1 ? 1 : 0, std::memory_order_relaxed);
 }
 
 }  // namespace millrace::sql

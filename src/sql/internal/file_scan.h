@@ -18,7 +18,9 @@ namespace millrace::sql {
 /// changed is an Error, because a batch that runs again must read the same rows.
 ///
 /// A row is malformed if its structure is wrong (fields, quotes, encoding), or if a column that the
-/// plan reads does not fit its type. Types of columns that nobody reads are not checked.
+/// plan reads does not fit its type. Types of columns that nobody reads are not checked. If the
+/// format is permissive, it comes at its place all the same, as a row of NULLs, unless it is too
+/// long to be held.
 class FileScanner {
  public:
   /// What one thread needs.
@@ -48,10 +50,12 @@ class FileScanner {
 
   [[nodiscard]] const FileFormat& format() const noexcept { return *input_.declared->files; }
   [[nodiscard]] std::int64_t total_bytes() const noexcept;
-  /// Deals with a malformed row as the source says: hands it on, counts it, or throws. `part`: see
-  /// MalformedRow.
-  void malformed(const std::string& file, std::int64_t line, std::string_view column,
-                 std::string_view raw, const std::string& reason, int part = 0);
+  /// Whether a malformed row is one of NULLs.
+  [[nodiscard]] bool permissive() const noexcept {
+    return format().on_malformed == OnMalformed::permissive;
+  }
+  /// Deals with a malformed row as the source says: hands it on, counts it, or throws.
+  void malformed(MalformedRow row);
 
   Input& input_;
   FileScan scan_;

@@ -2,181 +2,19 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <mutex>
 #include <random>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include "base/strings.h"
-#include "sql/database.h"
-#include "sql/internal/database.h"
-#include "sql/internal/types.h"
+#include "sql/internal/file_scan_fixture.h"
 
 namespace millrace::sql {
 namespace {
-
-namespace fs = std::filesystem;
-using Lines = std::vector<std::string>;
-
-/// Keeps the malformed rows in memory.
-class Kept final : public MalformedReceiver {
- public:
-  void add(const MalformedRow& row) override {
-    const std::lock_guard guard(lock_);
-    rows_.push_back(row);
-  }
-  /// By line, and by part.
-  [[nodiscard]] std::vector<MalformedRow> sorted() const {
-    auto rows = rows_;
-    std::ranges::sort(rows, {}, [](const auto& row) { return std::pair(row.line, row.part); });
-    return rows;
-  }
-  void clear() { rows_.clear(); }
-
- private:
-  std::mutex lock_;
-  std::vector<MalformedRow> rows_;
-};
-
-/// A folder of files and a way to scan them, on any number of threads.
-class FileScanTest : public testing::Test {
- protected:
-  FileScanTest()
-      : folder_(fs::temp_directory_path() / fmt::format("file_scan_test-{}", ::getpid())) {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~FileScanTest() override { fs::remove_all(folder_); }
-
-  std::string write(const std::string& name, const std::string& content) {
-    const std::string path = folder_ / name;
-    std::ofstream(path, std::ios::binary) << content;
-    plan(path);
-    return path;
-  }
-  /// Puts a file on the list, as a source would.
-  void plan(const std::string& path) {
-    struct stat status{};
-    ASSERT_EQ(::stat(path.c_str(), &status), 0) << path;
-    scan_.files.push_back(
-        {path, status.st_size, (status.st_mtim.tv_sec * 1'000'000'000LL) + status.st_mtim.tv_nsec});
-  }
-
-  /// Reads all files; rows as text, sorted. Columns by index; by default all.
-  Lines read(const std::string& schema, std::vector<duckdb::column_t> columns = {}) {
-    auto declared = std::make_shared<Declaration>();
-    declared->schema = database_.parse_schema(schema);
-    declared->types = types_of(declared->schema);
-    const bool all = columns.empty();
-    for (const Column& column : declared->schema.columns) {
-      if (all) {
-        columns.push_back(declared->names.size());
-      }
-      declared->names.push_back(column.name);
-    }
-    declared->files = format_;
-    input_ = std::make_unique<Input>(declared);
-    input_->quarantine = &kept_;
-    kept_.clear();
-    duckdb::Connection connection(*database_.impl().duck);
-    connection.BeginTransaction();
-    const auto scanner = FileScanner::open(*connection.context, *input_, scan_, columns);
-    Lines lines;
-    std::mutex lock;
-    std::exception_ptr failure;
-    std::vector<std::thread> threads;
-    threads.reserve(static_cast<std::size_t>(threads_));
-    for (int i = 0; i < threads_; ++i) {
-      threads.emplace_back([&] {
-        try {
-          read_one_thread(*connection.context, *scanner, *declared, columns, lines, lock);
-        } catch (...) {
-          const std::lock_guard guard(lock);
-          failure = std::current_exception();
-        }
-      });
-    }
-    for (auto& thread : threads) {
-      thread.join();
-    }
-    if (failure) {
-      std::rethrow_exception(failure);
-    }
-    scanner->finish(*connection.context);
-    std::sort(lines.begin(), lines.end());
-    return lines;
-  }
-
-  static void read_one_thread(duckdb::ClientContext& context, FileScanner& scanner,
-                              const Declaration& declared,
-                              const std::vector<duckdb::column_t>& columns, Lines& lines,
-                              std::mutex& lock) {
-    duckdb::ThreadContext thread(context);
-    duckdb::ExecutionContext execution(context, thread, nullptr);
-    const auto local = scanner.local(execution);
-    duckdb::vector<duckdb::LogicalType> types;
-    for (const auto column : columns) {
-      types.push_back(duckdb::IsVirtualColumn(column) ? duckdb::LogicalType::BOOLEAN
-                                                      : declared.types[column]);
-    }
-    duckdb::DataChunk chunk;
-    chunk.Initialize(context, types);
-    while (true) {
-      chunk.Reset();
-      scanner.scan(context, *local, chunk);
-      if (chunk.size() == 0) {
-        return;
-      }
-      chunk.Verify();
-      const std::lock_guard guard(lock);
-      for (duckdb::idx_t row = 0; row < chunk.size(); ++row) {
-        std::string line;
-        for (duckdb::idx_t c = 0; c < types.size(); ++c) {
-          line += (c > 0 ? "|" : "") + chunk.GetValue(c, row).ToString();
-        }
-        lines.push_back(line);
-      }
-    }
-  }
-
-  /// What reading throws.
-  std::string error_of(const std::string& schema) {
-    try {
-      read(schema);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
-  }
-  /// "line column raw" of the rows put aside, by line.
-  Lines malformed() {
-    Lines lines;
-    for (const MalformedRow& row : kept_.sorted()) {
-      lines.push_back(fmt::format("{} {} {}", row.line, row.column, row.raw));
-    }
-    return lines;
-  }
-
-  fs::path folder_;
-  Database database_{Database::Options{.threads = 2}};
-  FileFormat format_;
-  FileScan scan_;
-  std::unique_ptr<Input> input_;
-  Kept kept_;
-  int threads_ = 2;
-};
-
-constexpr const char* kSchema = "id BIGINT, name VARCHAR, amount DOUBLE";
 
 TEST_F(FileScanTest, MatchesColumnsByName) {
   write("a.csv", "id,name,amount\n1,a,1.5\n");
@@ -228,72 +66,6 @@ TEST_F(FileScanTest, NullsAndQuotes) {
   EXPECT_EQ(read(kSchema), (Lines{"1||NULL", "2|NULL|3.5", "NULL||NULL"}));
 }
 
-TEST_F(FileScanTest, QuarantinesRowsAndKeepsTheirNeighbours) {
-  write("a.csv",
-        "id,name,amount\n"  // 1
-        "1,a,1.5\n"
-        "2,b,much\n"        // 3: not a number
-        "x,c,y\n"           // 4: two bad fields are one bad row
-        "3,d\n"             // 5: too few
-        "4,e,2,5\n"         // 6: too many
-        "5,\xFF\xFE,2.5\n"  // 7: not UTF-8
-        "6,\"f\"g,2\n"      // 8: text after a quote
-        "7,g,7\n"
-        "8,\"open,8\n"  // 10: never closed
-        "9,i,9\n"
-        "1.5,j,1\n"  // 12: would lose its half
-        "10,k");     // 13: cut off
-  for (threads_ = 1; threads_ <= 2; ++threads_) {
-    EXPECT_EQ(read(kSchema), (Lines{"1|a|1.5", "7|g|7.0", "9|i|9.0"}));
-    EXPECT_EQ(input_->malformed, 9);
-    EXPECT_EQ(malformed(),
-              (Lines{"3 amount 2,b,much", "4 id x,c,y", "5  3,d", "6  4,e,2,5", "7  5,\xff\xfe,2.5",
-                     "8  6,\"f\"g,2", "10  8,\"open,8", "12 id 1.5,j,1", "13  10,k"}));
-  }
-}
-
-TEST_F(FileScanTest, DropsOrFailsIfTold) {
-  const std::string path = write("a.csv", "id,name,amount\n1,a,1.5\n2,b,much\n3,c,3.5\n");
-  format_.on_malformed = OnMalformed::drop;
-  EXPECT_EQ(read(kSchema), (Lines{"1|a|1.5", "3|c|3.5"}));
-  EXPECT_EQ(input_->malformed, 1);
-  EXPECT_TRUE(kept_.sorted().empty());
-  format_.on_malformed = OnMalformed::fail;
-  const std::string text = error_of(kSchema);
-  EXPECT_NE(text.find(path + ":3: malformed row: `amount`"), std::string::npos) << text;
-  EXPECT_NE(text.find("2,b,much"), std::string::npos) << text;
-}
-
-TEST_F(FileScanTest, HandsOnEveryMalformedRow) {
-  std::string text = "id,name,amount\n";
-  Lines bad;
-  for (int i = 0; i < 50'000; ++i) {
-    const auto line = fmt::format("{},a,{}", i, i % 2 == 0 ? "1" : "x");
-    text += line + "\n";
-    if (i % 2 != 0) {
-      bad.push_back(fmt::format("{} amount {}", i + 2, line));
-    }
-  }
-  write("a.csv", text);
-  EXPECT_EQ(read(kSchema).size(), 25'000U);
-  EXPECT_EQ(input_->malformed, 25'000);
-  EXPECT_TRUE(malformed() == bad);
-}
-
-// Spaces are part of a row, its line end is not.
-TEST_F(FileScanTest, MalformedRowsAreKeptByteForByte) {
-  const std::string long_text(100'000, '\xFF');
-  write("a.csv", "id,name,amount\n 1 , a ,x \t\r\n2," + long_text + ",1\n3,\"open, \xE2\x82\n");
-  EXPECT_TRUE(read(kSchema).empty());
-  EXPECT_TRUE(malformed() == (Lines{"2 amount  1 , a ,x \t", "3  2," + long_text + ",1",
-                                    "4  3,\"open, \xE2\x82"}));
-  scan_ = FileScan();
-  format_.kind = FileFormat::Kind::json;
-  write("a.json", "  {\"id\": \"x\"}  \r\n\t{\"id\"  ");
-  EXPECT_TRUE(read("id BIGINT").empty());
-  EXPECT_EQ(malformed(), (Lines{"1    {\"id\": \"x\"}  ", "2  \t{\"id\"  "}));
-}
-
 TEST_F(FileScanTest, LongRecords) {
   const std::string ten_megabytes(10'000'000, 'x');
   write("a.csv", "id,name,amount\n1,a,1\n2," + ten_megabytes + ",2\n3,c,3\n");
@@ -302,53 +74,6 @@ TEST_F(FileScanTest, LongRecords) {
   EXPECT_EQ(read(kSchema), (Lines{"1|a|1.0", "3|c|3.0"}));
   EXPECT_EQ(input_->malformed, 1);
   EXPECT_EQ(kept_.sorted().at(0).line, 3);
-}
-
-// A line that is longer than may be held is handed on in parts, cut between characters.
-TEST_F(FileScanTest, TooLongRecordsAreHandedOnInParts) {
-  format_.max_line_bytes = 1'000'000;
-  for (const std::string_view end : {"\n", "\r\n", ""}) {
-    for (std::size_t more = 0; more < 3; ++more) {
-      std::string long_line = "2," + std::string(more, 'x');
-      while (long_line.size() < 3'300'000) {
-        long_line += "\xE2\x82\xAC\xF0\x9F\x98\x80";
-      }
-      scan_ = FileScan();
-      write("a.csv", fmt::format("id,name,amount\n1,a,1\n{}{}", long_line, end));
-      write("b.csv", fmt::format("id,name,amount\n1,b,1\n{}\n3,c,3\n4,d\n", long_line));
-      EXPECT_EQ(read(kSchema), (Lines{"1|a|1.0", "1|b|1.0", "3|c|3.0"}));
-      EXPECT_EQ(input_->malformed, 3);
-      std::map<std::string, std::string> whole;
-      for (const MalformedRow& row : kept_.sorted()) {
-        if (row.line == 5) {
-          EXPECT_EQ(row.raw, "4,d");
-          EXPECT_EQ(row.part, 0);
-          continue;
-        }
-        EXPECT_EQ(row.line, 3);
-        EXPECT_GT(row.part, 0);
-        EXPECT_FALSE(find_invalid_utf8(row.raw));
-        EXPECT_LT(row.raw.size(), 2'500'000U);
-        whole[row.origin] += row.raw;
-      }
-      ASSERT_EQ(whole.size(), 2U);
-      for (const auto& [file, line] : whole) {
-        EXPECT_TRUE(line == long_line) << file << more;
-      }
-    }
-  }
-}
-
-// A quote left open in the middle of a large file: only its line may be lost.
-TEST_F(FileScanTest, AnOpenQuoteInALargeFile) {
-  std::string text = "id,name,amount\n";
-  for (int i = 0; i < 300'000; ++i) {
-    text += i == 100'000 ? std::string("100000,\"open,1\n") : fmt::format("{},name {},1\n", i, i);
-  }
-  write("a.csv", text);
-  format_.max_line_bytes = 2'000'000;
-  EXPECT_EQ(read(kSchema, {0, 1, 2}).size(), 299'999U);
-  EXPECT_EQ(malformed(), (Lines{"100002  100000,\"open,1"}));
 }
 
 TEST_F(FileScanTest, Types) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/strings.h"
 #include "sql/internal/error.h"
 
 namespace millrace::sql {
@@ -11,6 +14,19 @@ namespace {
 // A thread is worth starting for so much text.
 constexpr std::int64_t kBytesPerThread = 1 << 20;
 
+/// The text with a replacement character for each byte that is not valid UTF-8.
+std::string as_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (const auto bad = find_invalid_utf8(text)) {
+    valid += text.substr(0, *bad);
+    valid += "\xEF\xBF\xBD";
+    text.remove_prefix(*bad + 1);
+  }
+  valid += text;
+  return valid;
+}
+
 }  // namespace
 
 TextScanner::TextScanner(Input& input, const FileScan& scan, std::vector<duckdb::column_t> columns)
@@ -18,13 +34,54 @@ TextScanner::TextScanner(Input& input, const FileScan& scan, std::vector<duckdb:
   for (const FileScan::File& file : scan.files) {
     files_.push_back(std::make_unique<File>(TextFile(file, format().max_line_bytes)));
   }
+  if (const int column = input.declared->schema.find(format().corrupt_record_column); column >= 0) {
+    const auto output = first_with(static_cast<duckdb::column_t>(column));
+    corrupt_records_ = output < columns_.size() ? std::optional(output) : std::nullopt;
+  }
+}
+
+/// The first output of a column; past the last if there is none.
+std::size_t TextScanner::first_with(duckdb::column_t column) const noexcept {
+  return static_cast<std::size_t>(std::ranges::find(columns_, column) - columns_.begin());
+}
+
+bool TextScanner::is_decoded(std::size_t output) const noexcept {
+  return !duckdb::IsVirtualColumn(columns_[output]) && first_with(columns_[output]) == output &&
+         corrupt_records_ != output;
+}
+
+void TextScanner::begin_corrupt_records(duckdb::DataChunk& out) const {
+  if (corrupt_records_) {
+    duckdb::FlatVector::Validity(out.data[*corrupt_records_]).SetAllInvalid(STANDARD_VECTOR_SIZE);
+  }
+}
+
+void TextScanner::write_corrupt_record(duckdb::DataChunk& out, duckdb::idx_t row,
+                                       std::string_view text) const {
+  if (corrupt_records_) {
+    auto& to = out.data[*corrupt_records_];
+    duckdb::FlatVector::GetData<duckdb::string_t>(to)[row] =
+        duckdb::StringVector::AddString(to, as_utf8(text));
+    duckdb::FlatVector::Validity(to).SetValid(row);
+  }
+}
+
+void TextScanner::fill_others(duckdb::DataChunk& out) const {
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const auto first = first_with(columns_[i]);
+    if (duckdb::IsVirtualColumn(columns_[i])) {
+      out.data[i].Reference(duckdb::Value(out.data[i].GetType()));
+    } else if (first != i) {
+      out.data[i].Reference(out.data[first]);
+    }
+  }
 }
 
 duckdb::idx_t TextScanner::max_threads() const {
   return static_cast<duckdb::idx_t>((total_bytes() / kBytesPerThread) + 1);
 }
 
-bool TextScanner::take_block(duckdb::ClientContext& context, File& file, TextBlock& block) {
+bool TextScanner::read_block(duckdb::ClientContext& context, File& file, TextBlock& block) {
   if (file.exhausted) {
     return false;
   }
@@ -45,6 +102,23 @@ bool TextScanner::take_block(duckdb::ClientContext& context, File& file, TextBlo
                                              duckdb::ErrorData(error).RawMessage()));
   }
   file.exhausted = true;
+  return false;
+}
+
+bool TextScanner::take_block(duckdb::ClientContext& context, File& file, TextBlock& block) {
+  while (read_block(context, file, block)) {
+    if (block.part == 0) {
+      return true;
+    }
+    // Under the file's lock: so the parts of a record follow each other.
+    malformed({.origin = file.text.path(),
+               .line = block.first_line,
+               .column = "",
+               .raw = std::string(block.text),
+               .reason = block.problem,
+               .part = block.part,
+               .header = file.layout->header()});
+  }
   return false;
 }
 

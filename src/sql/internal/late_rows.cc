@@ -8,7 +8,6 @@
 #include "sql/internal/operators/session.h"
 #include "sql/internal/run_context.h"
 #include "sql/internal/stream_scan.h"
-#include "sql/internal/types.h"
 
 namespace millrace::sql {
 
@@ -308,12 +307,11 @@ void LateWriter::write(duckdb::Vector& whole_rows, const duckdb::SelectionVector
     chunk.data[c].Reference(*columns[c]);
   }
   chunk.SetCardinality(count);
-  views_.resize(columns.size());
   run_.carrier.guard([&] {
     if (writer_ == nullptr) {
       writer_ = run_.late.receiver->writer();
     }
-    writer_->write(view_of(chunk, views_));
+    writer_->write(views_.of(chunk));
   });
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sql/internal/closing_times.h"
+#include "sql/internal/column_views.h"
 #include "sql/internal/duckdb.h"
 #include "sql/internal/input.h"
 #include "sql/plan.h"
@@ -55,7 +56,7 @@ class LateWriter {
  private:
   RunContext& run_;
   std::unique_ptr<SinkWriter> writer_;  // made with the first row
-  std::vector<ColumnView> views_;
+  ColumnViews views_;
 };
 
 }  // namespace millrace::sql

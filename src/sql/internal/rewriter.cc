@@ -172,7 +172,7 @@ void rewrite(Slot& plan, RunContext& run, const ClosingTimes& closing, Nature na
   const Nature rewritten = rewriter.rewrite(plan, nullptr);
   rewriter.finish();
   // WHERE false leaves no stream at all; but a stream must not have become a table.
-  if (rewritten.rows != nature.rows && rewritten.rows > Rows::constant) {
+  if (rewritten.rows != nature.rows && rewritten.rows != Rows::constant) {
     throw SqlError(
         "the windows of this query can't be recognised any more once it is optimized; group by "
         "a plain column of a dataset that computes the window",

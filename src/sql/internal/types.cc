@@ -140,15 +140,4 @@ duckdb::vector<duckdb::LogicalType> types_of(const Schema& schema) {
   return types;
 }
 
-Chunk view_of(duckdb::DataChunk& chunk, std::vector<ColumnView>& views) {
-  chunk.Flatten();
-  for (std::size_t c = 0; c < views.size(); ++c) {
-    duckdb::Vector& vector = chunk.data[c];
-    views[c] = {.physical = physical_of(vector.GetType()),
-                .data = duckdb::FlatVector::GetData(vector),
-                .validity = duckdb::FlatVector::Validity(vector).GetData()};
-  }
-  return {.rows = chunk.size(), .columns = views, .native = &chunk};
-}
-
 }  // namespace millrace::sql

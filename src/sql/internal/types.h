@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "core/chunk.h"
 #include "core/schema.h"
@@ -18,9 +17,5 @@ namespace millrace::sql {
 /// The type that a column's text names. The text must be normalised (as column_of writes it).
 [[nodiscard]] duckdb::LogicalType type_of(const std::string& text);
 [[nodiscard]] duckdb::vector<duckdb::LogicalType> types_of(const Schema& schema);
-
-/// Flattens a chunk and describes its columns, so that `views` can be handed out as a Chunk.
-/// `views` must have as many entries as the chunk has columns.
-[[nodiscard]] Chunk view_of(duckdb::DataChunk& chunk, std::vector<ColumnView>& views);
 
 }  // namespace millrace::sql

@@ -1,21 +1,18 @@
-#include "formats/json/times.h"
+#include "core/times.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <chrono>
 #include <iterator>
-#include <limits>
 
-namespace millrace::json {
+#include "base/strings.h"
+
+namespace millrace {
 namespace {
 
 constexpr std::int64_t kSecondsADay = 86'400;
 constexpr std::size_t kDateLength = 10;  // "2024-02-29"
-
-/// DuckDB's TIMESTAMP begins on 290309-12-22 BC; the last value of 64 bits is its infinity.
-constexpr std::int64_t kFirstMicros = -9'223'372'022'400'000'000;
-constexpr std::int64_t kLastValue = std::numeric_limits<std::int64_t>::max() - 1;
 
 /// Two digits; -1: they are none.
 int two_digits(const char* at) {
@@ -145,18 +142,25 @@ bool read_moment(std::string_view text, Moment& to) noexcept {
   return true;
 }
 
-Fault to_unit(const Moment& moment, int digits, std::int64_t& to) noexcept {
+bool to_unit(const Moment& moment, int digits, std::int64_t& to) noexcept {
   // TIMESTAMP's first and last day hold for _S and _MS, too; _NS ends where its bits do.
-  const std::int64_t first = digits == 9 ? -kLastValue : kFirstMicros / power(6 - digits);
-  const std::int64_t last = digits == 9 ? kLastValue : kLastValue / power(6 - digits);
+  const std::int64_t first = digits == 9 ? -kMicrosMax : kMicrosMin / power(6 - digits);
+  const std::int64_t last = digits == 9 ? kMicrosMax : kMicrosMax / power(6 - digits);
   std::int64_t value = 0;
   if (__builtin_mul_overflow(moment.seconds, power(digits), &value) ||
       __builtin_add_overflow(value, moment.nanos / power(9 - digits), &value) || value < first ||
       value > last) {
-    return Fault::range;
+    return false;
   }
   to = value;
-  return Fault::none;
+  return true;
+}
+
+std::optional<std::int64_t> parse_timestamp(std::string_view text, int digits) noexcept {
+  Moment moment;
+  std::int64_t units = 0;
+  const bool good = read_moment(text, moment) && to_unit(moment, digits, units);
+  return good ? std::optional(units) : std::nullopt;
 }
 
 bool write_date(std::int64_t days, std::string& to) {
@@ -198,4 +202,4 @@ bool write_moment(std::int64_t units, int digits, std::string& to) {
   return true;
 }
 
-}  // namespace millrace::json
+}  // namespace millrace

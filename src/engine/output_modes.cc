@@ -1,0 +1,105 @@
+#include "engine/output_modes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/strings.h"
+
+namespace millrace {
+namespace {
+
+bool takes(const SinkTraits& traits, OutputMode mode) {
+  switch (mode) {
+    case OutputMode::append:
+      return traits.append;
+    case OutputMode::update:
+      return traits.update;
+    case OutputMode::complete:
+      return traits.complete;
+  }
+  return false;
+}
+
+void check_mode(const SinkNode& node, const sql::Plan& plan, const SinkTraits& traits,
+                Diagnostics& diagnostics) {
+  const auto at = node.spec->mode ? node.spec->mode_at : node.spec->at;
+  if (const auto reason = plan.refuses(node.mode); reason && !node.late()) {
+    diagnostics.error(at, fmt::format("sink {}: {} can't be written in mode {}: {}",
+                                      node.spec->name, plan.name(), name_of(node.mode), *reason));
+  } else if (!takes(traits, node.mode)) {
+    std::vector<std::string_view> can;
+    for (auto mode : {OutputMode::append, OutputMode::update, OutputMode::complete}) {
+      if (takes(traits, mode)) {
+        can.push_back(name_of(mode));
+      }
+    }
+    diagnostics.error(at,
+                      fmt::format("sink {}: {} takes no mode {}; it takes {}", node.spec->name,
+                                  node.spec->connector, name_of(node.mode), fmt::join(can, ", ")));
+  }
+}
+
+void choose_key(SinkNode& node, const sql::Plan& plan, Diagnostics& diagnostics) {
+  node.key =
+      node.spec->key.empty() ? plan.key().value_or(std::vector<std::string>()) : node.spec->key;
+  if (node.spec->key.empty() && !plan.key() && !plan.refuses(OutputMode::update)) {
+    diagnostics.error(node.spec->at,
+                      fmt::format("sink {}: mode update needs a key, and not all columns that "
+                                  "{} is grouped by are in its result",
+                                  node.spec->name, plan.name()),
+                      "select them as they are, or name the columns that identify a row with "
+                      "`key: [...]`");
+  }
+  for (const auto& column : node.key) {
+    if (plan.schema().find(column) < 0) {
+      diagnostics.error(
+          node.spec->at,
+          fmt::format("sink {}: key column {} is not in {}", node.spec->name, column, plan.name()),
+          fmt::format("it has: {}", plan.schema().text()));
+    }
+  }
+}
+
+}  // namespace
+
+void choose_mode(SinkNode& node, const sql::Plan& plan, Diagnostics& diagnostics) {
+  const auto traits = node.sink->traits();
+  if (node.spec->mode) {
+    node.mode = *node.spec->mode;
+  } else {
+    const auto fallback =
+        plan.shape() == sql::Shape::stream ? OutputMode::append : traits.preferred_for_tables;
+    const std::array order{fallback, OutputMode::complete, OutputMode::update, OutputMode::append};
+    const auto* const fits = std::find_if(order.begin(), order.end(), [&](OutputMode mode) {
+      return takes(traits, mode) && !plan.refuses(mode);
+    });
+    node.mode = fits == order.end() ? fallback : *fits;
+  }
+  check_mode(node, plan, traits, diagnostics);
+  if (node.mode == OutputMode::update) {
+    choose_key(node, plan, diagnostics);
+  }
+}
+
+void check_late(const SinkNode& node, const sql::Plan& plan, const PipelineSpec& pipeline,
+                Diagnostics& diagnostics) {
+  const auto& spec = *node.spec;
+  if (const auto& reason = plan.refuses_late()) {
+    const bool kept = std::ranges::any_of(pipeline.sinks, [&](const auto& s) {
+      return equal_ignoring_case(s.from, spec.from) && s.mode == OutputMode::complete;
+    });
+    diagnostics.error(
+        spec.from_at,
+        fmt::format("sink {}: there are no late rows of {}: {}", spec.name, plan.name(), *reason),
+        kept ? "a sink writes it in mode complete, so that all windows are kept open; choose "
+               "another mode"
+             : "");
+  } else {
+    check_mode(node, plan, node.sink->traits(), diagnostics);
+  }
+}
+
+}  // namespace millrace

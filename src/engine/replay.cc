@@ -1,0 +1,31 @@
+#include "engine/replay.h"
+
+namespace millrace {
+
+namespace {
+constexpr const char* kKey = "quarantine";
+}  // namespace
+
+Json replay_slice(const std::vector<std::int64_t>& batches) { return {{kKey, batches}}; }
+
+std::optional<std::vector<std::int64_t>> replayed_batches(const Json& offsets) {
+  const auto found = offsets.is_object() ? offsets.find(kKey) : offsets.end();
+  // A topic may have that name, too; its offsets are no list.
+  return found == offsets.end() || !found->is_array()
+             ? std::nullopt
+             : std::optional(found->get<std::vector<std::int64_t>>());
+}
+
+std::map<std::string, Json> replay_slices(const std::vector<KeptFile>& files) {
+  std::map<std::string, std::vector<std::int64_t>> batches;
+  for (const auto& file : files) {
+    batches[file.of].push_back(file.batch);
+  }
+  std::map<std::string, Json> slices;
+  for (const auto& [source, of_source] : batches) {
+    slices[source] = replay_slice(of_source);
+  }
+  return slices;
+}
+
+}  // namespace millrace

@@ -1,0 +1,54 @@
+// Tries again what can't be done yet, because a system outside is not there.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <type_traits>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace millrace {
+
+/// Calls something until it does not fail with Retry::yes. Says what is wrong once, and waits
+/// between two tries, longer each time. What is called must be repeatable.
+class Retrier {
+ public:
+  struct Options {
+    std::chrono::milliseconds first_pause{200};
+    std::chrono::milliseconds longest_pause{10'000};
+    std::optional<std::chrono::milliseconds> patience;  ///< then it gives up; none: it never does
+  };
+  Retrier(std::stop_token stop, Log log, Options options)
+      : stop_(std::move(stop)), log_(std::move(log)), options_(options) {}
+
+  /// Gives what `call` gives. Throws what it throws otherwise, and Stopped.
+  template <class Call>
+  std::invoke_result_t<Call> operator()(const Call& call) const {
+    for (Attempts attempts;;) {
+      try {
+        return call();
+      } catch (const Error& error) {
+        if (!is_worth_waiting(error, attempts)) {
+          throw;
+        }
+      }
+      pause(attempts);
+    }
+  }
+
+ private:
+  struct Attempts {
+    int failed = 0;
+    std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
+  };
+  bool is_worth_waiting(const Error& error, Attempts& attempts) const;
+  void pause(const Attempts& attempts) const;
+
+  std::stop_token stop_;
+  Log log_;
+  Options options_;
+};
+
+}  // namespace millrace
