@@ -14,14 +14,15 @@ Usage: scripts/deps.sh [build|test] [--dry-run]
   test             that, and what ./test needs: GoogleTest, clang-format 19, clang-tidy $CLANG_TIDY_VERSION,
                    clang 19 with libFuzzer
   --dry-run        say what is missing and stop
-  --print-duckdb-root, --print-tool clang-format|clang-tidy|clang++
-                   where DuckDB, or a tool, is (for CMake and scripts)
+  --print-duckdb-root, --print-librdkafka-root, --print-tool clang-format|clang-tidy|clang++
+                   where DuckDB, librdkafka or a tool is (for CMake and scripts)
 
-System packages come from apt. The DuckDB library comes from npm, its C++ headers and clang-tidy from
-PyPI; all are checked against scripts/checksums.txt and kept in $cache
-(set MILLRACE_CACHE for another place).
+System packages come from apt. The DuckDB library and librdkafka's source come from npm, DuckDB's C++
+headers and clang-tidy from PyPI; all are checked against scripts/checksums.txt and kept in
+$cache (set MILLRACE_CACHE for another place).
 
-DUCKDB_ROOT=<folder>  use your own DuckDB $DUCKDB_VERSION: lib/libduckdb.so and include/duckdb/
+DUCKDB_ROOT=<folder>      use your own DuckDB $DUCKDB_VERSION: lib/libduckdb.so and include/duckdb/
+LIBRDKAFKA_ROOT=<folder>  use your own librdkafka, 2.6.1 or newer: lib/librdkafka.{a,so} and include/librdkafka/
 HELP
 }
 
@@ -31,6 +32,7 @@ case "$(uname -m)" in
   *) die "no DuckDB library is published for $(uname -m)" "Build DuckDB $DUCKDB_VERSION yourself and set DUCKDB_ROOT." ;;
 esac
 duckdb_root=${DUCKDB_ROOT:-$cache/duckdb-$DUCKDB_NODE_VERSION-linux-$arch}
+librdkafka_root=${LIBRDKAFKA_ROOT:-$cache/librdkafka-$LIBRDKAFKA_VERSION-linux-$arch}
 clang_tidy_root=$cache/clang-tidy-$CLANG_TIDY_VERSION-linux-$arch
 
 # ---- What is missing ---------------------------------------------------------------------------
@@ -50,13 +52,17 @@ has_duckdb() { # the library and its headers; CMake asks it for its version
   [ -e "$duckdb_root/lib/libduckdb.so" ] || [ -e "$duckdb_root/lib64/libduckdb.so" ] || [ -e "$duckdb_root/libduckdb.so" ] &&
     { [ -e "$duckdb_root/include/duckdb/planner/planner.hpp" ] || [ -e "$duckdb_root/src/include/duckdb/planner/planner.hpp" ]; }
 }
+has_librdkafka() {
+  [ -e "$librdkafka_root/include/librdkafka/rdkafka.h" ] && compgen -G "$librdkafka_root/lib/librdkafka.*"
+}
 has_java() { printf '17\n%s\n' "$(java -version 2>&1 | sed -n '1s/[^"]*"\([0-9]*\).*/\1/p')" | sort -VC; }
 has_clang_tidy() { [ -x "$clang_tidy_root/data/bin/clang-tidy" ]; }
 has_libfuzzer() { compgen -G "$("$(tool clang++)" -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a"; }
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_cmake() { printf '3.22\n%s\n' "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -VC; }
 has_library() { has_header "$2" || has_package "$1"; }
-apt_offers() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+# No pipe to grep -q: it ends at the first match, and pipefail then counts apt-cache's broken pipe as a no.
+apt_offers() { [[ $(apt-cache policy "$1" 2>/dev/null) == *'Candidate: '[0-9]* ]]; }
 
 list_missing() {
   missing=()
@@ -74,7 +80,7 @@ list_missing() {
   need nlohmann-json3-dev "JSON" has_library nlohmann-json3-dev nlohmann/json.hpp
   need libyaml-cpp-dev "reads pipeline files" has_library libyaml-cpp-dev yaml-cpp/yaml.h
   need libcli11-dev "command line" has_library libcli11-dev CLI/CLI.hpp
-  need librdkafka-dev "Kafka" has_library librdkafka-dev librdkafka/rdkafka.h
+  need libssl-dev "TLS of Kafka" has_library libssl-dev openssl/ssl.h
   need libcurl4-openssl-dev "schema registries" has_library libcurl4-openssl-dev curl/curl.h
   need libsimdjson-dev "reads JSON" has_library libsimdjson-dev simdjson.h
   need zlib1g-dev "Avro's deflate" has_library zlib1g-dev zlib.h
@@ -86,6 +92,12 @@ list_missing() {
     [ -n "${DUCKDB_ROOT:-}" ] && die "DUCKDB_ROOT=$DUCKDB_ROOT does not hold lib/libduckdb.so and include/duckdb/" \
       "It takes the library and the full C++ headers of DuckDB $DUCKDB_VERSION. Unset it to have them fetched."
     need npm "fetches the DuckDB library" command -v npm
+  fi
+  if ! has_librdkafka >/dev/null; then
+    [ -n "${LIBRDKAFKA_ROOT:-}" ] && die "LIBRDKAFKA_ROOT=$LIBRDKAFKA_ROOT does not hold lib/librdkafka.* and include/librdkafka/" \
+      "Unset it to have librdkafka $LIBRDKAFKA_VERSION fetched and built."
+    need npm "fetches librdkafka's source" command -v npm
+    need make "builds librdkafka" command -v make
   fi
   if ! has_duckdb || [ "$what" = test ]; then
     need python3-venv "fetches the DuckDB headers, clang-tidy and clients for tests" has_venv
@@ -210,6 +222,35 @@ fetch_duckdb() {
   say "DuckDB $DUCKDB_VERSION is in $duckdb_root ($(seconds_since "$start"))"
 }
 
+# The source is in the package of Confluent's client for JavaScript, with nothing of it but the folder changed.
+fetch_librdkafka() {
+  has_librdkafka >/dev/null && return
+  local package=confluentinc-kafka-javascript-$KAFKA_JAVASCRIPT_VERSION.tgz log=$cache/librdkafka.log
+  local source=$cache/.building/package/deps/librdkafka start
+  lock_cache
+  has_librdkafka >/dev/null && return
+  start=$(now_ms)
+  say "Fetching the source of librdkafka $LIBRDKAFKA_VERSION (3 MB, npm) …"
+  fetch "$package" npm pack --silent "@confluentinc/kafka-javascript@$KAFKA_JAVASCRIPT_VERSION"
+  rm -rf "$cache/.building"
+  mkdir -p "$cache/.building"
+  tar xzf "$cache/downloads/$package" -C "$cache/.building" --no-same-owner package/deps/librdkafka
+  say "Building librdkafka $LIBRDKAFKA_VERSION (about a minute) …"
+  # Our process's other libraries see none of its names: LZ4's and others' are in it.
+  if ! (choose_compiler; cd "$source" && export CC CXX CFLAGS=-fvisibility=hidden &&
+    ./configure --prefix="$cache/.building/installed" --disable-gssapi --disable-lz4-ext --disable-c11threads \
+      --disable-syslog --disable-debug-symbols &&
+    make -j "$(jobs)" libs && make -C src install) >"$log" 2>&1 </dev/null; then
+    tail -n 12 "$log" >&2
+    die "librdkafka could not be built" "All of the output: $log"
+  fi
+  cp "$source/LICENSES.txt" "$cache/.building/installed/"
+  rm -rf "$cache/.building/installed/lib/"{*.so*,*-static.a,pkgconfig} "$librdkafka_root"
+  mv "$cache/.building/installed" "$librdkafka_root"
+  rm -rf "$cache/.building" "$cache/downloads"
+  say "librdkafka $LIBRDKAFKA_VERSION is in $librdkafka_root ($(seconds_since "$start"))"
+}
+
 # tool NAME: prints the path of clang-format 19, however it got there, or of the clang-tidy we fetched.
 tool() {
   if [ "$1" = clang-tidy ]; then has_clang_tidy && echo "$clang_tidy_root/data/bin/clang-tidy"; return; fi
@@ -261,6 +302,7 @@ while [ $# -gt 0 ]; do
     build | test) what=$1 ;;
     --dry-run) dry_run=1 ;;
     --print-duckdb-root) echo "$duckdb_root"; exit ;;
+    --print-librdkafka-root) echo "$librdkafka_root"; exit ;;
     --print-tool) tool "${2:?which tool?}" || die "$2, of the version that decides, is not here" "Run scripts/deps.sh test"; exit ;;
     -h | --help) usage; exit ;;
     *) usage >&2; die "unknown argument: $1" ;;
@@ -274,6 +316,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   printf '%s\n' "${missing[@]}" | awk -F'\t' '{printf "  %-20s %s\n", $1, $2}'
 fi
 has_duckdb || say "To be fetched into $cache: the DuckDB $DUCKDB_VERSION library (npm) and headers (PyPI), 80 MB unpacked"
+has_librdkafka >/dev/null || say "To be fetched and built into $cache: librdkafka $LIBRDKAFKA_VERSION (npm), 20 MB"
 if [ "$what" = test ] && ! has_clang_tidy; then
   say "To be fetched into $cache: clang-tidy $CLANG_TIDY_VERSION (PyPI), 150 MB unpacked"
 fi
@@ -281,5 +324,6 @@ fi
 [ ${#missing[@]} -gt 0 ] && install_packages
 if ! has_gcc; then die "no GCC 12 or newer was found" "Install one and set CXX, such as CXX=g++-12."; fi
 fetch_duckdb
+fetch_librdkafka
 if [ "$what" = test ]; then fetch_clang_format; fetch_clang_tidy; fi
 say "Everything for '$what' is there."

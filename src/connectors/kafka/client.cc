@@ -48,9 +48,9 @@ void on_error(rd_kafka_t* client, int code, const char* reason, void* troubles) 
   static_cast<Troubles*>(troubles)->note(error, reason);
 }
 
-void on_log(const rd_kafka_t* client, int /*level*/, const char* facility, const char* text) {
-  if (const auto* troubles = static_cast<const Troubles*>(rd_kafka_opaque(client))) {
-    troubles->line(facility, text);
+void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+  if (auto* troubles = static_cast<Troubles*>(rd_kafka_opaque(client))) {
+    troubles->line(level, facility, text);
   }
 }
 
@@ -115,6 +115,8 @@ constexpr auto kLongestRequest = std::chrono::milliseconds(30'000);
 // What is under way gets this when a stop was requested.
 constexpr auto kLastChance = std::chrono::milliseconds(500);
 constexpr auto kLastRequest = std::chrono::milliseconds(250);
+// syslog's LOG_ERR, by which librdkafka counts.
+constexpr int kSyslogError = 3;
 
 }  // namespace
 
@@ -153,8 +155,18 @@ void Troubles::over() {
   }
 }
 
-void Troubles::line(std::string_view facility, std::string_view text) const {
-  // What is wrong comes as an error, too; what is left is for those who look for it.
+void Troubles::line(int level, std::string_view facility, std::string_view text) {
+  // What is wrong comes as an error, too, but for connections that the other side has ended.
+  if (facility == "FAIL" && level > kSyslogError) {
+    const auto thread_end = text.find("]: ");
+    const std::lock_guard guard(lock_);
+    if (held_) {
+      held_->push_back({.code = RD_KAFKA_RESP_ERR__TRANSPORT,
+                        .text = std::string(text.substr(
+                            thread_end == std::string_view::npos ? 0 : thread_end + 3))});
+      return;
+    }
+  }
   log_.debug("{}: {}", facility, text);
 }
 
@@ -274,8 +286,8 @@ ClientHandle Config::make(rd_kafka_type_t type, Troubles& troubles) && {
     conf_.reset(conf);
     throw Error(Blame::user, in_our_words(problem.data(), connection_));
   }
+  rd_kafka_set_log_queue(client.get(), nullptr);  // who polls gets it
   enter(client.get(), connection_, troubles);
-  rd_kafka_set_log_queue(client.get(), nullptr);  // then who polls gets it
   return client;
 }
 

@@ -42,8 +42,8 @@ class Troubles {
   void note(rd_kafka_resp_err_t code, std::string_view detail);
   /// Something worked: what was wrong is over.
   void over();
-  /// A line of librdkafka's log.
-  void line(std::string_view facility, std::string_view text) const;
+  /// A line of librdkafka's log; the less the level, the graver.
+  void line(int level, std::string_view facility, std::string_view text);
   /// The last error that is not over yet; for messages of what has timed out.
   [[nodiscard]] std::string last() const;
   /// The source or sink that has them.

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <map>
+#include <string>
 #include <utility>
 
 namespace millrace::kafka {
@@ -18,41 +19,20 @@ constexpr int kPollMs = 100;
 constexpr auto kPatience = std::chrono::seconds(10);
 // What may also be a broker that is starting or stopping counts as a refusal after this.
 constexpr auto kSuspicion = std::chrono::seconds(2);
-// Before it, SCRAM sends the client's nonce twice (its pull request 4895), which Kafka 4 refuses.
-constexpr int kScramMended = 0x020601ff;
 // OpenSSL's numbers (x509_vfy.h) of what is wrong with a certificate.
 constexpr int kNotYetValid = 9;
 constexpr int kExpired = 10;
 constexpr int kOtherHost = 62;
 constexpr int kOtherAddress = 64;
 
-// What librdkafka says where its code is that of any lost connection.
-constexpr auto kRefusals = std::to_array<std::pair<std::string_view, std::string_view>>({
-    {"alert",
-     "the brokers want a certificate that they trust: set `tls_certificate` and `tls_key`"},
-    {"connecting to a PLAINTEXT",
-     "the listener may be one without TLS: name another one, or leave out `tls`"},
-    {"connecting to a SSL listener", "the listener may be one with TLS: set `tls: true`"},
-    {"might require SASL",
-     "the listener may want a user: set `sasl_mechanism`, `sasl_username` and `sasl_password`"},
-});
-
-std::string password_advice(const ConnectionOptions& connection, std::string_view said) {
+std::string_view password_advice(const ConnectionOptions& connection, std::string_view said) {
   if (said.contains("mechanism handshake failed")) {
     return "set `sasl_mechanism` to one that the listener has";
   }
-  const auto mechanism = connection.sasl_mechanism.value_or(SaslMechanism::plain);
-  if (mechanism == SaslMechanism::oauthbearer) {
+  if (connection.sasl_mechanism == SaslMechanism::oauthbearer) {
     return "check what is set of `sasl.oauthbearer` under `librdkafka`";
   }
-  std::string advice = "check `sasl_username` and `sasl_password`";
-  if (mechanism != SaslMechanism::plain && rd_kafka_version() < kScramMended) {
-    advice += fmt::format(
-        "; if they are right and the brokers are of Kafka 4 or newer: SCRAM with them takes "
-        "librdkafka 2.6.1 or newer, and this one is {}",
-        rd_kafka_version_str());
-  }
-  return advice;
+  return "check `sasl_username` and `sasl_password`";
 }
 
 std::string_view certificate_advice(int problem) {
@@ -69,23 +49,40 @@ std::string_view certificate_advice(int problem) {
   }
 }
 
+/// Of a connection that the broker ended, by how far it was: whether it closes it or resets it, and
+/// so what librdkafka calls it, is a matter of timing.
+std::string_view lost_advice(std::string_view text, const ConnectionOptions& connection) {
+  constexpr std::string_view kCertificate =
+      "the brokers want a certificate that they trust: set `tls_certificate` and `tls_key`";
+  if (text.contains("alert")) {
+    return kCertificate;
+  }
+  if (text.contains("in state SSL_HANDSHAKE")) {
+    return "the listener may be one without TLS: name another one, or leave out `tls`";
+  }
+  if (text.contains("in state APIVERSION_QUERY")) {
+    if (!connection.tls) {
+      return "the listener may be one with TLS: set `tls: true`";
+    }
+    return connection.tls_certificate.empty() ? kCertificate : "";
+  }
+  if (text.contains("in state UP") && !connection.sasl_mechanism) {
+    return "the listener may want a user: set `sasl_mechanism`, `sasl_username` and "
+           "`sasl_password`";
+  }
+  return "";
+}
+
 /// What to do about a trouble; empty: nothing, for it is no refusal.
-std::string advice_for(const Trouble& trouble, const ConnectionOptions& connection,
-                       int certificate_problem) {
+std::string_view advice_for(const Trouble& trouble, const ConnectionOptions& connection,
+                            int certificate_problem) {
   if (trouble.code == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
     return password_advice(connection, trouble.text);
   }
   if (trouble.text.contains("certificate verify failed")) {
-    return std::string(certificate_advice(certificate_problem));
+    return certificate_advice(certificate_problem);
   }
-  for (const auto& [part, advice] : kRefusals) {
-    if (trouble.text.contains(part)) {
-      return std::string(advice);
-    }
-  }
-  return trouble.code == RD_KAFKA_RESP_ERR__SSL
-             ? "the listener may be one without TLS: name another one, or leave out `tls`"
-             : "";
+  return lost_advice(trouble.text, connection);
 }
 
 /// Without what is for librdkafka's makers, or of its options.
@@ -109,25 +106,50 @@ struct Refusal {
   bool is_sure = false;
 };
 
-/// The first one. While there are other brokers to ask only that of a password counts, which is the
-/// same for all.
-std::optional<Refusal> refusal(const std::vector<Trouble>& troubles,
-                               const ConnectionOptions& connection, const Troubles& of) {
+/// Nobody listens there, or there is no such place.
+bool is_unreachable(const Trouble& trouble) {
+  return trouble.code == RD_KAFKA_RESP_ERR__RESOLVE || trouble.text.contains("Connect to ");
+}
+
+/// What became of the connections to one broker, whose name may stand for several addresses.
+struct Attempts {
+  std::optional<Refusal> refusal;
+  bool is_unreachable = false;
+};
+
+/// What the troubles of a client come to.
+struct Verdict {
+  std::optional<Refusal> refusal;
+  bool is_nobody_there = false;
+};
+
+/// The first refusal. While there are other brokers to ask only that of a password counts, which is
+/// the same for all; and none that may be one's end while another can't be reached.
+Verdict judge(const std::vector<Trouble>& troubles, const ConnectionOptions& connection,
+              const Troubles& of) {
   const bool all_asked = is_down(troubles);
+  std::map<std::string_view, bool> brokers;  // whether it was out of reach when last tried
   std::optional<Refusal> found;
-  bool is_elsewhere = false;  // somebody could not be reached at all
   for (const Trouble& trouble : troubles) {
+    const auto broker = std::string_view(trouble.text).substr(0, trouble.text.find(": "));
     const auto advice = advice_for(trouble, connection, of.certificate_problem());
-    const bool ended = trouble.code == RD_KAFKA_RESP_ERR__TRANSPORT;
-    is_elsewhere = is_elsewhere || (ended && advice.empty());
-    if (!found && !advice.empty() &&
-        (all_asked || trouble.code == RD_KAFKA_RESP_ERR__AUTHENTICATION)) {
-      found = {.error = {Blame::user, fmt::format("{}: can't connect to the cluster: {}; {}",
-                                                  of.who(), gist(trouble.text), advice)},
-               .is_sure = !ended};
+    if (is_unreachable(trouble)) {
+      brokers[broker] = true;
+    } else if (!advice.empty()) {
+      brokers[broker] = false;
+      if (!found && (all_asked || trouble.code == RD_KAFKA_RESP_ERR__AUTHENTICATION)) {
+        found = {.error = {Blame::user, fmt::format("{}: can't connect to the cluster: {}; {}",
+                                                    of.who(), gist(trouble.text), advice)},
+                 .is_sure = trouble.code != RD_KAFKA_RESP_ERR__TRANSPORT};
+      }
     }
   }
-  return found && (found->is_sure || !is_elsewhere) ? found : std::nullopt;
+  const auto is_out_of_reach = [](const auto& broker) { return broker.second; };
+  const bool is_nobody_there = all_asked && !found && std::ranges::any_of(brokers, is_out_of_reach);
+  if (found && !found->is_sure && std::ranges::any_of(brokers, is_out_of_reach)) {
+    found.reset();
+  }
+  return {.refusal = std::move(found), .is_nobody_there = is_nobody_there};
 }
 
 }  // namespace
@@ -141,18 +163,17 @@ void enter(rd_kafka_t* client, const ConnectionOptions& connection, Troubles& tr
     const rd_kafka_metadata_t* raw = nullptr;
     is_in = rd_kafka_metadata(client, 0, nullptr, &raw, kPollMs) == 0;
     const MetadataHandle metadata(raw);
-    rd_kafka_poll(client, 0);  // for on_error()
-    const auto held = troubles.held();
-    const auto found = is_in ? std::nullopt : refusal(held, connection, troubles);
-    if (!found && is_down(held)) {
+    rd_kafka_poll(client, 0);  // for what it has to say
+    const auto verdict = is_in ? Verdict{} : judge(troubles.held(), connection, troubles);
+    if (verdict.is_nobody_there) {
       break;
     }
-    if (found) {
+    if (verdict.refusal) {
       suspected = suspected.value_or(Steady::now());
-    }
-    if (found && (found->is_sure || Steady::now() - *suspected > kSuspicion)) {
-      troubles.release(/*say=*/false);
-      throw found->error;
+      if (verdict.refusal->is_sure || Steady::now() - *suspected > kSuspicion) {
+        troubles.release(/*say=*/false);
+        throw Error(verdict.refusal->error);
+      }
     }
   }
   troubles.release(/*say=*/!is_in);
