@@ -81,6 +81,9 @@ void CountedMalformed::add(const MalformedRow& row) {
 void CountedMalformed::note(const MalformedRow& row) {
   constexpr std::int64_t kShown = 5;
   constexpr std::size_t kShownBytes = 200;
+  if (row.part > 1) {
+    return;  // of a record that was counted with its first part
+  }
   if (++count_ <= kShown) {
     Log().warn("{}: {}{}{} {}: {}{}{}: {}{}", of_, row.origin,
                row.line > 0 || row.message ? ":" : "",

@@ -17,7 +17,7 @@ namespace millrace {
 class QuarantineBatch;
 
 /// Counts the malformed rows of a source, or those that a sink can't write, on their way to the
-/// quarantine, and shows the first ones in the log.
+/// quarantine, and shows the first ones in the log. A record in parts is one.
 class CountedMalformed final : public MalformedReceiver {
  public:
   /// `of` and `what` are for the log: "source orders", "is malformed". `to`: nullptr: they are only

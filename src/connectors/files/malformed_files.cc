@@ -234,7 +234,7 @@ void MalformedFiles::leave(const MalformedRow& row, std::string_view why) {
   if (is_first) {
     left->second.first = place_of(row);
   }
-  ++left->second.rows;
+  left->second.rows += row.part <= 1 ? 1 : 0;
   malformed_.add(row);
 }
 

@@ -3,8 +3,8 @@
 
 #include "base/strings.h"
 #include "core/times.h"
-#include "formats/csv/intervals.h"
 #include "formats/csv/values.h"
+#include "formats/intervals.h"
 #include "formats/json/values.h"
 
 namespace millrace::csv {
@@ -96,7 +96,8 @@ Fault put_blob(const PlanNode& column, std::size_t row, std::string_view text,
 }
 
 Fault put_interval(const PlanNode& column, std::size_t row, std::string_view text) {
-  return read_interval(text, column.writer->values<Interval>()[row]) ? Fault::none : Fault::form;
+  return formats::read_interval(text, column.writer->values<Interval>()[row]) ? Fault::none
+                                                                              : Fault::form;
 }
 
 Fault put_date(const PlanNode& column, std::size_t row, std::string_view text,
@@ -119,7 +120,7 @@ Fault put_timestamp(const PlanNode& column, std::size_t row, std::string_view te
   if (!format.read(text, moment)) {
     return Fault::form;
   }
-  const auto digits = second_digits(column.id);
+  const auto digits = formats::second_digits(column.id);
   return to_unit(moment, *digits, column.writer->values<std::int64_t>()[row]) ? Fault::none
                                                                               : Fault::range;
 }
@@ -151,7 +152,7 @@ json::Fault put_text(const PlanNode& column, std::size_t row, std::string_view t
     default:
       break;
   }
-  if (!second_digits(column.id)) {
+  if (!formats::second_digits(column.id)) {
     return put_number(column, row, text, scratch);
   }
   return formats.timestamp ? put_timestamp(column, row, text, *formats.timestamp)

@@ -5,8 +5,8 @@
 
 #include "core/times.h"
 #include "core/uuid.h"
-#include "formats/csv/intervals.h"
 #include "formats/csv/values.h"
+#include "formats/intervals.h"
 #include "formats/numbers_text.h"
 
 namespace millrace::csv {
@@ -41,7 +41,7 @@ bool write_day(std::int64_t days, const TimeFormats& times, std::string& to) {
 }
 
 bool write_timestamp(std::int64_t value, Id id, const TimeFormats& times, std::string& to) {
-  const int digits = *second_digits(id);
+  const int digits = *formats::second_digits(id);
   if (value > kMicrosMax || value < -kMicrosMax) {
     return false;
   }
@@ -101,10 +101,10 @@ bool write_text(const Type& type, const ColumnView& column, std::size_t row,
       write_time(column.values<std::int64_t>()[row], 6, to);
       return true;
     case Id::interval:
-      write_interval(column.values<Interval>()[row], to);
+      formats::write_interval(column.values<Interval>()[row], to);
       return true;
     default:
-      return second_digits(type.id)
+      return formats::second_digits(type.id)
                  ? write_timestamp(column.values<std::int64_t>()[row], type.id, times, to)
                  : formats::write_whole(type.id, column, row, to);
   }

@@ -13,9 +13,10 @@
 //   TIME               "23:59:59.123456", or a number since midnight, see `timestamp_unit`
 //   TIMESTAMP...       ISO 8601, an offset is applied, without one it is UTC; or a number since
 //                      1970-01-01, see `timestamp_unit`. Finer digits are rounded down
+//   INTERVAL           "14 months 3 days 04:05:06.5", or parts of it
 //   STRUCT             an object; LIST: an array; MAP(VARCHAR, ...): an object
 // A number or a BOOLEAN may be a string of one (`numbers_in_strings`). null and what is missing is
-// NULL; INTERVAL, ENUM, UNION, ARRAY are refused.
+// NULL; ENUM, UNION, ARRAY are refused.
 //
 // Keys are those of columns and fields, in any order. Of a key that is there twice the first
 // counts, for MAPs, too. A key that differs in case alone counts if the exact one isn't there

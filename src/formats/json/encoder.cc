@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "core/times.h"
 #include "core/uuid.h"
+#include "formats/intervals.h"
 #include "formats/json/numbers.h"
 #include "formats/json/plan.h"
 #include "formats/json/strings.h"
@@ -102,6 +103,11 @@ bool write_scalar(const Type& type, const ColumnView& column, std::size_t row, s
     case Id::uuid:
       write_uuid(formats::wide_at(column, row), to);
       return true;
+    case Id::interval:
+      to += '"';
+      formats::write_interval(column.values<Interval>()[row], to);
+      to += '"';
+      return true;
     case Id::date:
       return write_day(column.values<std::int32_t>()[row], to);
     case Id::time:
@@ -128,7 +134,6 @@ std::string why_unwritable(const Type& type, const std::string& path, std::size_
     return fmt::format("{} is nested deeper than {} levels", path, kMaxTypeDepth);
   }
   switch (type.id) {
-    case Id::interval:
     case Id::other:
       return fmt::format("JSON has no form for the type of {}", path);
     case Id::structure:

@@ -30,8 +30,8 @@ struct EncoderOptions {
 /// infinite number, date or time, a year that is not one of 0000 to 9999.
 class Encoder final : public RecordEncoder {
  public:
-  /// Throws Error (user) if a column's type can't be written: it is or has an INTERVAL, ENUM, UNION
-  /// or ARRAY, a MAP whose keys have no text, or more than kMaxTypeDepth levels.
+  /// Throws Error (user) if a column's type can't be written: it is or has an ENUM, UNION or
+  /// ARRAY, a MAP whose keys have no text, or more than kMaxTypeDepth levels.
   Encoder(const Schema& schema, const EncoderOptions& options);
 
   [[nodiscard]] std::optional<Malformation> encode(const Chunk& rows, std::size_t row,

@@ -27,9 +27,6 @@ std::string why_unreadable(const Type& type, std::size_t depth) {
   if (depth > kMaxTypeDepth) {
     return fmt::format("is nested deeper than {} levels", kMaxTypeDepth);
   }
-  if (type.id == Id::interval) {
-    return "is or has an INTERVAL, for which JSON has no form; declare it VARCHAR and cast it";
-  }
   if (type.id == Id::other) {
     return "is or has a type that can't be read from JSON; declare it VARCHAR to get its JSON text";
   }
@@ -80,6 +77,8 @@ std::string_view word_of(Id id) {
       return "TIME";
     case Id::uuid:
       return "UUID";
+    case Id::interval:
+      return "INTERVAL";
     case Id::structure:
       return "STRUCT";
     case Id::list:

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "core/times.h"
 #include "core/uuid.h"
+#include "formats/intervals.h"
 
 namespace millrace::json {
 namespace {
@@ -235,6 +236,9 @@ Fault put_string(const PlanNode& node, std::size_t row, std::string_view text,
       return put_blob(node, row, text, scratch);
     case Id::date:
       return put_date_text(node, row, text);
+    case Id::interval:
+      return formats::read_interval(text, node.writer->values<Interval>()[row]) ? Fault::none
+                                                                                : Fault::form;
     case Id::time:
       return put_time_text(node, row, text);
     case Id::decimal:

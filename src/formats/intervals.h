@@ -8,7 +8,7 @@
 #include "core/chunk.h"
 #include "core/type.h"
 
-namespace millrace::csv {
+namespace millrace::formats {
 
 /// "14 months 3 days -04:05:06.5"; parts that are 0 are left out, and 0 is "00:00:00". SQL reads it
 /// as the same.
@@ -20,4 +20,4 @@ void write_interval(const Interval& interval, std::string& to);
 /// The digits behind a second's point in a TIMESTAMP's unit; nullopt: it is another type.
 [[nodiscard]] std::optional<int> second_digits(Type::Id id) noexcept;
 
-}  // namespace millrace::csv
+}  // namespace millrace::formats

@@ -1,4 +1,4 @@
-#include "formats/csv/intervals.h"
+#include "formats/intervals.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/strings.h"
 
-namespace millrace::csv {
+namespace millrace::formats {
 
 namespace {
 
@@ -148,4 +148,4 @@ std::optional<int> second_digits(Type::Id id) noexcept {
   }
 }
 
-}  // namespace millrace::csv
+}  // namespace millrace::formats
