@@ -45,6 +45,7 @@ def main():
     options.add_argument("--bin", default=str(ROOT / "build" / "release" / "millrace"))
     options.add_argument("--plain", default=str(ROOT / "build" / "test" / "consume_bench"))
     given = options.parse_args()
+    given.bin, given.plain = (str(pathlib.Path(path).resolve()) for path in (given.bin, given.plain))
     cases = given.only.split(",")
     orders = given.rows // 10
     with servers.Kafka() as kafka, tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder:

@@ -65,6 +65,10 @@ std::unique_ptr<duckdb::DuckDB> open_duckdb(const Database::Options& options, in
     set("memory_limit", duckdb::Value(fmt::format("{}B", options.memory_limit_bytes)));
   }
   // DuckDB's default would be a folder in the working directory.
+  // What batches free goes back to the system soon: by default each thread keeps up to 128 MB.
+  set("allocator_flush_threshold", duckdb::Value("8MB"));
+  set("allocator_bulk_deallocation_flush_threshold", duckdb::Value("32MB"));
+  set("allocator_background_threads", duckdb::Value::BOOLEAN(true));
   set("temp_directory", duckdb::Value(options.temp_directory));
   // Streams have no order to preserve, and keeping one costs parallelism. ORDER BY is not affected.
   set("preserve_insertion_order", duckdb::Value::BOOLEAN(false));

@@ -27,9 +27,10 @@ namespace {
 
 using Rows = FileOutput::Rows;
 
-// Rows wait in memory until they make a whole row group. With many partitions that is much, so the
-// largest ones are written early once all together hold this.
-constexpr std::size_t kBufferBytes = std::size_t{160} << 20;
+// Rows wait in memory until they make a whole row group. With many partitions or wide rows that is
+// much, so the largest ones are written early once all together hold this. The same again may wait
+// for a row group that several threads, or parts of a batch, fill together.
+constexpr std::size_t kBufferBytes = std::size_t{32} << 20;
 // Each partition's rows wait in a buffer of their own, whose least size is a quarter of a megabyte.
 // Rows of partitions beyond these wait together and are sorted out when they are written.
 constexpr std::size_t kOwnBuffers = 64;
@@ -92,6 +93,7 @@ struct FileWriter::Impl {
     std::uint64_t last_use = 0;
     int parts = 0;
     Rows rest;  // too few for a row group of their own
+    std::size_t rest_bytes = 0;
   };
   class Writer;
 
@@ -119,6 +121,7 @@ struct FileWriter::Impl {
   static WrittenFile close(Part& what);
   void close_unlocked(Part& what, std::unique_lock<std::mutex>& guard);
   void close_idle_files();
+  Rows take_rest(Partition& from);
   void finish_partition(Partition& what);
 
   std::mutex lock_;  // of all that follows, and the partitions
@@ -127,6 +130,7 @@ struct FileWriter::Impl {
   std::size_t open_file_limit_ = open_file_limit();
   std::uint64_t uses_ = 0;
   std::vector<WrittenFile> written_;
+  std::size_t rest_bytes_ = 0;  // of all partitions
 };
 
 FileWriter::Impl::Impl(Database& database, const Schema& schema, FileWriterOptions wanted,
@@ -248,23 +252,43 @@ void FileWriter::Impl::put(Partition& to, Rows rows) {
 }
 
 void FileWriter::Impl::leave(Partition& to, Rows rows) {
-  {
-    const std::lock_guard guard(lock_);
-    if (to.rest == nullptr) {
-      to.rest = std::move(rows);
-      return;
-    }
-    if (std::cmp_less_equal(to.rest->Count() + rows->Count(), options.row_group_rows)) {
-      to.rest->Combine(*rows);
-      return;
-    }
+  std::unique_lock guard(lock_);
+  if (to.rest != nullptr &&
+      std::cmp_greater(to.rest->Count() + rows->Count(), options.row_group_rows)) {
+    guard.unlock();
+    put(to, std::move(rows));
+    return;
   }
-  put(to, std::move(rows));
+  const auto bytes = rows->AllocationSize();
+  if (to.rest == nullptr) {
+    to.rest = std::move(rows);
+  } else {
+    to.rest->Combine(*rows);
+  }
+  to.rest_bytes += bytes;
+  rest_bytes_ += bytes;
+  while (rest_bytes_ > kBufferBytes) {
+    auto& largest = std::ranges::max_element(partitions_, {}, [](const auto& each) {
+                      return each.second.rest_bytes;
+                    })->second;
+    auto rest = take_rest(largest);
+    guard.unlock();
+    put(largest, std::move(rest));
+    guard.lock();
+  }
+}
+
+Rows FileWriter::Impl::take_rest(Partition& from) {
+  rest_bytes_ -= std::exchange(from.rest_bytes, 0);
+  return std::move(from.rest);
 }
 
 void FileWriter::Impl::finish_partition(Partition& what) {
   if (what.rest != nullptr) {
-    put(what, std::move(what.rest));
+    put(what, [&] {
+      const std::lock_guard guard(lock_);
+      return take_rest(what);
+    }());
   }
   std::unique_lock guard(lock_);
   if (const auto part = std::move(what.part)) {

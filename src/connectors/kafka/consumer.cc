@@ -56,7 +56,9 @@ Consumer::Consumer(const ConnectionOptions& connection, Settings settings, Troub
       // librdkafka's own buffer comes before ours.
       .suggest("queued.max.messages.kbytes",
                std::to_string(std::max<std::int64_t>(settings_.buffer_bytes / 4096, 1024)))
-      .suggest("queued.min.messages", "1000000");
+      .suggest("queued.min.messages", "1000000")
+      // While its buffer is full it looks again so often; by default only after a second.
+      .suggest("fetch.queue.backoff.ms", "10");
   client_ = std::move(config).make(RD_KAFKA_CONSUMER, troubles_);
   if (const auto code = rd_kafka_poll_set_consumer(client_.get()); code != 0) {
     throw error_of("making a consumer", code);

@@ -55,7 +55,7 @@ struct SourceOptions {
   std::chrono::milliseconds max_trigger_delay{15 * 60'000};
   OnDataLoss on_data_loss = OnDataLoss::fail;
   std::chrono::milliseconds discovery_interval{30'000};
-  Bytes buffer{64LL << 20};
+  Bytes buffer{32LL << 20};
   std::vector<std::pair<std::string, std::string>> metadata;
   bool read_uncommitted = false;
   formats::DecodingOptions records;
