@@ -9,6 +9,7 @@
 #include "formats/avro/encoder.h"
 #include "formats/avro/framed_decoder.h"
 #include "formats/avro/framing.h"
+#include "formats/avro/left_out.h"
 #include "formats/avro/resolve.h"
 #include "formats/csv/decoder.h"
 #include "formats/csv/encoder.h"
@@ -91,14 +92,16 @@ Decoding csv_decoding(const DecodingOptions& options, const DecodingInputs& inpu
 Decoding json_decoding(const DecodingOptions& options, const DecodingInputs& inputs) {
   check_declared(inputs, "json");
   const Schema& declared = inputs.declared;
-  (void)json::Decoder(declared, options.json);  // once now, for what it refuses
+  auto json = options.json;
+  json.refuse_unknown = options.on_schema_change == OnSchemaChange::fail;
+  (void)json::Decoder(declared, json);  // once now, for what it refuses
   const bool framed = is_framed(options.framing);
   if (options.envelope == Envelope::debezium) {
-    return {.schema = declared, .make_changes = [declared, framed, json = options.json] {
+    return {.schema = declared, .make_changes = [declared, framed, json] {
               return std::make_unique<debezium::JsonChangeDecoder>(declared, json, framed);
             }};
   }
-  return {declared, [declared, framed, json = options.json]() -> std::unique_ptr<RecordDecoder> {
+  return {declared, [declared, framed, json]() -> std::unique_ptr<RecordDecoder> {
             auto decoder = std::make_unique<json::Decoder>(declared, json);
             if (framed) {
               return std::make_unique<UnframedDecoder>(std::move(decoder));
@@ -177,13 +180,16 @@ Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInpu
     return change_decoding(debezium::plans_of(*inputs.registry, columns), columns);
   }
   const auto reader = as_record(latest, inputs);
-  auto plans = std::make_shared<avro::Plans>(
-      *inputs.registry, [inputs, reader](const avro::SharedSchema& written) {
-        const auto writer = as_record(written, inputs);
-        return inputs.declared.empty()
-                   ? avro::resolve(writer, reader)
-                   : avro::resolve(writer, inputs.declared, avro::Missing::null);
-      });
+  avro::Plans::Resolve resolve = [inputs, reader](const avro::SharedSchema& written) {
+    const auto writer = as_record(written, inputs);
+    return inputs.declared.empty()
+               ? avro::resolve(writer, reader)
+               : avro::resolve(writer, inputs.declared, avro::Missing::null);
+  };
+  if (options.on_schema_change == OnSchemaChange::fail) {
+    resolve = avro::nothing_left_out(std::move(resolve));
+  }
+  auto plans = std::make_shared<avro::Plans>(*inputs.registry, std::move(resolve));
   return {declared.empty() ? avro::columns_of(*reader) : declared,
           [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
 }

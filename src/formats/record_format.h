@@ -35,6 +35,9 @@ enum class Envelope : std::uint8_t {
   debezium,  ///< a change of the row (debezium/change_decoder.h)
 };
 
+/// What to do with fields of records that the columns do not have.
+enum class OnSchemaChange : std::uint8_t { ignore, fail, rescue };
+
 /// The options of how records become rows.
 struct DecodingOptions {
   Kind kind = Kind::raw;
@@ -47,6 +50,7 @@ struct DecodingOptions {
   csv::Options csv;
   OnMalformed on_malformed = OnMalformed::quarantine;
   std::string corrupt_record_column;
+  std::optional<OnSchemaChange> on_schema_change;
 
   /// As options of a source that has them as a member.
   template <class T>
@@ -127,6 +131,13 @@ struct EnumNames<formats::Envelope> {
 };
 
 template <>
+struct EnumNames<formats::OnSchemaChange> {
+  using C = formats::OnSchemaChange;
+  static constexpr EnumWord<C> kWords[] = {
+      {C::ignore, "ignore"}, {C::fail, "fail"}, {C::rescue, "rescue"}};
+};
+
+template <>
 struct EnumNames<json::TimestampUnit> {
   using U = json::TimestampUnit;
   static constexpr EnumWord<U> kWords[] = {{U::seconds, "s"},
@@ -172,6 +183,12 @@ std::vector<Option<T>> formats::DecodingOptions::options(DecodingOptions T::* me
                 "With `on_malformed: permissive`: a BLOB column more, of the bytes of records that "
                 "do not fit; NULL in other rows."}
           .example("_corrupt_record"),
+      Option<T>{[member](T& o) -> auto& { return (o.*member).on_schema_change; },
+                "on_schema_change",
+                "JSON, Avro: what to do with fields of records that the columns do not have: "
+                "ignore leaves them out; fail ends the pipeline before anything of their batch is "
+                "committed; rescue keeps them in `rescue_column`. See docs/schema-evolution.md."}
+          .default_text("rescue with a `rescue_column`, else ignore"),
       Option<T>{[member](T& o) -> auto& { return (o.*member).json.timestamp_unit; },
                 "timestamp_unit",
                 "JSON: what a number means where a time is wanted; auto goes by its size."},

@@ -84,6 +84,15 @@ formats::DecodingInputs decoding_inputs(const formats::DecodingOptions& records,
   return inputs;
 }
 
+std::string to_have_new_fields(const formats::DecodingOptions& records) {
+  if (!records.schema.empty()) {
+    return "add the column to `schema`";
+  }
+  return records.schema_file.empty()
+             ? "start again, with the columns of the subject's latest schema"
+             : "add the field to the schema in `schema_file`";
+}
+
 void add_key(formats::Decoding decoding, RowLayout& layout) {
   for (Column& column : decoding.schema.columns) {
     check_free(layout.schema, column.name,
@@ -147,6 +156,7 @@ RowLayout make_layout(const SourceOptions& options, const ConnectionOptions& con
   layout.change_decoder = std::move(decoding.make_changes);
   layout.decoded = layout.schema.size();
   layout.on_malformed = records.on_malformed;
+  layout.to_have_new_fields = to_have_new_fields(records);
   if (const auto& name = records.corrupt_record_column; !name.empty()) {
     layout.has_corrupt = true;
     check_free(layout.schema, name, "give the one of `corrupt_record_column` another name");

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/error.h"
-
 namespace millrace::avro {
 
 Plans::Found Plans::find(std::uint32_t id) {
@@ -15,13 +13,14 @@ Plans::Found Plans::find(std::uint32_t id) {
   }
   const SchemaLookup lookup = schemas_.find(id);
   if (lookup.schema == nullptr) {
-    return {.plan = nullptr, .reason = lookup.reason};  // it may come yet
+    return {.plan = nullptr, .why = {.column = "", .reason = lookup.reason}};  // it may come yet
   }
   Found found;
   try {
     found.plan = std::make_shared<const Plan>(resolve_(lookup.schema));
   } catch (const Error& error) {
-    found.reason = fmt::format("written with schema {}: {}", id, error.what());
+    found.why.reason = fmt::format("written with schema {}: {}", id, error.what());
+    found.why.is_schema_change = dynamic_cast<const SchemaChange*>(&error) != nullptr;
   }
   const std::lock_guard guard(lock_);
   return found_.emplace(id, std::move(found)).first->second;
