@@ -18,6 +18,7 @@
 #include "formats/debezium/avro_plans.h"
 #include "formats/debezium/json_decoder.h"
 #include "formats/json/encoder.h"
+#include "formats/rescue_decoder.h"
 
 namespace millrace::formats {
 
@@ -165,6 +166,29 @@ Decoding avro_decoding(const DecodingOptions& options, const DecodingInputs& inp
           [plan] { return std::make_unique<avro::Decoder>(plan); }};
 }
 
+/// Takes the column that is rescued into out of those that are declared, or adds it to those that
+/// are not. Gives its place among all.
+std::size_t split_rescue_column(const std::string& name, Schema& declared, Schema& all) {
+  if (declared.empty()) {
+    if (all.find(name) >= 0) {
+      throw Error(Blame::user, fmt::format("there are two columns {}; give `rescue_column` another "
+                                           "name",
+                                           name));
+    }
+    all.columns.push_back({name, "VARCHAR", Physical::string});
+    return all.size() - 1;
+  }
+  const int place = declared.find(name);
+  if (place < 0 || declared.columns[static_cast<std::size_t>(place)].type != "VARCHAR" ||
+      declared.size() == 1) {
+    throw Error(
+        Blame::user,
+        fmt::format("rescue_column: there is no column {} of type VARCHAR beside others", name));
+  }
+  declared.columns.erase(declared.columns.begin() + place);
+  return static_cast<std::size_t>(place);
+}
+
 /// Each record names its writer's schema.
 Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInputs& inputs) {
   const auto& declared = inputs.declared;
@@ -180,18 +204,26 @@ Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInpu
     return change_decoding(debezium::plans_of(*inputs.registry, columns), columns);
   }
   const auto reader = as_record(latest, inputs);
-  avro::Plans::Resolve resolve = [inputs, reader](const avro::SharedSchema& written) {
-    const auto writer = as_record(written, inputs);
-    return inputs.declared.empty()
-               ? avro::resolve(writer, reader)
-               : avro::resolve(writer, inputs.declared, avro::Missing::null);
+  Schema columns = declared.empty() ? avro::columns_of(*reader) : declared;
+  auto filled = inputs;  // without the column that is rescued into
+  const bool rescues = options.on_schema_change == OnSchemaChange::rescue;
+  const auto rescue =
+      rescues ? split_rescue_column(options.json.rescue_column, filled.declared, columns) : 0;
+  avro::Plans::Resolve resolve = [filled, reader](const avro::SharedSchema& written) {
+    const auto writer = as_record(written, filled);
+    return filled.declared.empty() ? avro::resolve(writer, reader)
+                                   : avro::resolve(writer, filled.declared, avro::Missing::null);
   };
   if (options.on_schema_change == OnSchemaChange::fail) {
     resolve = avro::nothing_left_out(std::move(resolve));
   }
-  auto plans = std::make_shared<avro::Plans>(*inputs.registry, std::move(resolve));
-  return {declared.empty() ? avro::columns_of(*reader) : declared,
-          [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
+  auto plans = std::make_shared<avro::Plans>(*inputs.registry, resolve);
+  if (rescues) {
+    auto rest = std::make_shared<avro::Plans>(*inputs.registry, rest_of(std::move(resolve)));
+    return {columns,
+            [plans, rest, rescue] { return std::make_unique<RescueDecoder>(plans, rest, rescue); }};
+  }
+  return {columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
 }
 
 }  // namespace

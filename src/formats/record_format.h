@@ -201,8 +201,9 @@ std::vector<Option<T>> formats::DecodingOptions::options(DecodingOptions T::* me
                 "JSON: a key that differs from a column's name in case alone counts, if the exact "
                 "one is not there."},
       Option<T>{[member](T& o) -> auto& { return (o.*member).json.rescue_column; }, "rescue_column",
-                "JSON: a VARCHAR column of `schema` for all keys that are no columns, as one JSON "
-                "object. Without it they are left out."},
+                "JSON, Avro: a VARCHAR column for all fields that are no columns, as one JSON "
+                "object; one of `schema`, or, where the columns are not declared, one more."}
+          .example("_rescued"),
   };
   std::ranges::move(
       csv::Options::options<T>([member](T& o) -> csv::Options& { return (o.*member).csv; }),

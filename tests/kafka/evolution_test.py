@@ -1,4 +1,5 @@
 """Records that get fields which the columns do not have: what each `on_schema_change` makes of them."""
+import decimal
 import json
 import pathlib
 import sys
@@ -109,6 +110,36 @@ def fail_avro(b, declared):
     assert ids(b) == list(range(9)) and list(kept(b)) == [9], (ids(b), kept(b))
 
 
+RICH = record(
+    ("id", "long"), ("what", "string"), ("price", ["null", "double"], None), ("either", ["string", "long"]),
+    ("at", {"type": "long", "logicalType": "timestamp-millis"}), ("cost", {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}),
+    ("tags", {"type": "array", "items": "string"}), ("by", {"type": "map", "values": "int"}), ("rest", "int"),
+    ("place", {"type": "record", "name": "Place", "fields": [{"name": "city", "type": "string"}]}))
+REST = {"price": 1.5, "either": {"string": None, "long": 7}, "at": "2024-02-29T12:00:00Z", "cost": 12.34, "tags": ["a", "b"],
+        "by": {"k": 1}, "rest": 3, "place": {"city": "x"}}
+
+
+def avro_rescues(b):
+    """What is new is kept as JSON, with the columns declared or not; a type that does not fit is malformed."""
+    topic = b.topic(partitions=1)
+    first = b.registry.register(f"{topic}-value", ONE)
+    second, third = (b.registry.register(f"{topic}-other", schema) for schema in (RICH, record(("id", "string"), ("x", "int"))))
+    rich = {"id": 2, "what": "b", "price": 1.5, "either": 7, "at": 1709208000000, "cost": decimal.Decimal("12.34"), "tags": ["a", "b"],
+            "by": {"k": 1}, "rest": 3, "place": {"city": "x"}}
+    b.produce(topic, [b.frame(first, ONE, {"id": 1, "what": "a"}), b.frame(second, RICH, rich), b.frame(first, ONE, {"id": 3, "what": "c"}),
+                      b.frame(third, record(("id", "string"), ("x", "int")), {"id": "x", "x": 1})])
+    for number, columns in enumerate(("rescue_column: rest", "schema: 'rest VARCHAR, id BIGINT, what VARCHAR', rescue_column: rest, "
+                                      "on_schema_change: rescue")):
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, b.registry, folder, f"{b.number}-{number}")
+            other.pipeline(f"topic: {topic}, format: avro, {columns}", "SELECT * FROM input")
+            other.run()
+            rows = {row["id"]: row for row in other.rows()}
+            assert set(rows) == {1, 2, 3} and list(kept(other)) == [3], (rows, kept(other))
+            assert rows[1]["rest"] is None and rows[3] == {"id": 3, "what": "c", "rest": None}, rows
+            assert rows[2]["what"] == "b" and json.loads(rows[2]["rest"]) == REST, rows[2]
+
+
 def bad_options(b):
     for source, *want in (
             ("format: csv, schema: 'id BIGINT', on_schema_change: ignore", "for JSON and Avro"),
@@ -121,7 +152,7 @@ def bad_options(b):
         assert all(each in told for each in want), (source, told)
 
 
-CASES = [bad_options, json_fails, json_rescues, avro_fails]
+CASES = [bad_options, json_fails, json_rescues, avro_fails, avro_rescues]
 
 
 def main():
