@@ -166,6 +166,36 @@ Decoding avro_decoding(const DecodingOptions& options, const DecodingInputs& inp
           [plan] { return std::make_unique<avro::Decoder>(plan); }};
 }
 
+/// The fields that a plan leaves out and that can be columns beside these: no name differs from
+/// another one in case alone.
+Schema fresh_columns(const Schema& columns, const avro::Plan& plan) {
+  Schema fresh;
+  for (const avro::LeftOut& field : avro::left_out(plan)) {
+    if (!field.is_nested && columns.find(field.place) < 0 && fresh.find(field.place) < 0) {
+      const Type type = avro::column_type(*field.type, field.place);
+      fresh.columns.push_back({field.place, avro::sql_text(type), physical_of(type)});
+    }
+  }
+  return fresh;
+}
+
+/// Each record names its writer's schema, and what is new in it becomes columns.
+Decoding growing_avro_decoding(const DecodingInputs& inputs) {
+  const Schema columns =
+      inputs.so_far.empty() ? avro::columns_of(*as_record(inputs.latest, inputs)) : inputs.so_far;
+  auto plans = std::make_shared<avro::Plans>(
+      *inputs.registry, [inputs, columns](const avro::SharedSchema& writer) {
+        auto plan = avro::resolve(as_record(writer, inputs), columns, avro::Missing::null);
+        if (const Schema fresh = fresh_columns(columns, plan); !fresh.empty()) {
+          Schema all = columns;
+          all.columns.insert(all.columns.end(), fresh.columns.begin(), fresh.columns.end());
+          inputs.grow(all, fresh);
+        }
+        return plan;
+      });
+  return {columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
+}
+
 /// Takes the column that is rescued into out of those that are declared, or adds it to those that
 /// are not. Gives its place among all.
 std::size_t split_rescue_column(const std::string& name, Schema& declared, Schema& all) {
@@ -197,6 +227,9 @@ Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInpu
                 fmt::format("with `{0}framing: confluent` either `{0}schema` or `{0}schema_file` "
                             "says what the columns are; leave one of them out",
                             inputs.prefix));
+  }
+  if (options.on_schema_change == OnSchemaChange::add_columns) {
+    return growing_avro_decoding(inputs);
   }
   const auto latest = inputs.schema_json.empty() ? inputs.latest : parsed(inputs.schema_json);
   if (options.envelope == Envelope::debezium) {

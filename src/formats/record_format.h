@@ -36,7 +36,7 @@ enum class Envelope : std::uint8_t {
 };
 
 /// What to do with fields of records that the columns do not have.
-enum class OnSchemaChange : std::uint8_t { ignore, fail, rescue };
+enum class OnSchemaChange : std::uint8_t { ignore, fail, add_columns, rescue };
 
 /// The options of how records become rows.
 struct DecodingOptions {
@@ -69,6 +69,10 @@ struct DecodingInputs {
   std::string schema_json;                    ///< what is in `schema_file`
   avro::NumberedSchemas* registry = nullptr;  ///< of framed records; outlives what is made
   avro::SharedSchema latest;  ///< of the subject; for framed records without other columns
+  /// `add_columns`: the columns so far, in place of those of `latest`; empty: there are none yet.
+  Schema so_far;
+  /// `add_columns`: throws ColumnsGrew; gets all columns, and the new ones among them.
+  std::function<void(const Schema& columns, const Schema& fresh)> grow;
   /// What the column is called of records that are one value: texts, Avro's strings and numbers.
   std::string value_column = "value";
   std::string prefix;  ///< of the options' names, for messages: "key_"
@@ -133,8 +137,10 @@ struct EnumNames<formats::Envelope> {
 template <>
 struct EnumNames<formats::OnSchemaChange> {
   using C = formats::OnSchemaChange;
-  static constexpr EnumWord<C> kWords[] = {
-      {C::ignore, "ignore"}, {C::fail, "fail"}, {C::rescue, "rescue"}};
+  static constexpr EnumWord<C> kWords[] = {{C::ignore, "ignore"},
+                                           {C::fail, "fail"},
+                                           {C::add_columns, "add_columns"},
+                                           {C::rescue, "rescue"}};
 };
 
 template <>
@@ -187,7 +193,9 @@ std::vector<Option<T>> formats::DecodingOptions::options(DecodingOptions T::* me
                 "on_schema_change",
                 "JSON, Avro: what to do with fields of records that the columns do not have: "
                 "ignore leaves them out; fail ends the pipeline before anything of their batch is "
-                "committed; rescue keeps them in `rescue_column`. See docs/schema-evolution.md."}
+                "committed; add_columns, for Avro whose columns come from a registry, makes them "
+                "columns; "
+                "rescue keeps them in `rescue_column`. See docs/schema-evolution.md."}
           .default_text("rescue with a `rescue_column`, else ignore"),
       Option<T>{[member](T& o) -> auto& { return (o.*member).json.timestamp_unit; },
                 "timestamp_unit",

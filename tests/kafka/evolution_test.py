@@ -1,5 +1,6 @@
 """Records that get fields which the columns do not have: what each `on_schema_change` makes of them."""
 import decimal
+import itertools
 import json
 import pathlib
 import sys
@@ -10,6 +11,7 @@ import millrace as m  # noqa: E402
 import servers  # noqa: E402
 from registry import Registry  # noqa: E402
 
+from kafka_test import stop  # noqa: E402
 from registry_test import Bench, ONE, TWO, record  # noqa: E402
 
 USERS_MISTAKE = 2
@@ -140,9 +142,171 @@ def avro_rescues(b):
             assert rows[2]["what"] == "b" and json.loads(rows[2]["rest"]) == REST, rows[2]
 
 
+class Growing:
+    """A pipeline of a topic whose schema grows, into each kind of sink, with state beside."""
+
+    def __init__(self, b, folder, topic):
+        self.folder, self.file = pathlib.Path(folder), pathlib.Path(folder) / "pipeline.yaml"
+        self.file.write_text(f"""pipeline: p-{self.folder.name}
+connections:
+  bus: {{ type: kafka, brokers: '{b.kafka.brokers}', schema_registry: '{b.registry.url}' }}
+  db: {{ type: store, path: out.duckdb }}
+sources:
+  input: {{ from: bus, topic: {topic}, format: avro, max_offsets_per_trigger: 4, metadata: {{ place: offset }}, on_schema_change: add_columns }}
+datasets:
+  events: SELECT * FROM input
+  totals: SELECT what, count(*) AS n, sum(id) AS ids FROM input GROUP BY what
+sinks:
+  stored: {{ from: events, to: db, table: events }}
+  lines: {{ from: events, to: {{ type: files, path: out }}, format: json }}
+  packed: {{ from: events, to: {{ type: files, path: packed }}, format: parquet }}
+  sent: {{ from: events, to: bus, topic: {topic}-{self.folder.name}, format: avro, create_topic: true }}
+  sums: {{ from: totals, to: db, table: sums, mode: update }}
+""")
+
+    def run(self, *options, fault=None, check=True):
+        return m.run("run", self.file, "--once", *options, cwd=self.folder, check=check, env={"MILLRACE_FAULT": fault} if fault else None)
+
+    def ask(self, sql):
+        return m.query(self.file, sql, cwd=self.folder)
+
+    def results(self):
+        """All that can be seen; of the table also the order of its columns."""
+        files = [json.loads(line) for path in (self.folder / "out").glob("*.json") for line in path.read_text().splitlines()]
+        rows = self.ask("FROM stored")
+        return {"columns": list(rows[0]), "rows": m.canonical(rows), "files": m.canonical(files), "totals": m.canonical(self.ask("FROM sums")),
+                "packed": m.canonical(self.ask("FROM packed"))}
+
+
+THREE = record(("id", "long"), ("what", "string"), ("name", "string"), ("place2", {
+    "type": "record", "name": "Place", "fields": [{"name": "city", "type": "string"}]}), name="Event")
+
+
+def growing_topic(b):
+    """Records of three schemas, of which the registry calls the first the latest."""
+    topic = b.topic(partitions=1)
+    numbers = [b.registry.register(f"{topic}-{of}", schema) for of, schema in (("value", ONE), ("b", TWO), ("c", THREE))]
+    rows = [{"id": i, "what": f"w{i % 3}"} for i in range(30)]
+    for i, row in enumerate(rows):
+        which = 0 if i < 6 or i % 5 == 0 else 1 if i < 17 or i % 2 else 2
+        row.update([{}, {"price": i / 2}, {"name": f"n{i}", "place2": {"city": "x"}}][which])
+        b.produce(topic, [b.frame(numbers[which], (ONE, TWO, THREE)[which], row)])
+    want = [{"id": r["id"], "what": r["what"], "price": r.get("price"), "name": r.get("name"), "place2": r.get("place2"), "place": i}
+            for i, r in enumerate(rows)]
+    return topic, want
+
+
+def add_columns(b):
+    topic, want = growing_topic(b)
+    run = Growing(b, b.folder, topic)
+    done = run.run()
+    assert done.stderr.count("going on with them") == 2 and "price DOUBLE" in done.stderr, done.stderr
+    assert "30 rows in" in done.stderr.splitlines()[-1], done.stderr
+    results = run.results()
+    assert results["columns"] == list(want[0]), results["columns"]
+    assert results["rows"] == m.canonical(want) == results["packed"], results["rows"]
+    written = [json.loads(line) for line in results["files"]]
+    assert m.canonical({k: v for k, v in row.items() if v is not None} for row in written) == m.canonical(
+        {k: v for k, v in row.items() if v is not None} for row in want)
+    assert all(("price" in row) == (row["id"] >= 4) for row in written), written  # of the batch that brought it, all
+    assert results["totals"] == m.canonical({"what": f"w{k}", "n": 10, "ids": sum(range(k, 30, 3))} for k in range(3))
+    assert len(b.consume(f"{topic}-{b.folder.name}")) == 30 and not kept(b)
+    # The latest schema is no record: columns come with records, also after a new start.
+    b.registry.register(f"{topic}-value", record(("id", "long"), ("what", "string"), ("more", ["null", "int"], None)))
+    one = b.registry.register(f"{topic}-value", ONE)
+    b.produce(topic, [b.frame(one, ONE, {"id": 30, "what": "w0"})])
+    assert "going on with them" not in run.run().stderr
+    assert run.results()["columns"] == list(want[0])
+    # A type that is another one is malformed.
+    other = record(("id", "string"), ("what", "string"), ("much", "int"))
+    number = b.registry.register(f"{topic}-other", other)
+    b.produce(topic, [b.frame(number, other, {"id": "x", "what": "c", "much": 1})])
+    run.run()
+    assert list(kept(b)) == [31] and run.results()["columns"] == list(want[0]), kept(b)
+
+
+def add_columns_and_die(b):
+    """A run that is killed at any moment, and started again, gives what an undisturbed one gives."""
+    topic, _ = growing_topic(b)
+    with tempfile.TemporaryDirectory() as folder:
+        undisturbed = Growing(b, folder, topic)
+        undisturbed.run()
+        want = undisturbed.results()
+    for fault in ("columns.before_kept:1", "columns.after_kept:1", "columns.before_kept:2", "columns.after_kept:2", "checkpoint.offsets.after_sync:1",
+                  "batch.after_run:2", "store.before_commit:1", "store.after_commit:3", "batch.after_stage:5", "checkpoint.offsets.after_sync:6"):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Growing(b, folder, topic)
+            assert run.run(fault=fault, check=False).returncode == -9, fault
+            run.run()
+            found = run.results()
+            assert found == want, (fault, {key: (found[key], want[key]) for key in want if found[key] != want[key]})
+
+
+def add_columns_while_it_runs(b):
+    """A process that waits for records goes on by itself; so does the next one after it was killed."""
+    topic = b.topic(partitions=1)
+    schemas = (ONE, TWO, record(("id", "long"), ("what", "string"), ("name", "string")))
+    numbers = [b.registry.register(f"{topic}-{of}", schema) for of, schema in zip(("value", "b", "c"), schemas)]
+    run = Growing(b, b.folder, topic)
+    ids = itertools.count()
+
+    def send(which):
+        for _ in range(3):
+            number = next(ids)
+            row = {"id": number, "what": "x", **[{}, {"price": 0.5}, {"name": "n"}][which]}
+            b.produce(topic, [b.frame(numbers[which], schemas[which], row)])
+            want.append({**dict.fromkeys(columns[which]), **row, "place": number})
+
+    def wait():
+        m.wait_until(lambda: process.poll() is None and len(lines()) == len(want), f"{len(want)} rows")
+        assert m.canonical(compact(lines())) == m.canonical(compact(want))
+
+    def lines():
+        return [json.loads(line) for path in (b.folder / "out").glob("*.json") for line in path.read_text().splitlines()]
+
+    def compact(rows):
+        return [{k: v for k, v in row.items() if v is not None} for row in rows]
+
+    want, columns = [], (["id"], ["price"], ["price", "name"])
+    process = m.start("run", run.file, "--progress", "none", cwd=b.folder)
+    try:
+        for which in (0, 1, 0):
+            send(which)
+            wait()
+        m.kill(process)
+        send(2)
+        process = m.start("run", run.file, "--progress", "none", cwd=b.folder)
+        wait()
+        send(1)
+        wait()
+        said = stop(process, within=10)
+        assert said.count("going on with them") == 1 and "name VARCHAR" in said, said
+    finally:
+        if process.poll() is None:
+            m.kill(process)
+    assert run.results()["columns"] == ["id", "what", "price", "name", "place"]
+    assert run.ask("FROM sums") == [{"what": "x", "n": 15, "ids": sum(range(15))}]
+
+
+def add_columns_to_state(b):
+    """State whose keys are all columns does not fit any more: it is refused, and made anew on request."""
+    topic, want = growing_topic(b)
+    run = Growing(b, b.folder, topic)
+    run.file.write_text(run.file.read_text().replace("SELECT * FROM input", "SELECT DISTINCT * EXCLUDE (place) FROM input"))
+    done = run.run(check=False)
+    assert done.returncode == USERS_MISTAKE and "--rebuild events" in done.stderr, done.stderr
+    for _ in range(2):
+        done = run.run("--rebuild", "events", check=False)
+    assert done.returncode == 0, done.stderr
+    rows = run.ask("FROM stored")
+    assert m.canonical(rows) == m.canonical({k: v for k, v in row.items() if k != "place"} for row in want), rows
+
+
 def bad_options(b):
     for source, *want in (
             ("format: csv, schema: 'id BIGINT', on_schema_change: ignore", "for JSON and Avro"),
+            (f"{JSON}, on_schema_change: add_columns", "those of JSON are declared", "millrace infer", "rescue"),
+            ("format: avro, schema: 'id BIGINT', on_schema_change: add_columns", "these are declared", "leave `schema` out"),
             (f"{JSON}, on_schema_change: rescue", "needs a column to rescue into", "rescue_column: _rescued"),
             ("format: json, schema: 'id BIGINT, r VARCHAR', rescue_column: r, on_schema_change: fail", "without anything to rescue"),
             ("format: avro, framing: none, schema_file: a.avsc, on_schema_change: fail", "`schema_file`", "framing: confluent"),
@@ -152,7 +316,8 @@ def bad_options(b):
         assert all(each in told for each in want), (source, told)
 
 
-CASES = [bad_options, json_fails, json_rescues, avro_fails, avro_rescues]
+CASES = [bad_options, json_fails, json_rescues, avro_fails, avro_rescues, add_columns, add_columns_and_die,
+         add_columns_while_it_runs, add_columns_to_state]
 
 
 def main():

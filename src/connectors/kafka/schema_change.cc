@@ -23,6 +23,13 @@ std::optional<Wrong> wrong_with(const formats::DecodingOptions& records) {
   if (records.kind != Kind::json && records.kind != Kind::avro) {
     return Wrong{"is for JSON and Avro, whose fields have names", "leave it out"};
   }
+  if (mode == OnSchemaChange::add_columns && records.kind == Kind::json) {
+    return Wrong{
+        "is for columns that come from a schema registry; those of JSON are declared, and "
+        "a value does not say what type its column should have",
+        "rescue what is new (`rescue_column: _rescued`), and declare it once it is known: "
+        "`millrace infer` makes a `schema` from samples"};
+  }
   if (mode == OnSchemaChange::rescue && !has_column) {
     return Wrong{"needs a column to rescue into", "name one: `rescue_column: _rescued`"};
   }
@@ -39,6 +46,11 @@ std::optional<Wrong> wrong_with(const formats::DecodingOptions& records) {
         "is for records that name their schemas, and these are all of that in "
         "`schema_file`",
         "leave it out, or set `framing: confluent`"};
+  }
+  if (mode == OnSchemaChange::add_columns && !formats::needs_latest(records)) {
+    return Wrong{"is for columns that come from the schema registry, and these are declared",
+                 fmt::format("leave `{}` out, or rescue what is new (`rescue_column: _rescued`)",
+                             records.schema.empty() ? "schema_file" : "schema")};
   }
   if (records.envelope == formats::Envelope::debezium) {
     return Wrong{"can't be had with change events in Avro", "leave it out, or use JSON"};

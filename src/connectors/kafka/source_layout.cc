@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "core/growing_columns.h"
 #include "sql/database.h"
 
 namespace millrace::kafka {
@@ -55,8 +56,9 @@ struct Fetching {
 };
 
 formats::DecodingInputs decoding_inputs(const formats::DecodingOptions& records, std::string prefix,
-                                        const Fetching& from) {
+                                        const Fetching& from, const Schema& so_far = {}) {
   formats::DecodingInputs inputs;
+  inputs.so_far = so_far;
   inputs.prefix = std::move(prefix);
   if (!records.schema.empty()) {
     inputs.declared = from.database.parse_schema(records.schema);
@@ -71,7 +73,7 @@ formats::DecodingInputs decoding_inputs(const formats::DecodingOptions& records,
     from.registry = std::make_unique<SchemaRegistry>(from.connection.registry, from.stop);
   }
   inputs.registry = from.registry.get();
-  if (formats::needs_latest(records)) {
+  if (formats::needs_latest(records) && so_far.empty()) {
     const auto latest = from.registry->latest(records.subject);
     if (!latest) {
       throw Error(Blame::user,
@@ -84,12 +86,22 @@ formats::DecodingInputs decoding_inputs(const formats::DecodingOptions& records,
   return inputs;
 }
 
+formats::DecodingInputs value_inputs(const LayoutOf& of, const formats::DecodingOptions& records,
+                                     const Fetching& from) {
+  auto inputs = decoding_inputs(records, "", from, of.so_far);
+  inputs.grow = [source = of.source](const Schema& columns, const Schema& fresh) {
+    throw ColumnsGrew(source, columns, fresh.text());
+  };
+  return inputs;
+}
+
 std::string to_have_new_fields(const formats::DecodingOptions& records) {
   if (!records.schema.empty()) {
     return "add the column to `schema`";
   }
   return records.schema_file.empty()
-             ? "start again, with the columns of the subject's latest schema"
+             ? "start again, with the columns of the subject's latest schema, or set "
+               "`on_schema_change: add_columns`"
              : "add the field to the schema in `schema_file`";
 }
 
@@ -144,13 +156,13 @@ bool check_metadata(const SourceOptions& options, const Location& at, Diagnostic
   return true;
 }
 
-RowLayout make_layout(const SourceOptions& options, const ConnectionOptions& connection,
-                      sql::Database& database, std::stop_token stop,
-                      std::unique_ptr<SchemaRegistry>& registry) {
+RowLayout make_layout(const LayoutOf& of, const SourceOptions& options,
+                      const ConnectionOptions& connection, sql::Database& database,
+                      std::stop_token stop, std::unique_ptr<SchemaRegistry>& registry) {
   const auto& records = options.records;
   const Fetching fetching{connection, database, std::move(stop), registry};
   RowLayout layout;
-  auto decoding = formats::make_decoding(records, decoding_inputs(records, "", fetching));
+  auto decoding = formats::make_decoding(records, value_inputs(of, records, fetching));
   layout.schema = std::move(decoding.schema);
   layout.decoder = std::move(decoding.make);
   layout.change_decoder = std::move(decoding.make_changes);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/growing_columns.h"
+
 namespace millrace::avro {
 
 Plans::Found Plans::find(std::uint32_t id) {
@@ -18,6 +20,8 @@ Plans::Found Plans::find(std::uint32_t id) {
   Found found;
   try {
     found.plan = std::make_shared<const Plan>(resolve_(lookup.schema));
+  } catch (const ColumnsGrew&) {
+    throw;  // the rows are to be others
   } catch (const Error& error) {
     found.why.reason = fmt::format("written with schema {}: {}", id, error.what());
     found.why.is_schema_change = dynamic_cast<const SchemaChange*>(&error) != nullptr;

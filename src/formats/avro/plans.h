@@ -54,7 +54,7 @@ class Plans {
     std::shared_ptr<const Plan> plan;  ///< null: records of this schema can't become rows
     Malformation why;                  ///< why not
   };
-  /// Throws only what `schemas` throws.
+  /// Throws only what `schemas` throws, and ColumnsGrew.
   [[nodiscard]] Found find(std::uint32_t id);
 
  private:
