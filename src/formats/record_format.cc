@@ -234,7 +234,8 @@ Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInpu
   const auto latest = inputs.schema_json.empty() ? inputs.latest : parsed(inputs.schema_json);
   if (options.envelope == Envelope::debezium) {
     const auto columns = declared.empty() ? debezium::columns_of_events(*latest) : declared;
-    return change_decoding(debezium::plans_of(*inputs.registry, columns), columns);
+    const bool all_fields = options.on_schema_change == OnSchemaChange::fail;
+    return change_decoding(debezium::plans_of(*inputs.registry, columns, all_fields), columns);
   }
   const auto reader = as_record(latest, inputs);
   Schema columns = declared.empty() ? avro::columns_of(*reader) : declared;

@@ -112,6 +112,36 @@ def fail_avro(b, declared):
     assert ids(b) == list(range(9)) and list(kept(b)) == [9], (ids(b), kept(b))
 
 
+def event(*fields):
+    """The schema of change events of a table."""
+    row = record(*fields, name="Value")
+    return record(("before", ["null", row], None), ("after", ["null", "shop.Value"], None), ("op", "string"), name="Envelope")
+
+
+def changes_fail(b):
+    """New fields of a table, in change events."""
+    topic = b.topic(partitions=1)
+    one, two = event(("id", "long")), event(("id", "long"), ("price", "double"))
+    numbers = [b.registry.register(f"{topic}-value", schema) for schema in (one, two)]
+    b.produce(topic, [b.frame(numbers[0], one, {"before": None, "after": {"id": i}, "op": "c"}) for i in range(3)])
+    b.produce(topic, [b.frame(numbers[1], two, {"before": {"id": 2, "price": 1.0}, "after": {"id": 2, "price": 1.5}, "op": "u"})])
+    source = f"topic: {topic}, format: avro, envelope: debezium, max_offsets_per_trigger: 2, schema: id BIGINT, on_schema_change: "
+    b.pipeline(source + "fail", "SELECT id FROM input")
+    refused_run(b, topic, 3, f"schema {numbers[1]}", "`price`")
+    assert ids(b) == [0, 1], ids(b)
+    b.pipeline(source + "ignore", "SELECT id FROM input")
+    b.run()
+    assert ids(b) == [0, 1, 2, 2], ids(b)
+    topic = b.topic("json", partitions=1)
+    b.produce(topic, [json.dumps({"before": None, "after": {"id": i, **({"price": 1} if i == 3 else {})}, "op": "c"}) for i in range(4)])
+    with tempfile.TemporaryDirectory() as folder:
+        other = Bench(b.kafka, b.registry, folder, b.number)
+        other.pipeline(f"topic: {topic}, format: json, envelope: debezium, max_offsets_per_trigger: 2, schema: id BIGINT, on_schema_change: fail",
+                       "SELECT id FROM input")
+        refused_run(other, topic, 3, "price")
+        assert ids(other) == [0, 1], ids(other)
+
+
 RICH = record(
     ("id", "long"), ("what", "string"), ("price", ["null", "double"], None), ("either", ["string", "long"]),
     ("at", {"type": "long", "logicalType": "timestamp-millis"}), ("cost", {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}),
@@ -310,13 +340,13 @@ def bad_options(b):
             (f"{JSON}, on_schema_change: rescue", "needs a column to rescue into", "rescue_column: _rescued"),
             ("format: json, schema: 'id BIGINT, r VARCHAR', rescue_column: r, on_schema_change: fail", "without anything to rescue"),
             ("format: avro, framing: none, schema_file: a.avsc, on_schema_change: fail", "`schema_file`", "framing: confluent"),
-            ("format: avro, envelope: debezium, on_schema_change: fail", "change events")):
+            ("format: avro, envelope: debezium, on_schema_change: add_columns", "change events", "`fail`")):
         b.pipeline(f"topic: a, {source}", "SELECT * FROM input")
         told = b.refused("validate", b.file)
         assert all(each in told for each in want), (source, told)
 
 
-CASES = [bad_options, json_fails, json_rescues, avro_fails, avro_rescues, add_columns, add_columns_and_die,
+CASES = [bad_options, json_fails, json_rescues, avro_fails, changes_fail, avro_rescues, add_columns, add_columns_and_die,
          add_columns_while_it_runs, add_columns_to_state]
 
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -95,7 +96,7 @@ formats::DecodingInputs value_inputs(const LayoutOf& of, const formats::Decoding
   return inputs;
 }
 
-std::string to_have_new_fields(const formats::DecodingOptions& records) {
+std::string_view to_have_new_fields(const formats::DecodingOptions& records) {
   if (!records.schema.empty()) {
     return "add the column to `schema`";
   }

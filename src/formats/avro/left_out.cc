@@ -28,13 +28,15 @@ std::vector<LeftOut> left_out(const Plan& plan) {
   return found;
 }
 
-Plans::Resolve nothing_left_out(Plans::Resolve resolve) {
-  return [resolve = std::move(resolve)](const SharedSchema& writer) {
+Plans::Resolve nothing_left_out(Plans::Resolve resolve, Whole what) {
+  return [resolve = std::move(resolve), what](const SharedSchema& writer) {
     std::string why;
     try {
       Plan plan = resolve(writer);
       for (const LeftOut& field : left_out(plan)) {
-        why += fmt::format("{}`{}`", why.empty() ? "" : ", ", field.place);
+        if (field.is_nested || what == Whole::record) {
+          why += fmt::format("{}`{}`", why.empty() ? "" : ", ", field.place);
+        }
       }
       if (why.empty()) {
         return plan;
