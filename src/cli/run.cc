@@ -38,18 +38,23 @@ void run(const RunOptions& options, Context& context) {
   }
   SignalStop signals;  // before the threads of the embedded DuckDB, which inherit what is blocked
   const auto clock = make_clock();
-  Diagnostics diagnostics;
-  Pipeline pipeline(*spec, context.connectors, *clock, diagnostics, signals.token());
-  print_diagnostics(diagnostics, "nothing was started.");
-  if (!pipeline.valid()) {
-    context.exit_code = kMistake;
-    return;
-  }
   Display display(options.progress, spec->name);
-  const auto summary = run_pipeline(
-      pipeline, spec->trigger, signals.token(), [&](const auto& text) { display.opened(text); },
-      [&](const BatchProgress& progress) { display.batch(progress); }, options.rebuild);
-  display.ended(summary);
+  RunSummary all;
+  do {  // once, and again whenever the columns of a source have become more
+    Diagnostics diagnostics;
+    Pipeline pipeline(*spec, context.connectors, *clock, diagnostics, signals.token());
+    print_diagnostics(diagnostics,
+                      all.columns_grew ? "the run has ended." : "nothing was started.");
+    if (!pipeline.valid()) {
+      context.exit_code = kMistake;
+      return;
+    }
+    all += run_pipeline(
+        pipeline, spec->trigger, signals.token(), [&](const auto& text) { display.opened(text); },
+        [&](const BatchProgress& progress) { display.batch(progress); },
+        all.batches == 0 ? options.rebuild : std::vector<std::string>());
+  } while (all.columns_grew && !signals.token().stop_requested());
+  display.ended(all);
 }
 
 }  // namespace

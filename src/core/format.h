@@ -17,6 +17,9 @@ namespace millrace {
 struct Malformation {
   std::string column;  ///< the column at fault, if one is
   std::string reason;
+  /// What came is not what the columns are for, and that is to end the pipeline, whatever is done
+  /// with malformed records.
+  bool is_schema_change = false;
 };
 
 /// Turns records into rows. Used by one thread.

@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "base/log.h"
+#include "engine/kept_columns.h"
 #include "engine/rebuild.h"
 
 namespace millrace {
@@ -154,6 +155,7 @@ Json fingerprints(const Graph& graph) {
   for (const auto& node : graph.sources) {
     out["source"][node.spec->name] = {{"type", node.spec->connector},
                                       {"columns", node.source->schema().text()}};
+    add_columns(*node.source, out["source"][node.spec->name]);
   }
   for (const auto& node : graph.datasets) {
     if (node.spec != nullptr) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "engine/kept_columns.h"
 #include "engine/output_modes.h"
 #include "engine/watermarks.h"
 #include "sql/names.h"
@@ -65,6 +66,7 @@ class GraphBuilder {
         asked.as_table = spec.table;
         node.source = connector->make_source(asked, diagnostics_);
         if (node.source) {
+          begin_with_kept_columns(*node.source, spec.name, spec_);
           node.source->schema();  // may look at a file: do it once, and report it here
         }
       } catch (const Error& error) {

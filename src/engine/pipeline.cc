@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/strings.h"
+#include "engine/kept_columns.h"
 #include "engine/pipeline_impl.h"
 #include "engine/replay.h"
 
@@ -47,13 +48,13 @@ Pipeline::~Pipeline() = default;
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }
 bool Pipeline::open(const Start& start) {
   bool opened = false;
-  impl_->with_memory_told([&] { opened = impl_->open(start); });
+  impl_->attempt([&] { opened = impl_->open(start); });
   return opened;
 }
 const std::string& Pipeline::opening() const noexcept { return impl_->opening; }
 Pipeline::StepResult Pipeline::step(bool ahead) {
   StepResult result;
-  impl_->with_memory_told([&] { result = impl_->step(ahead); });
+  impl_->attempt([&] { result = impl_->step(ahead); });
   return result;
 }
 
@@ -84,7 +85,7 @@ void Pipeline::wait(const std::stop_token& stop, std::chrono::steady_clock::time
 
 std::vector<BatchProgress> Pipeline::finish() {
   std::vector<BatchProgress> committed;
-  impl_->with_memory_told([&] { impl_->finish_commit(committed); });
+  impl_->attempt([&] { impl_->finish_commit(committed); });
   return committed;
 }
 
@@ -362,6 +363,13 @@ void Pipeline::Impl::write_states(const Checkpoint::PutState& put) const {
       node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
     }
   }
+}
+
+/// Before the pipeline is planned with them, so that a crash in between changes nothing.
+void Pipeline::Impl::keep_columns(const ColumnsGrew& grew) const {
+  fault_point("columns.before_kept");
+  checkpoint->set_fingerprints(with_columns(checkpoint->fingerprints(), grew));
+  fault_point("columns.after_kept");
 }
 
 void Pipeline::Impl::write_snapshot() {

@@ -54,7 +54,8 @@ class Pipeline {
   /// Runs one batch if a source has something new, or if one was left uncommitted by a crash, and
   /// commits it. With `ahead`, a batch with many rows may still be committing when this returns:
   /// the next step runs the next batch meanwhile, or waits for it if there is none. Throws Error;
-  /// the pipeline must then be thrown away, or, after Stopped, closed.
+  /// the pipeline must then be thrown away, or, after Stopped and ColumnsGrew, closed. After
+  /// ColumnsGrew another one goes on at once, with the new columns.
   StepResult step(bool ahead);
   /// Waits for a commit that is under way.
   std::vector<BatchProgress> finish();

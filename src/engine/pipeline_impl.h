@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/growing_columns.h"
 #include "engine/batch_run.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/commit.h"
@@ -59,13 +60,18 @@ struct Pipeline::Impl {
   void write_snapshot();
   std::map<std::string, Json> positions() const;
   void write_states(const Checkpoint::PutState& put) const;
-  /// Calls `call`; if DuckDB runs out of memory, says what takes it.
+  void keep_columns(const ColumnsGrew& grew) const;
+  /// Calls `call`. If DuckDB runs out of memory, says what takes it; if a source has new columns,
+  /// keeps them for the next start.
   template <class Call>
-  void with_memory_told(const Call& call) {
+  void attempt(const Call& call) {
     try {
       call();
     } catch (const sql::OutOfMemory& error) {
       throw out_of_memory(*graph, database, error.what());
+    } catch (const ColumnsGrew& grew) {
+      keep_columns(grew);
+      throw;
     }
   }
 

@@ -35,6 +35,9 @@ enum class Envelope : std::uint8_t {
   debezium,  ///< a change of the row (debezium/change_decoder.h)
 };
 
+/// What to do with fields of records that the columns do not have.
+enum class OnSchemaChange : std::uint8_t { ignore, fail, add_columns, rescue };
+
 /// The options of how records become rows.
 struct DecodingOptions {
   Kind kind = Kind::raw;
@@ -47,6 +50,7 @@ struct DecodingOptions {
   csv::Options csv;
   OnMalformed on_malformed = OnMalformed::quarantine;
   std::string corrupt_record_column;
+  std::optional<OnSchemaChange> on_schema_change;
 
   /// As options of a source that has them as a member.
   template <class T>
@@ -65,6 +69,10 @@ struct DecodingInputs {
   std::string schema_json;                    ///< what is in `schema_file`
   avro::NumberedSchemas* registry = nullptr;  ///< of framed records; outlives what is made
   avro::SharedSchema latest;  ///< of the subject; for framed records without other columns
+  /// `add_columns`: the columns so far, in place of those of `latest`; empty: there are none yet.
+  Schema so_far;
+  /// `add_columns`: throws ColumnsGrew; gets all columns, and the new ones among them.
+  std::function<void(const Schema& columns, const Schema& fresh)> grow;
   /// What the column is called of records that are one value: texts, Avro's strings and numbers.
   std::string value_column = "value";
   std::string prefix;  ///< of the options' names, for messages: "key_"
@@ -127,6 +135,15 @@ struct EnumNames<formats::Envelope> {
 };
 
 template <>
+struct EnumNames<formats::OnSchemaChange> {
+  using C = formats::OnSchemaChange;
+  static constexpr EnumWord<C> kWords[] = {{C::ignore, "ignore"},
+                                           {C::fail, "fail"},
+                                           {C::add_columns, "add_columns"},
+                                           {C::rescue, "rescue"}};
+};
+
+template <>
 struct EnumNames<json::TimestampUnit> {
   using U = json::TimestampUnit;
   static constexpr EnumWord<U> kWords[] = {{U::seconds, "s"},
@@ -172,6 +189,14 @@ std::vector<Option<T>> formats::DecodingOptions::options(DecodingOptions T::* me
                 "With `on_malformed: permissive`: a BLOB column more, of the bytes of records that "
                 "do not fit; NULL in other rows."}
           .example("_corrupt_record"),
+      Option<T>{[member](T& o) -> auto& { return (o.*member).on_schema_change; },
+                "on_schema_change",
+                "JSON, Avro: what to do with fields of records that the columns do not have: "
+                "ignore leaves them out; fail ends the pipeline before anything of their batch is "
+                "committed; add_columns, for Avro whose columns come from a registry, makes them "
+                "columns; "
+                "rescue keeps them in `rescue_column`. See docs/schema-evolution.md."}
+          .default_text("rescue with a `rescue_column`, else ignore"),
       Option<T>{[member](T& o) -> auto& { return (o.*member).json.timestamp_unit; },
                 "timestamp_unit",
                 "JSON: what a number means where a time is wanted; auto goes by its size."},
@@ -184,8 +209,9 @@ std::vector<Option<T>> formats::DecodingOptions::options(DecodingOptions T::* me
                 "JSON: a key that differs from a column's name in case alone counts, if the exact "
                 "one is not there."},
       Option<T>{[member](T& o) -> auto& { return (o.*member).json.rescue_column; }, "rescue_column",
-                "JSON: a VARCHAR column of `schema` for all keys that are no columns, as one JSON "
-                "object. Without it they are left out."},
+                "JSON, Avro: a VARCHAR column for all fields that are no columns, as one JSON "
+                "object; one of `schema`, or, where the columns are not declared, one more."}
+          .example("_rescued"),
   };
   std::ranges::move(
       csv::Options::options<T>([member](T& o) -> csv::Options& { return (o.*member).csv; }),

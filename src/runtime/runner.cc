@@ -1,5 +1,8 @@
 #include "runtime/runner.h"
 
+#include "base/log.h"
+#include "core/growing_columns.h"
+
 namespace millrace {
 namespace {
 
@@ -65,6 +68,18 @@ void run_batches(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop
 
 }  // namespace
 
+RunSummary& RunSummary::operator+=(const RunSummary& next) {
+  batches += next.batches;
+  input_rows += next.input_rows;
+  output_rows += next.output_rows;
+  quarantined_rows += next.quarantined_rows;
+  refused_rows += next.refused_rows;
+  duration += next.duration;
+  stopped = next.stopped;
+  columns_grew = next.columns_grew;
+  return *this;
+}
+
 RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const std::stop_token& stop,
                         const std::function<void(const std::string&)>& on_open,
                         const OnProgress& on_progress, const std::vector<std::string>& rebuild) {
@@ -88,6 +103,9 @@ RunSummary run_pipeline(Pipeline& pipeline, const TriggerSpec& trigger, const st
     summary.stopped = stop.stop_requested();
   } catch (const Stopped&) {  // the batch that waited for a system outside runs again next time
     summary.stopped = true;
+  } catch (const ColumnsGrew& grew) {
+    Log().info("{}; going on with them", grew.what());
+    summary.columns_grew = true;
   }
   pipeline.close();
   summary.duration = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - start);

@@ -22,6 +22,11 @@ struct RunSummary {
   std::int64_t refused_rows = 0;
   std::chrono::microseconds duration{0};
   bool stopped = false;  ///< by request, not because the input ended
+  /// A source has new columns: another pipeline, made now, has them and goes on.
+  bool columns_grew = false;
+
+  /// This run, and one that went on after it.
+  RunSummary& operator+=(const RunSummary& next);
 };
 
 /// Opens the pipeline and runs batches: at once when something is new (`as_fast_as_possible`), at

@@ -61,6 +61,18 @@ std::vector<std::string> differences(const Schema& there, const Schema& ours) {
   return out;
 }
 
+/// Whether a table only lacks columns: those that it has are there, in the same order.
+bool lacks_columns(const Schema& there, const Schema& ours) {
+  std::size_t known = 0;
+  for (const auto& column : ours.columns) {
+    known += known < there.size() && equal_ignoring_case(there.columns[known].name, column.name) &&
+                     there.columns[known].type == column.type
+                 ? 1
+                 : 0;
+  }
+  return known == there.size() && ours.size() > there.size();
+}
+
 void attach_as(duckdb::Connection& connection, const std::string& path, const std::string& name,
                const std::string& file) {
   const auto attached =
@@ -126,6 +138,7 @@ struct StoreTable::Impl {
                                 quote_text(catalog), quote_text(name)));
     return found->RowCount() > 0;
   }
+  void widen(const Schema& there, const Schema& ours);
   void apply(Batch& rows, const Publication& how);
   void append(Batch& rows, const std::string& to_catalog, const std::string& to_table);
   void upsert(Batch& rows, const std::vector<std::string>& key);
@@ -181,6 +194,10 @@ void StoreTable::create(const Schema& schema, const std::string& writer) {
                       "batch BIGINT)",
                       impl_->in_store(kBatches)));
   if (const auto there = this->schema()) {
+    if (lacks_columns(*there, schema) && last_batch(writer)) {
+      impl_->widen(*there, schema);
+      return;
+    }
     const auto wrong = differences(*there, schema);
     if (!wrong.empty()) {
       throw Error(Blame::user,
@@ -199,6 +216,27 @@ void StoreTable::create(const Schema& schema, const std::string& writer) {
                                          impl_->in_store(kBatches), quote_text(writer)));
   execute(impl_->connection,
           fmt::format("CREATE TABLE {} ({})", impl_->qualified, join(columns, ", ")));
+}
+
+/// Gives the table the columns that it lacks, with NULLs in the rows that are there. It is written
+/// anew if they are not the last ones: rows are appended by the places of columns.
+void StoreTable::Impl::widen(const Schema& there, const Schema& ours) {
+  std::vector<std::string> added;
+  std::vector<std::string> select;
+  bool is_tail = true;
+  for (std::size_t c = 0; c < ours.size(); c++) {
+    const auto& column = ours.columns[c];
+    const auto name = quote_name(column.name);
+    const bool is_known = there.find(column.name) >= 0;
+    is_tail = is_tail && is_known == (c < there.size());
+    select.push_back(is_known ? name : fmt::format("CAST(NULL AS {}) AS {}", column.type, name));
+    if (!is_known) {
+      added.push_back(fmt::format("ALTER TABLE {} ADD COLUMN {} {}", qualified, name, column.type));
+    }
+  }
+  execute(connection, is_tail ? join(added, "; ")
+                              : fmt::format("CREATE OR REPLACE TABLE {0} AS SELECT {1} FROM {0}",
+                                            qualified, join(select, ", ")));
 }
 
 std::optional<StoreTable::Committed> StoreTable::last_batch(const std::string& writer) const {

@@ -25,7 +25,8 @@ class StoreTable {
 
   [[nodiscard]] std::optional<Schema> schema() const;  ///< nullopt: no such table
   /// Makes the table if missing, and forgets the batches that `writer` committed to one that was
-  /// dropped; an existing one must have these columns.
+  /// dropped. An existing one must have these columns; one that `writer` has written may lack some,
+  /// and gets them.
   void create(const Schema& schema, const std::string& writer);
   /// A batch that was committed here, and the id of the checkpoint that counts it.
   struct Committed {

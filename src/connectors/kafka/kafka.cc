@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "connectors/kafka/options.h"
+#include "connectors/kafka/schema_change.h"
 #include "connectors/kafka/sink.h"
 #include "connectors/kafka/source.h"
 #include "connectors/kafka/source_layout.h"
@@ -233,6 +234,7 @@ class KafkaConnector final : public Connector {
                            asked);
     good &= check_permissive(records, request.at, diagnostics, what);
     good &= check_envelope(records, request.at, diagnostics, what);
+    good &= kafka::settle_schema_change(records, request.at, diagnostics, what);
     good &= settle_subject(options.topic, "-value", records, asked);
     good &= settle_key(connection, options, {request.at, diagnostics, what, "key_"});
     return good ? std::make_unique<kafka::KafkaSource>(request.name, std::move(connection),

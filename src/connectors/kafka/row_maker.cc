@@ -226,6 +226,9 @@ void RowMaker::set_headers(ColumnWriter& to, std::size_t row, const Record& reco
 
 /// What is to be done with a malformed record. True: the row counts.
 bool RowMaker::refuse(const Record& record, std::size_t row, const Malformation& why) {
+  if (why.is_schema_change) {
+    tell_change(record, why);
+  }
   switch (layout_.on_malformed) {
     case OnMalformed::fail:
       throw Error(
@@ -250,6 +253,16 @@ bool RowMaker::refuse(const Record& record, std::size_t row, const Malformation&
     columns_[layout_.decoded]->set_string(row, *record.value);
   }
   return true;
+}
+
+void RowMaker::tell_change(const Record& record, const Malformation& why) const {
+  throw Error(
+      Blame::user,
+      fmt::format("offset {} of {}/{} has another schema than the columns: {}{}{}; nothing of its "
+                  "batch was committed. To go on from there: {}; or set `on_schema_change: ignore` "
+                  "to leave out what is new, or `rescue` to keep it in a `rescue_column`",
+                  record.offset, record.topic, record.partition, why.column,
+                  why.column.empty() ? "" : ": ", why.reason, layout_.to_have_new_fields));
 }
 
 MalformedRow RowMaker::malformed_row(const Record& record, const Malformation& why) {

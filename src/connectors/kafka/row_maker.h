@@ -46,6 +46,7 @@ struct RowLayout {
   /// In place of the values' decoder, of change events.
   std::function<std::unique_ptr<debezium::ChangeDecoder>()> change_decoder;
   OnMalformed on_malformed = OnMalformed::quarantine;
+  std::string to_have_new_fields;  ///< what a person can do to get them as columns
 
   [[nodiscard]] std::size_t first_keyed() const noexcept { return decoded + (has_corrupt ? 1 : 0); }
   [[nodiscard]] std::size_t first_metadata() const noexcept { return first_keyed() + keyed; }
@@ -80,7 +81,7 @@ class RowMaker {
   /// Before the first row of a chunk.
   void begin(ChunkWriter& to);
   /// False: the record is malformed, or a change event that is no row, and the row is not filled.
-  /// Throws Error if a malformed one is to stop the pipeline.
+  /// Throws Error if a malformed one, or a new schema, is to stop the pipeline.
   bool add(const Record& record, std::size_t row);
 
  private:
@@ -91,6 +92,7 @@ class RowMaker {
   void add_change(Metadata what, ColumnWriter& to, std::size_t row) const;
   void set_headers(ColumnWriter& to, std::size_t row, const Record& record);
   bool refuse(const Record& record, std::size_t row, const Malformation& why);
+  [[noreturn]] void tell_change(const Record& record, const Malformation& why) const;
   [[nodiscard]] MalformedRow malformed_row(const Record& record, const Malformation& why);
   [[nodiscard]] std::span<ColumnWriter* const> value_columns() const;
   [[nodiscard]] std::span<ColumnWriter* const> key_columns() const;

@@ -62,9 +62,18 @@ KafkaSource::KafkaSource(std::string name, ConnectionOptions connection, SourceO
 
 const Schema& KafkaSource::schema() {
   if (layout_.schema.empty()) {
-    layout_ = make_layout(options_, connection_, *database_, stop_, registry_);
+    layout_ = make_layout({name_, so_far_}, options_, connection_, *database_, stop_, registry_);
   }
   return layout_.schema;
+}
+
+bool KafkaSource::grows() const {
+  return options_.records.on_schema_change == formats::OnSchemaChange::add_columns;
+}
+
+Schema KafkaSource::found() const {
+  const auto& columns = layout_.schema.columns;
+  return {{columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(layout_.decoded)}};
 }
 
 std::unique_ptr<Consumer> KafkaSource::make_consumer() {

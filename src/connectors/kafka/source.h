@@ -5,10 +5,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "connectors/kafka/consumer.h"
 #include "connectors/kafka/reader.h"
 #include "connectors/kafka/registry.h"
+#include "core/growing_columns.h"
 
 namespace millrace::sql {
 class Database;
@@ -16,7 +18,7 @@ class Database;
 
 namespace millrace::kafka {
 
-class KafkaSource final : public Source {
+class KafkaSource final : public Source, public GrowingColumns {
  public:
   /// `database` parses the schema; it must outlive the source. `stop` ends what waits for the
   /// cluster.
@@ -37,6 +39,10 @@ class KafkaSource final : public Source {
   Slices history() override;
   void stop_at_present() override;
   void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override;
+
+  [[nodiscard]] bool grows() const override;
+  void begin_with(Schema columns) override { so_far_ = std::move(columns); }
+  [[nodiscard]] Schema found() const override;
 
  private:
   /// Begins to fetch, at the latest position; once.
@@ -64,6 +70,7 @@ class KafkaSource final : public Source {
   sql::Database* database_;
   std::stop_token stop_;
   std::unique_ptr<SchemaRegistry> registry_;  // of framed Avro
+  Schema so_far_;                             // the columns of values; empty: not known
   RowLayout layout_;                          // with the first schema()
   Log log_;
   Troubles troubles_;

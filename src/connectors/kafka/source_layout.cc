@@ -5,10 +5,12 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/files.h"
+#include "core/growing_columns.h"
 #include "sql/database.h"
 
 namespace millrace::kafka {
@@ -55,8 +57,9 @@ struct Fetching {
 };
 
 formats::DecodingInputs decoding_inputs(const formats::DecodingOptions& records, std::string prefix,
-                                        const Fetching& from) {
+                                        const Fetching& from, const Schema& so_far = {}) {
   formats::DecodingInputs inputs;
+  inputs.so_far = so_far;
   inputs.prefix = std::move(prefix);
   if (!records.schema.empty()) {
     inputs.declared = from.database.parse_schema(records.schema);
@@ -71,7 +74,7 @@ formats::DecodingInputs decoding_inputs(const formats::DecodingOptions& records,
     from.registry = std::make_unique<SchemaRegistry>(from.connection.registry, from.stop);
   }
   inputs.registry = from.registry.get();
-  if (formats::needs_latest(records)) {
+  if (formats::needs_latest(records) && so_far.empty()) {
     const auto latest = from.registry->latest(records.subject);
     if (!latest) {
       throw Error(Blame::user,
@@ -82,6 +85,25 @@ formats::DecodingInputs decoding_inputs(const formats::DecodingOptions& records,
     inputs.latest = latest->schema;
   }
   return inputs;
+}
+
+formats::DecodingInputs value_inputs(const LayoutOf& of, const formats::DecodingOptions& records,
+                                     const Fetching& from) {
+  auto inputs = decoding_inputs(records, "", from, of.so_far);
+  inputs.grow = [source = of.source](const Schema& columns, const Schema& fresh) {
+    throw ColumnsGrew(source, columns, fresh.text());
+  };
+  return inputs;
+}
+
+std::string_view to_have_new_fields(const formats::DecodingOptions& records) {
+  if (!records.schema.empty()) {
+    return "add the column to `schema`";
+  }
+  return records.schema_file.empty()
+             ? "start again, with the columns of the subject's latest schema, or set "
+               "`on_schema_change: add_columns`"
+             : "add the field to the schema in `schema_file`";
 }
 
 void add_key(formats::Decoding decoding, RowLayout& layout) {
@@ -135,18 +157,19 @@ bool check_metadata(const SourceOptions& options, const Location& at, Diagnostic
   return true;
 }
 
-RowLayout make_layout(const SourceOptions& options, const ConnectionOptions& connection,
-                      sql::Database& database, std::stop_token stop,
-                      std::unique_ptr<SchemaRegistry>& registry) {
+RowLayout make_layout(const LayoutOf& of, const SourceOptions& options,
+                      const ConnectionOptions& connection, sql::Database& database,
+                      std::stop_token stop, std::unique_ptr<SchemaRegistry>& registry) {
   const auto& records = options.records;
   const Fetching fetching{connection, database, std::move(stop), registry};
   RowLayout layout;
-  auto decoding = formats::make_decoding(records, decoding_inputs(records, "", fetching));
+  auto decoding = formats::make_decoding(records, value_inputs(of, records, fetching));
   layout.schema = std::move(decoding.schema);
   layout.decoder = std::move(decoding.make);
   layout.change_decoder = std::move(decoding.make_changes);
   layout.decoded = layout.schema.size();
   layout.on_malformed = records.on_malformed;
+  layout.to_have_new_fields = to_have_new_fields(records);
   if (const auto& name = records.corrupt_record_column; !name.empty()) {
     layout.has_corrupt = true;
     check_free(layout.schema, name, "give the one of `corrupt_record_column` another name");

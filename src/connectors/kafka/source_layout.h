@@ -19,10 +19,17 @@ namespace millrace::kafka {
 [[nodiscard]] bool check_metadata(const SourceOptions& options, const Location& at,
                                   Diagnostics& diagnostics, std::string_view what);
 
+/// What a layout is made of beside options: who asks for it, and the columns of values so far, if
+/// they grow (core/growing_columns.h); empty: none are known yet.
+struct LayoutOf {
+  std::string source;
+  Schema so_far;
+};
+
 /// The layout that a source's options name. `database` parses schemas; `registry` is made if it is
 /// needed, waits until `stop`, and must outlive the layout. Throws Error (user) for what does not
 /// fit, and what SchemaRegistry does.
-[[nodiscard]] RowLayout make_layout(const SourceOptions& options,
+[[nodiscard]] RowLayout make_layout(const LayoutOf& of, const SourceOptions& options,
                                     const ConnectionOptions& connection, sql::Database& database,
                                     std::stop_token stop,
                                     std::unique_ptr<SchemaRegistry>& registry);

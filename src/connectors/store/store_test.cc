@@ -202,6 +202,30 @@ TEST_F(StoreTest, OtherColumnsAreToldOneByOne) {
                     HasSubstr("`extra` is missing in the table")));
 }
 
+TEST_F(StoreTest, ColumnsThatTheTableLacksAreAdded) {
+  write(*sink(), 0, "SELECT 'a' AS k, 1 AS n");
+  for (const auto* columns :
+       {"k VARCHAR, n INTEGER, day DATE", "k VARCHAR, \"or\" INTEGER[], n INTEGER, day DATE"}) {
+    restart();
+    start_.schema = database_->parse_schema(columns);
+    EXPECT_EQ(database_->query(sink()->query()).schema.size(), start_.schema.size());
+    EXPECT_EQ(error_of_opening(), "no error");
+  }
+  write(*sink(), 1, "SELECT 'b' AS k, [5] AS \"or\", 2 AS n, DATE '2024-02-29' AS day");
+  Texts rows;
+  for (const auto& row : database_->query(sink()->query()).rows) {
+    std::string text;
+    for (const auto& value : row) {
+      text += value.value_or("NULL") + "|";
+    }
+    rows.push_back(text);
+  }
+  EXPECT_THAT(rows, UnorderedElementsAre("a|NULL|1|NULL|", "b|[5]|2|2024-02-29|"));
+  // One that was taken away is told.
+  start_.schema = database_->parse_schema("k VARCHAR, \"or\" INTEGER[], day DATE, more DATE");
+  EXPECT_THAT(error_of_opening(), HasSubstr("column 3 is `n INTEGER`"));
+}
+
 TEST_F(StoreTest, AFileThatIsNoStoreIsAnError) {
   std::ofstream(file_) << std::string(10'000, 'x');
   EXPECT_THAT(error_of_opening(), AllOf(HasSubstr(file_.string()), HasSubstr("restore it")));

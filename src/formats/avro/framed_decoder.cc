@@ -18,7 +18,7 @@ std::optional<Malformation> FramedDecoder::decode(std::string_view record, std::
   if (known == known_.end()) {
     const auto found = plans_->find(frame->schema_id);
     if (found.plan == nullptr) {
-      return Malformation{.column = "", .reason = found.reason};
+      return found.why;
     }
     known = known_.emplace(frame->schema_id, Known{std::make_unique<Decoder>(*found.plan)}).first;
   }

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "base/error.h"
+#include "core/growing_columns.h"
 
 namespace millrace::avro {
 
@@ -15,13 +15,16 @@ Plans::Found Plans::find(std::uint32_t id) {
   }
   const SchemaLookup lookup = schemas_.find(id);
   if (lookup.schema == nullptr) {
-    return {.plan = nullptr, .reason = lookup.reason};  // it may come yet
+    return {.plan = nullptr, .why = {.column = "", .reason = lookup.reason}};  // it may come yet
   }
   Found found;
   try {
     found.plan = std::make_shared<const Plan>(resolve_(lookup.schema));
+  } catch (const ColumnsGrew&) {
+    throw;  // the rows are to be others
   } catch (const Error& error) {
-    found.reason = fmt::format("written with schema {}: {}", id, error.what());
+    found.why.reason = fmt::format("written with schema {}: {}", id, error.what());
+    found.why.is_schema_change = dynamic_cast<const SchemaChange*>(&error) != nullptr;
   }
   const std::lock_guard guard(lock_);
   return found_.emplace(id, std::move(found)).first->second;

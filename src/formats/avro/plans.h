@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "base/error.h"
+#include "core/format.h"
 #include "formats/avro/plan.h"
 #include "formats/avro/schema.h"
 
@@ -32,6 +34,12 @@ class NumberedSchemas {
   [[nodiscard]] virtual SchemaLookup find(std::uint32_t id) = 0;
 };
 
+/// What a schema is resolved to if its records are to end the pipeline.
+class SchemaChange final : public Error {
+ public:
+  explicit SchemaChange(const std::string& text) : Error(Blame::user, text) {}
+};
+
 /// How records of each writer's schema become the rows of one stream. Thread-safe.
 class Plans {
  public:
@@ -44,9 +52,9 @@ class Plans {
 
   struct Found {
     std::shared_ptr<const Plan> plan;  ///< null: records of this schema can't become rows
-    std::string reason;                ///< why not
+    Malformation why;                  ///< why not
   };
-  /// Throws only what `schemas` throws.
+  /// Throws only what `schemas` throws, and ColumnsGrew.
   [[nodiscard]] Found find(std::uint32_t id);
 
  private:

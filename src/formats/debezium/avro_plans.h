@@ -51,7 +51,9 @@ struct FramedEventPlans {
 };
 
 [[nodiscard]] EventPlans plans_of(const avro::SharedSchema& writer, const Schema& columns);
-/// `schemas` must outlive what is made.
-[[nodiscard]] FramedEventPlans plans_of(avro::NumberedSchemas& schemas, const Schema& columns);
+/// `schemas` must outlive what is made. With `all_fields`, a row that has other fields than the
+/// columns is a change of the schema; what was before an event may have any.
+[[nodiscard]] FramedEventPlans plans_of(avro::NumberedSchemas& schemas, const Schema& columns,
+                                        bool all_fields = false);
 
 }  // namespace millrace::debezium

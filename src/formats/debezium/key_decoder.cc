@@ -9,8 +9,9 @@ namespace millrace::debezium {
 
 namespace {
 
-json::DecoderOptions without_rescue(json::DecoderOptions options) {
+json::DecoderOptions of_keys(json::DecoderOptions options) {
   options.rescue_column.clear();  // a key's fields are those of the row
+  options.refuse_unknown = false;
   return options;
 }
 
@@ -43,7 +44,7 @@ KeyDecoder::KeyDecoder(const Schema& columns, const json::DecoderOptions& option
                        const std::shared_ptr<avro::Plans>& avro)
     : text_(columns, options.ignore_case),
       is_scalar_(scalars_of(columns)),
-      json_(scalar_columns(columns), without_rescue(options)),
+      json_(scalar_columns(columns), of_keys(options)),
       avro_(avro == nullptr ? nullptr : std::make_unique<avro::FramedDecoder>(avro)) {}
 
 std::optional<Malformation> KeyDecoder::decode(std::optional<std::string_view> key,

@@ -74,7 +74,7 @@ std::optional<Malformation> Decoder::decode(std::string_view record, std::size_t
   }
   cursor_.step();
   if (!read_members(plan_, row) || !cursor_.finish()) {
-    return malformation();
+    return refused_ ? schema_change(record) : malformation();
   }
   fill_rescue_column(row);
   return std::nullopt;
@@ -257,6 +257,9 @@ bool Decoder::read_unknown(PlanNode& node, std::string_view key, std::string_vie
       return cursor_.skip();
     }
   }
+  if (options_.refuse_unknown) {
+    return refuse(key, meant);
+  }
   return &node == &plan_ && rescue_part_ != kNone ? rescue(key) : cursor_.skip();
 }
 
@@ -292,6 +295,14 @@ void Decoder::fill_missing(PlanNode& node, std::size_t row) {
       node.parts[part].writer->set_null(row);
     }
   }
+}
+
+bool Decoder::refuse(std::string_view key, std::string_view meant) {
+  if (!cursor_.key_is_valid(key)) {
+    return false;
+  }
+  refused_ = true;
+  return wrong("the columns have no such field") || blame(meant);
 }
 
 bool Decoder::rescue(std::string_view key) {
@@ -415,6 +426,18 @@ bool Decoder::blame(std::size_t index) {
     path_.insert(0, fmt::format("[{}]", index));
   }
   return false;
+}
+
+/// Only a whole record can tell of a new schema: one that is cut off or damaged is malformed.
+Malformation Decoder::schema_change(std::string_view record) {
+  refused_ = false;
+  if (!cursor_.start(record) || !cursor_.skip() || !cursor_.finish()) {
+    reason_.clear();
+    return malformation();
+  }
+  auto change = malformation();
+  change.is_schema_change = true;
+  return change;
 }
 
 Malformation Decoder::malformation() {

@@ -21,7 +21,7 @@
 // Keys are those of columns and fields, in any order. Of a key that is there twice the first
 // counts, for MAPs, too. A key that differs in case alone counts if the exact one isn't there
 // (`ignore_case`; ASCII letters); two such keys are malformed, since either could be meant. Other
-// keys are left out, or rescued.
+// keys are left out, or rescued, or a change of the schema (`refuse_unknown`).
 //
 // The whole record has to be valid JSON, also in what is left out or in columns that nobody reads;
 // those columns' types are not checked. In what is left out, values lie up to 1,024 deep.
@@ -50,6 +50,8 @@ struct DecoderOptions {
   /// A VARCHAR column for the keys of the record (not of its parts) that are no columns, as the
   /// text of one JSON object; NULL if there are none. Empty: they are left out.
   std::string rescue_column;
+  /// A valid record with a key, at any depth, that is no column and no field is a schema change.
+  bool refuse_unknown = false;
   /// Of the lists and maps of one record; more are malformed. Else a few bytes ("{},{},...") could
   /// take hundreds of times as much memory.
   std::size_t max_elements = 1'000'000;
@@ -93,6 +95,7 @@ class Decoder final : public RecordDecoder {
   bool read_candidates(PlanNode& node, std::size_t row, std::size_t first);
   bool read_entry(PlanNode& node, std::size_t row, std::size_t first);
   void fill_missing(PlanNode& node, std::size_t row);
+  bool refuse(std::string_view key, std::string_view meant);
   bool rescue(std::string_view key);
   void fill_rescue_column(std::size_t row);
   bool count_element();
@@ -102,6 +105,7 @@ class Decoder final : public RecordDecoder {
   bool blame(std::string_view name);
   bool blame(std::size_t index);
   Malformation malformation();
+  Malformation schema_change(std::string_view record);
 
   DecoderOptions options_;
   ValueRules rules_;
@@ -113,8 +117,9 @@ class Decoder final : public RecordDecoder {
   std::vector<Candidate> candidates_;
   std::size_t elements_ = 0;
   std::string rescued_;
-  std::string reason_;  // empty: the cursor knows
-  std::string path_;    // of the value at fault; made on the way out
+  std::string reason_;    // empty: the cursor knows
+  std::string path_;      // of the value at fault; made on the way out
+  bool refused_ = false;  // a key at fault, not a value
   // Used again for each value:
   std::string meaning_;
   std::string lowered_;

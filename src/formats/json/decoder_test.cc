@@ -70,6 +70,26 @@ TEST(JsonDecoderTest, OtherKeysAreRescued) {
   EXPECT_THROW(Rows(Columns{{"a", "INTEGER"}}, {.rescue_column = "b"}), Error);
 }
 
+TEST(JsonDecoderTest, OtherKeysAreAChangeOfTheSchema) {
+  const Schema schema = schema_of(Columns{{"a", "INTEGER"}, {"s", "STRUCT(b INTEGER)[]"}});
+  testing::MemoryColumns columns(schema);
+  Decoder decoder(schema, {.refuse_unknown = true});
+  decoder.begin(columns.writers());
+  EXPECT_FALSE(decoder.decode(R"({"A":1,"s":[{"b":2},null]})", 0));
+  const auto change = decoder.decode(R"({"a":1,"s":[{},{"b":2,"c\u0031":{"x":[]}}]})", 1);
+  ASSERT_TRUE(change);
+  EXPECT_TRUE(change->is_schema_change);
+  EXPECT_EQ(change->column, "s[1].c1");
+  // Damage after it counts more, and the next record is another one.
+  for (const char* damaged : {R"({"x":1)", R"({"x":1} 2)", R"({"x":1,"a":tru})"}) {
+    const auto why = decoder.decode(damaged, 1);
+    ASSERT_TRUE(why);
+    EXPECT_FALSE(why->is_schema_change) << damaged;
+  }
+  EXPECT_FALSE(decoder.decode(R"({"a":"x"})", 1)->is_schema_change);
+  EXPECT_FALSE(decoder.decode(R"({"a":1})", 1));
+}
+
 TEST(JsonDecoderTest, NestedValues) {
   Rows rows(Columns{{"o",
                      "STRUCT(id BIGINT, items STRUCT(sku VARCHAR, price DECIMAL(10,2), tags "
