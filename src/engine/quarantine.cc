@@ -78,7 +78,22 @@ void CountedMalformed::add(const MalformedRow& row) {
   }
 }
 
+/// A record in parts counts once.
+bool CountedMalformed::is_counted(const MalformedRow& row) {
+  if (row.part == 0) {
+    return false;
+  }
+  auto record = fmt::format("{}:{}", row.origin, row.line);
+  const std::lock_guard guard(lock_);
+  const bool known = in_parts_ == record;
+  in_parts_ = std::move(record);
+  return known;
+}
+
 void CountedMalformed::note(const MalformedRow& row) {
+  if (is_counted(row)) {
+    return;
+  }
   constexpr std::int64_t kShown = 5;
   constexpr std::size_t kShownBytes = 200;
   if (++count_ <= kShown) {

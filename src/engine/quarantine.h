@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,12 +37,16 @@ class CountedMalformed final : public MalformedReceiver {
 
  private:
   void note(const MalformedRow& row);
+  bool is_counted(const MalformedRow& row);
 
   std::string of_;
   std::string_view what_;
   MalformedReceiver* to_;
   std::atomic<std::int64_t> count_ = 0;
   std::atomic<std::int64_t> passed_ = 0;
+  // The record that came in parts last: its parts follow each other.
+  std::mutex lock_;
+  std::string in_parts_;
 };
 
 /// Files `<folder>/<source or sink>/<batch>.jsonl`, each line {origin, line, column, reason, raw},

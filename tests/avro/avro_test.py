@@ -314,6 +314,24 @@ def broken(b, codec):
             assert "a.avro" in done.stderr and str(bad) in done.stderr and "quarantine" in done.stderr, done.stderr
 
 
+def broken_at_length(b):
+    """What is damaged over more than a megabyte is kept in parts, and counts once."""
+    path = b.write("a.avro", record("R", n="int"), [{"n": i} for i in range(100)], codec="null")
+    good = path.read_bytes()
+    noise = os.urandom(2_500_000)
+    path.write_bytes(good + noise + good[-16:])
+    (b.folder / "in" / "b.avro").write_bytes(noise)
+    b.pipeline()
+    done = b.run("--progress", "json")
+    kept = b.kept()
+    assert [k["part"] for k in kept] == [1, 2, 3] * 2 and len(b.rows()) == 100, [(k["origin"], k.get("part")) for k in kept]
+    assert b"".join(k["raw"] for k in kept[:3]) == noise and b"".join(k["raw"] for k in kept[3:]) == noise
+    [source] = json.loads(done.stdout.splitlines()[0])["sources"]
+    assert (source["numInputRows"], source["numMalformedRows"]) == (102, 2) and kept[0]["line"] == len(good), source
+    said = m.run("quarantine", "replay", b.file, cwd=b.folder).stdout
+    assert "2 still malformed" in said and len(b.kept()) == 6, said
+
+
 def malformed_records(b):
     """Records that do not fit cost only themselves, and are read again when they do."""
     schema = record("R", n="long", text=["null", "string", "double"])
@@ -509,7 +527,7 @@ def main():
     names = sys.argv[1:]
     cases = [(case, codec) for case in (both_ways, broken) for codec in CODECS]
     cases += [(case,) for case in (as_sql_says, schemas_in_a_row, plain_values, limits_and_order, partitions, by_a_schema,
-                                   malformed_records, one_bad_record_of_many, as_a_table, rebuilt, refusals, inferred, large, killed)]
+                                   broken_at_length,                                   malformed_records, one_bad_record_of_many, as_a_table, rebuilt, refusals, inferred, large, killed)]
     for case, *more in cases:
         if not names or case.__name__ in names:
             with tempfile.TemporaryDirectory(prefix="millrace-avro-") as folder:
