@@ -4,8 +4,12 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "cli/command.h"
+#include "formats/avro/container.h"
+#include "formats/avro/file_rows.h"
 #include "formats/json/infer.h"
 #include "sql/database.h"
 
@@ -39,6 +43,25 @@ void look_at(std::istream& in, const std::string& name, const InferOptions& opti
   }
 }
 
+/// Avro's container files say themselves what they hold: the columns of such a file; none: it is of
+/// another format.
+Schema columns_of_avro(std::istream& in) {
+  constexpr std::string_view kMagic{"Obj\x01"};
+  std::string magic(kMagic.size(), '\0');
+  in.read(magic.data(), static_cast<std::streamsize>(magic.size()));
+  const bool is_avro = in.gcount() == static_cast<std::streamsize>(magic.size()) && magic == kMagic;
+  in.clear();
+  in.seekg(0);
+  if (!is_avro) {
+    return {};
+  }
+  const avro::ContainerReader file([&in](char* to, std::size_t bytes) {
+    in.read(to, static_cast<std::streamsize>(bytes));
+    return static_cast<std::size_t>(in.gcount());
+  });
+  return avro::FileRows(file.schema()).columns();
+}
+
 /// The columns as `schema:` takes them: words of SQL need quotes as names.
 std::string text_of(const Schema& schema, sql::Database& database) {
   std::string text;
@@ -58,6 +81,7 @@ std::string text_of(const Schema& schema, sql::Database& database) {
 void infer(const InferOptions& options, Context& context) {
   json::Inference inference;
   Seen seen;
+  Schema schema;
   for (const auto& file : options.files) {
     if (file == "-") {
       look_at(std::cin, "standard input", options, inference, seen);
@@ -67,9 +91,19 @@ void infer(const InferOptions& options, Context& context) {
     if (!in) {
       throw Error(Blame::user, fmt::format("cannot read `{}`", file));
     }
-    look_at(in, file, options, inference, seen);
+    schema = columns_of_avro(in);
+    if (!schema.empty() && options.files.size() > 1) {
+      throw Error(Blame::user, fmt::format("`{}` is an Avro file, whose schema says all: give one "
+                                           "such file, and no others",
+                                           file));
+    }
+    if (schema.empty()) {
+      look_at(in, file, options, inference, seen);
+    }
   }
-  const Schema schema = inference.schema();
+  if (schema.empty()) {
+    schema = inference.schema();
+  }
   if (seen.malformed > 0) {
     fmt::print(stderr, "{} of {} records are no JSON objects and were left out; the first: {}\n",
                seen.malformed, seen.records, seen.first);
@@ -87,15 +121,19 @@ void infer(const InferOptions& options, Context& context) {
 
 void add_infer_command(CLI::App& app, Context& context) {
   auto options = std::make_shared<InferOptions>();
-  auto* command =
-      app.add_subcommand("infer", "Guess the schema of JSON records, to be corrected and pinned");
-  command->add_option("FILE", options->files, "JSON lines; - is standard input")->required();
+  auto* command = app.add_subcommand(
+      "infer",
+      "Guess the schema of JSON records, to be corrected and pinned, or read that of "
+      "an Avro file");
+  command
+      ->add_option("FILE", options->files, "JSON lines, or an Avro file; - is standard input, JSON")
+      ->required();
   command->add_option("--records", options->records, "Look at so many records at most")
       ->capture_default_str();
   command->footer(
       "Prints `schema:` as a source takes it: the narrowest types that take all records. What was\n"
       "always null is VARCHAR, and so is what was of several kinds.\n\n"
-      "Examples:\n  millrace infer orders.json\n"
+      "Examples:\n  millrace infer orders.json\n  millrace infer orders.avro\n"
       "  kcat -C -b localhost:9092 -t orders -o -1000 -e | millrace infer -");
   command->callback([options, &context] { infer(*options, context); });
 }

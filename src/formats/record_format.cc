@@ -11,6 +11,7 @@
 #include "formats/avro/framing.h"
 #include "formats/avro/left_out.h"
 #include "formats/avro/resolve.h"
+#include "formats/avro/value_record.h"
 #include "formats/csv/decoder.h"
 #include "formats/csv/encoder.h"
 #include "formats/csv/text.h"
@@ -115,27 +116,8 @@ avro::SharedSchema parsed(std::string_view schema_json) {
   return std::make_shared<const avro::AvroSchema>(avro::parse_schema(schema_json));
 }
 
-/// A schema of single values as one of records with one field, whose bytes are the same.
 avro::SharedSchema as_record(const avro::SharedSchema& schema, const DecodingInputs& inputs) {
-  const auto& declared = inputs.declared.columns;
-  if (schema == nullptr || schema->root().kind == avro::Kind::record) {
-    return schema;
-  }
-  if (declared.size() > 1) {
-    throw Error(Blame::user,
-                fmt::format("the records are single values of type {}, not of columns "
-                            "{}; name one in `{}schema`",
-                            avro::describe(schema->root()), inputs.declared.text(), inputs.prefix));
-  }
-  avro::Json field;
-  field["name"] = declared.empty() ? inputs.value_column : declared.front().name;
-  field["type"] = avro::to_json(*schema);
-  avro::Json record;
-  record["type"] = "record";
-  record["name"] = "MillraceValue";
-  record["fields"].push_back(std::move(field));
-  return std::make_shared<const avro::AvroSchema>(
-      avro::parse_schema(record.dump(), avro::Names::any));
+  return avro::as_record(schema, inputs.declared, inputs.value_column, inputs.prefix + "schema");
 }
 
 /// Change events in Avro, of one schema (EventPlans) or framed.

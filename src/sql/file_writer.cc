@@ -82,8 +82,7 @@ struct FileWriter::Impl {
   struct Part {
     std::unique_ptr<FileOutput::File> file;
     std::string folder;
-    int users = 0;  // threads that are putting rows into it
-    std::int64_t rows = 0;
+    int users = 0;      // threads that are putting rows into it
     bool full = false;  // the last user closes it
   };
   /// A folder and the file that is being written into it.
@@ -166,7 +165,7 @@ FileWriter::Impl::Impl(Database& database, const Schema& schema, FileWriterOptio
   }
   as_run_error([&] {
     connection.BeginTransaction();
-    output = std::make_unique<FileOutput>(*connection.context, data_names, data_types, options);
+    output = FileOutput::make(*connection.context, data_names, data_types, options);
     connection.Commit();
   });
 }
@@ -191,13 +190,13 @@ void FileWriter::Impl::open(Partition& what) {
 
 WrittenFile FileWriter::Impl::close(Part& what) {
   const auto file = std::move(what.file);
-  file->finish();
+  const auto rows = file->finish();
   fsync_file(file->path());
   struct stat now{};
   if (::stat(file->path().c_str(), &now) != 0) {
     throw_file_error("write", file->path(), errno);
   }
-  return {file->path(), what.folder, what.rows, now.st_size};
+  return {file->path(), what.folder, rows, now.st_size};
 }
 
 void FileWriter::Impl::close_unlocked(Part& what, std::unique_lock<std::mutex>& guard) {
@@ -241,7 +240,6 @@ void FileWriter::Impl::put(Partition& to, Rows rows) {
   const auto part = to.part;
   ++part->users;
   to.last_use = ++uses_;
-  part->rows += static_cast<std::int64_t>(rows->Count());
   guard.unlock();
   part->file->put(std::move(rows));
   guard.lock();

@@ -1,4 +1,5 @@
-// Writes chunks into Parquet, CSV or JSON files with DuckDB's writers, one folder a partition.
+// Writes chunks into Parquet, CSV or JSON files with DuckDB's writers, or into files of a format
+// that others know, one folder a partition.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,24 @@
 
 namespace millrace::sql {
 
+/// A file of a format that sql/ does not know, being written.
+class RowFile {
+ public:
+  virtual ~RowFile() = default;
+  /// Takes rows of the columns that go into files. Several may be there at once, each used by one
+  /// thread; which rows come first is left to chance.
+  [[nodiscard]] virtual std::unique_ptr<SinkWriter> writer() = 0;
+  /// After all writers have finished: how many rows it has, which are those that it was given but
+  /// for the ones that it refused.
+  virtual std::int64_t finish() = 0;
+};
+/// Begins a file. Called by several threads at once.
+using MakeRowFile = std::function<std::unique_ptr<RowFile>(const std::string& path)>;
+
 struct FileWriterOptions {
   enum class Format : std::uint8_t { parquet, csv, json };
   Format format = Format::parquet;
+  MakeRowFile make_file;    ///< if set, makes the files, and neither format nor compression matter
   std::string compression;  ///< parquet: zstd, snappy, ...; csv, json: none, gzip, zstd
   std::int64_t row_group_rows = 122'880;  ///< parquet
   bool header = true;                     ///< csv

@@ -14,8 +14,8 @@ from millrace import ROOT, Failed, wait_until
 CACHE = pathlib.Path(os.environ.get("MILLRACE_CACHE") or
                      pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "millrace")
 KAFKA = CACHE / "servers" / "kafka-4.3.1"
-# Clients of other makers, to check ours against.
-CLIENTS = {"confluent-kafka": "2.16.1", "fastavro": "1.13.1"}
+# Clients of other makers, to check ours against; the last two are fastavro's, for snappy and zstandard.
+CLIENTS = {"confluent-kafka": "2.16.1", "fastavro": "1.13.1", "cramjam": "2.11.0", "backports.zstd": "1.8.0"}
 
 
 def clients():

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,7 +51,7 @@ void check_permissive(const ConnectorRequest& request, const FilesSourceOptions&
   const auto complain = [&](std::string_view option, std::string_view rest, std::string hint) {
     diagnostics.error(place_of(request, option), fmt::format("{} {}", what, rest), std::move(hint));
   };
-  if (options.format.kind == FileFormat::Kind::parquet) {
+  if (options.kind == FileKind::parquet) {
     if (permissive) {
       complain("on_malformed", "reads Parquet, which has no malformed rows to be permissive with",
                "leave out `on_malformed`");
@@ -76,16 +77,46 @@ void check_permissive(const ConnectorRequest& request, const FilesSourceOptions&
   }
 }
 
+/// Options that only files of some formats have. Reports those that were given for another one;
+/// `avro`: whether the files are Avro's.
+void check_formats(const ConnectorRequest& request, std::string_view what, bool avro,
+                   Diagnostics& diagnostics) {
+  constexpr std::array<std::string_view, 9> kNotAvro{
+      "header",           "delimiter",   "quote",          "escape",        "null_value",
+      "timestamp_format", "date_format", "max_line_bytes", "row_group_size"};
+  constexpr std::array<std::string_view, 3> kAvro{"schema_file", "record_name", "on_refused"};
+  const auto complain = [&](std::span<const std::string_view> options, std::string_view rest) {
+    for (const std::string_view option : options) {
+      if (request.options->find(option) != nullptr) {
+        diagnostics.error(place_of(request, option), fmt::format("{} {}", what, rest),
+                          fmt::format("leave out `{}`", option));
+      }
+    }
+  };
+  if (avro) {
+    complain(kNotAvro, "is of Avro files, which have no such option");
+  } else {
+    complain(kAvro, "has an option that only Avro files have");
+  }
+}
+
 bool check_source(const ConnectorRequest& request, const FilesSourceOptions& options,
                   Diagnostics& diagnostics) {
   const std::size_t before = diagnostics.error_count();
   const auto what = "source " + request.name;
-  if (options.schema.empty() && options.format.kind != FileFormat::Kind::parquet) {
+  const bool can_be_asked = options.kind == FileKind::parquet || options.kind == FileKind::avro;
+  if (options.schema.empty() && !can_be_asked) {
     diagnostics.error(
-        request.at,
-        fmt::format("{} needs a `schema` for {} files", what, enum_word(options.format.kind)),
+        request.at, fmt::format("{} needs a `schema` for {} files", what, enum_word(options.kind)),
         "for example `schema: id BIGINT, amount DOUBLE`");
   }
+  if (!options.schema.empty() && !options.schema_file.empty()) {
+    diagnostics.error(
+        place_of(request, "schema_file"),
+        what + " has a `schema` and a `schema_file`; only one can say what the columns are",
+        "leave out one of the two");
+  }
+  check_formats(request, what, options.kind == FileKind::avro, diagnostics);
   if (options.clean_source == CleanSource::archive && options.source_archive_dir.empty()) {
     diagnostics.error(place_of(request, "clean_source"),
                       what + " needs `source_archive_dir` for `clean_source: archive`");
@@ -104,45 +135,71 @@ bool check_source(const ConnectorRequest& request, const FilesSourceOptions& opt
   return diagnostics.error_count() == before;
 }
 
+std::vector<std::string> compressions_of(FileKind format) {
+  switch (format) {
+    case FileKind::parquet:
+      return {"snappy", "zstd", "gzip", "lz4", "brotli", "uncompressed"};
+    case FileKind::avro:
+      return {"deflate", "snappy", "zstandard", "bzip2", "xz", "none"};
+    case FileKind::csv:
+    case FileKind::json:
+      break;
+  }
+  return {"none", "gzip", "zstd"};
+}
+
+/// What is written where the options name nothing: as the writer of the format calls it.
+std::string default_compression(FileKind format) {
+  return format == FileKind::parquet ? "snappy" : format == FileKind::avro ? "deflate" : "";
+}
+
 bool check_sink(const ConnectorRequest& request, const FilesSinkOptions& options,
                 Diagnostics& diagnostics) {
-  constexpr std::array<std::string_view, 6> kParquet{"snappy", "zstd",   "gzip",
-                                                     "lz4",    "brotli", "uncompressed"};
-  constexpr std::array<std::string_view, 3> kText{"none", "gzip", "zstd"};
-  const bool parquet = options.format == sql::FileWriterOptions::Format::parquet;
-  std::vector<std::string> known;
-  if (parquet) {
-    known.assign(kParquet.begin(), kParquet.end());
-  } else {
-    known.assign(kText.begin(), kText.end());
-  }
-  bool good = true;
+  const std::size_t before = diagnostics.error_count();
+  const auto what = "sink " + request.name;
+  const std::vector<std::string> known = compressions_of(options.format);
   if (!options.compression.empty() &&
       std::find(known.begin(), known.end(), options.compression) == known.end()) {
     diagnostics.error(place_of(request, "compression"),
                       fmt::format("sink {} cannot write {} with compression `{}`", request.name,
                                   enum_word(options.format), options.compression),
                       did_you_mean(options.compression, known));
-    good = false;
   }
+  if (!options.schema_file.empty() && !options.record_name.empty()) {
+    diagnostics.error(place_of(request, "record_name"),
+                      what + " has a `schema_file`, which says what the record is called",
+                      "leave out one of the two");
+  }
+  const auto parts = split(options.record_name, '.');
+  if (!options.record_name.empty() && !std::ranges::all_of(parts, is_identifier)) {
+    diagnostics.error(place_of(request, "record_name"),
+                      fmt::format("{}: `{}` is no name that Avro takes", what, options.record_name),
+                      "letters, digits and _, with a namespace in front: com.example.Order");
+  }
+  check_formats(request, what, options.format == FileKind::avro, diagnostics);
   std::vector<std::string> names;
   for (const std::string& name : options.partition_by) {
     if (std::find(names.begin(), names.end(), to_lower(name)) != names.end()) {
       diagnostics.error(
           place_of(request, "partition_by"),
           fmt::format("sink {} names `{}` twice in `partition_by`", request.name, name));
-      good = false;
     }
     names.push_back(to_lower(name));
   }
-  return good;
+  return diagnostics.error_count() == before;
+}
+
+void resolve_schema_file(const ConnectorRequest& request, std::string& path) {
+  if (!path.empty()) {
+    path = resolve_path(request.base_dir, path);
+  }
 }
 
 class FilesConnector final : public Connector {
  public:
   [[nodiscard]] std::string_view type() const noexcept override { return "files"; }
   [[nodiscard]] std::string_view summary() const noexcept override {
-    return "Reads and writes folders of CSV, JSON lines and Parquet files.";
+    return "Reads and writes folders of CSV, JSON lines, Parquet and Avro files.";
   }
   [[nodiscard]] const OptionSet* connection_options() const noexcept override {
     return &FilesConnection::table();
@@ -170,6 +227,7 @@ class FilesConnector final : public Connector {
       options.source_archive_dir =
           absolute_path(resolve_path(request.base_dir, options.source_archive_dir));
     }
+    resolve_schema_file(request, options.schema_file);
     return std::make_unique<FilesSource>(request.database, request.name, *path, std::move(options),
                                          request.as_table);
   }
@@ -186,10 +244,12 @@ class FilesConnector final : public Connector {
     if (!good || !path) {
       return nullptr;
     }
-    if (options.compression.empty() || options.compression == "none") {
-      options.compression =
-          options.format == sql::FileWriterOptions::Format::parquet ? "snappy" : "";
+    if (options.compression.empty()) {
+      options.compression = default_compression(options.format);
+    } else if (options.compression == "none") {
+      options.compression = options.format == FileKind::avro ? "null" : "";
     }
+    resolve_schema_file(request, options.schema_file);
     return std::make_unique<FilesSink>(request.database, request.name, *path, std::move(options));
   }
 };

@@ -186,7 +186,7 @@ TEST_F(MalformedFilesTest, TextsStayAsTheyAre) {
 }
 
 TEST_F(MalformedFilesTest, JsonLines) {
-  options_.format.kind = FileFormat::Kind::json;
+  options_.kind = FileKind::json;
   write("a.json",
         "{\"id\": 1}\n{\"id\": 2, \"amount\": \"much\"}\n{\"id\": 3, \n[4]  \r\r\n\xFF\xFE\n");
   Kept kept;
@@ -271,7 +271,7 @@ TEST_F(MalformedFilesTest, ATextOfSeveralLinesStaysMalformed) {
   kept.add({.origin = "a.csv", .line = 2, .raw = "3,\"open\n4,b,2"});
   EXPECT_TRUE(again(kept).empty());
   EXPECT_EQ(still_.texts(), kept.texts());
-  options_.format.kind = FileFormat::Kind::json;
+  options_.kind = FileKind::json;
   EXPECT_TRUE(again(kept).empty());
   EXPECT_EQ(still_.texts(), kept.texts());
 }
@@ -313,7 +313,7 @@ TEST_F(MalformedFilesTest, WhatCanNotBeDoneIsAnError) {
   options_.format.header = true;
   write("file", "");
   EXPECT_NE(error_of(folder_ / "in" / "file").find("in/file"), std::string::npos);
-  options_.format.kind = FileFormat::Kind::parquet;
+  options_.kind = FileKind::parquet;
   EXPECT_NE(error_of(folder_ / "again").find("no records"), std::string::npos);
 }
 

@@ -6,21 +6,26 @@ const OptionTable<FilesSourceOptions>& FilesSourceOptions::table() {
   using O = FilesSourceOptions;
   static const OptionTable<O> kTable{
       Option<O>{
-          [](O& o) -> auto& { return o.format.kind; }, "format",
+          &O::kind, "format",
           "What is in the files; json is one object a line. Files that end in .gz or .zst are "
           "unpacked while they are read."}
           .required(),
       Option<O>{&O::schema, "schema",
-                "The columns, as in CREATE TABLE. May be left out for Parquet, which is asked."}
+                "The columns, as in CREATE TABLE. May be left out for Parquet and Avro, which are "
+                "asked."}
           .example("id BIGINT, amount DECIMAL(12,2), created_at TIMESTAMP"),
+      Option<O>{&O::schema_file, "schema_file",
+                "Avro: a file with a schema (.avsc) to read all files as, with its defaults and "
+                "aliases, in place of `schema`."}
+          .path(),
       Option<O>{[](O& o) -> auto& { return o.format.on_malformed; }, "on_malformed",
                 "What to do with a row that does not fit: quarantine puts it aside with its file, "
                 "line, text and the reason; permissive gives a row of NULLs; drop only counts it; "
                 "fail stops the pipeline."},
-      Option<O>{[](O& o) -> auto& { return o.format.corrupt_record_column; },
-                "corrupt_record_column",
-                "CSV, JSON, with `on_malformed: permissive`: a VARCHAR column more, of the text of "
-                "rows that do not fit; NULL in other rows."}
+      Option<O>{
+          [](O& o) -> auto& { return o.format.corrupt_record_column; }, "corrupt_record_column",
+          "With `on_malformed: permissive`: a VARCHAR column more (Avro: BLOB), of the text of "
+          "rows that do not fit; NULL in other rows."}
           .example("_corrupt_record"),
       Option<O>{[](O& o) -> auto& { return o.format.header; }, "header",
                 "CSV: the first record names the columns, in any order."},
@@ -83,8 +88,21 @@ const OptionTable<FilesSinkOptions>& FilesSinkOptions::table() {
       Option<O>{&O::format, "format", "What to write; json is one object a line."},
       Option<O>{&O::compression, "compression",
                 "Parquet: snappy, zstd (a third smaller, an eighth slower), gzip, lz4, brotli or "
-                "uncompressed. CSV and JSON: none, gzip or zstd."}
-          .default_text("snappy for Parquet, none for the others"),
+                "uncompressed. CSV and JSON: none, gzip or zstd. Avro: deflate, which each reader "
+                "knows, snappy, zstandard, bzip2, xz or none."}
+          .default_text("snappy for Parquet, deflate for Avro, none for the others"),
+      Option<O>{&O::schema_file, "schema_file",
+                "Avro: a file with the schema to write with (.avsc). Without it, it is made from "
+                "the columns, each of which may be null."}
+          .path(),
+      Option<O>{&O::record_name, "record_name",
+                "Avro: the record's full name in a schema that is made."}
+          .default_text("the sink's name")
+          .example("com.example.Order"),
+      Option<O>{&O::on_refused, "on_refused",
+                "Avro: what to do with a row that the schema has no bytes for: quarantine puts it "
+                "aside with the reason, in the checkpoint's folder `refused`; drop only counts it; "
+                "fail stops the pipeline."},
       Option<O>{&O::row_group_size, "row_group_size",
                 "Parquet: at most so many rows in a row group."}
           .at_least(2048),

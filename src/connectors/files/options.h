@@ -9,22 +9,18 @@
 
 #include "base/options.h"
 #include "core/connector.h"
-#include "sql/file_writer.h"
+#include "core/source.h"
 
 namespace millrace {
 
-template <>
-struct EnumNames<FileFormat::Kind> {
-  using K = FileFormat::Kind;
-  static constexpr EnumWord<K> kWords[] = {
-      {K::csv, "csv"}, {K::json, "json"}, {K::parquet, "parquet"}};
-};
+/// What is in files.
+enum class FileKind : std::uint8_t { csv, json, parquet, avro };
 
 template <>
-struct EnumNames<sql::FileWriterOptions::Format> {
-  using K = sql::FileWriterOptions::Format;
+struct EnumNames<FileKind> {
+  using K = FileKind;
   static constexpr EnumWord<K> kWords[] = {
-      {K::parquet, "parquet"}, {K::csv, "csv"}, {K::json, "json"}};
+      {K::csv, "csv"}, {K::json, "json"}, {K::parquet, "parquet"}, {K::avro, "avro"}};
 };
 
 /// What happens to a file once the batch that read it is committed.
@@ -57,8 +53,10 @@ struct FilesConnection {
 
 /// What a pipeline may say of files it reads.
 struct FilesSourceOptions {
-  FileFormat format;
+  FileKind kind = FileKind::csv;
+  FileFormat format;  ///< `kind` decides, not its own
   std::string schema;
+  std::string schema_file;
   std::string path_glob_filter;
   bool recursive_file_lookup = false;
   std::optional<std::int64_t> max_files_per_trigger;
@@ -74,8 +72,11 @@ struct FilesSourceOptions {
 
 /// What a pipeline may say of files it writes.
 struct FilesSinkOptions {
-  sql::FileWriterOptions::Format format = sql::FileWriterOptions::Format::parquet;
+  FileKind format = FileKind::parquet;
   std::string compression;
+  std::string schema_file;
+  std::string record_name;
+  OnRefused on_refused = OnRefused::quarantine;
   std::int64_t row_group_size = 122'880;
   std::vector<std::string> partition_by;
   bool header = true;

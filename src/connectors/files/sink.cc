@@ -10,26 +10,31 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/strings.h"
 
 namespace millrace {
 
 namespace {
 
 namespace fs = std::filesystem;
-using Format = sql::FileWriterOptions::Format;
 
 std::string extension_of(const FilesSinkOptions& options) {
-  switch (options.format) {
-    case Format::parquet:
-      return ".parquet";
-    case Format::csv:
-    case Format::json:
-      break;
+  const auto plain = fmt::format(".{}", enum_word(options.format));
+  if (options.format == FileKind::parquet || options.format == FileKind::avro) {
+    return plain;  // compressed inside
   }
-  const std::string plain = options.format == Format::csv ? ".csv" : ".json";
   return plain + (options.compression == "gzip"   ? ".gz"
                   : options.compression == "zstd" ? ".zst"
                                                   : "");
+}
+
+/// What is left for the files: a folder says what its partition's columns are.
+Schema columns_of_files(Schema schema, const std::vector<std::string>& partition_by) {
+  for (const std::string& name : partition_by) {
+    std::erase_if(schema.columns,
+                  [&](const Column& column) { return equal_ignoring_case(column.name, name); });
+  }
+  return schema;
 }
 
 bool is_number(std::string_view text) {
@@ -65,7 +70,8 @@ FilesSink::FilesSink(sql::Database* database, std::string name, std::string path
               .path = std::move(path),
               .options = std::move(options),
               .extension = {},
-              .start = {}} {
+              .start = {},
+              .avro = nullptr} {
   target_.extension = extension_of(target_.options);
   while (target_.path.size() > 1 && target_.path.ends_with('/')) {
     target_.path.pop_back();
@@ -124,6 +130,11 @@ void FilesSink::check_writable() const {
 
 void FilesSink::open(const SinkStart& start) {
   target_.start = start;
+  if (target_.options.format == FileKind::avro) {
+    target_.avro = std::make_unique<AvroOutput>(
+        target_.name, target_.path, target_.options,
+        columns_of_files(start.schema, target_.options.partition_by), start.checkpoint);
+  }
   check_writable();
   remove_staged();
   if (target_.replaces_folder()) {
@@ -133,8 +144,8 @@ void FilesSink::open(const SinkStart& start) {
   }
 }
 
-std::unique_ptr<SinkBatch> FilesSink::begin(std::int64_t batch, MalformedReceiver&) {
-  return std::make_unique<FilesBatch>(target_, batch);
+std::unique_ptr<SinkBatch> FilesSink::begin(std::int64_t batch, MalformedReceiver& refused) {
+  return std::make_unique<FilesBatch>(target_, batch, refused);
 }
 
 /// Staging folders of a process that died.
@@ -208,14 +219,16 @@ std::string FilesSink::query() const {
   const std::string hive = target_.options.partition_by.empty() ? "hive_partitioning = false"
                                                                 : "hive_partitioning = true";
   switch (target_.options.format) {
-    case Format::parquet:
+    case FileKind::parquet:
       return fmt::format("SELECT * FROM read_parquet([{}], {}, union_by_name = true)", list, hive);
-    case Format::csv:
+    case FileKind::csv:
       return fmt::format("SELECT * FROM read_csv([{}], {}, header = {})", list, hive,
                          target_.options.header);
-    case Format::json:
+    case FileKind::json:
       return fmt::format("SELECT * FROM read_json([{}], {}, format = 'newline_delimited')", list,
                          hive);
+    case FileKind::avro:
+      return {};  // DuckDB does not read it
   }
   std::unreachable();
 }

@@ -37,6 +37,14 @@ void exchange_folders(const std::string& a, const std::string& b) {
   throw_file_error("replace", b, errno);
 }
 
+/// Of the formats that sql/ writes; of others anything.
+sql::FileWriterOptions::Format format_of_sql(FileKind kind) {
+  using Format = sql::FileWriterOptions::Format;
+  return kind == FileKind::csv    ? Format::csv
+         : kind == FileKind::json ? Format::json
+                                  : Format::parquet;
+}
+
 }  // namespace
 
 std::string FilesTarget::staging_parent() const {
@@ -47,13 +55,14 @@ std::string FilesTarget::staging_prefix() const {
   return fmt::format(".millrace-{}-{}.", start.pipeline, name);
 }
 
-FilesBatch::FilesBatch(const FilesTarget& target, std::int64_t batch)
+FilesBatch::FilesBatch(const FilesTarget& target, std::int64_t batch, MalformedReceiver& refused)
     : target_(target),
       batch_(batch),
       staging_(fmt::format("{}/{}{}", target.staging_parent(), target.staging_prefix(), batch)) {
   const FilesSinkOptions& given = target.options;
   sql::FileWriterOptions options;
-  options.format = given.format;
+  options.format = format_of_sql(given.format);
+  options.make_file = target.avro == nullptr ? sql::MakeRowFile() : target.avro->files(refused);
   options.compression = given.compression;
   options.row_group_rows = given.row_group_size;
   options.header = given.header;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/files/avro_output.h"
 #include "connectors/files/options.h"
 #include "core/sink.h"
 #include "sql/database.h"
@@ -22,6 +23,7 @@ struct FilesTarget {
   FilesSinkOptions options;
   std::string extension;
   SinkStart start;
+  std::unique_ptr<AvroOutput> avro;  ///< nullptr: sql/ writes the format
 
   [[nodiscard]] bool replaces_folder() const noexcept {
     return start.mode == OutputMode::complete && !options.partition_by.empty();
@@ -36,7 +38,7 @@ struct FilesTarget {
 /// Writes into a staging folder of its own, which is hidden, and publishes from there.
 class FilesBatch final : public SinkBatch {
  public:
-  FilesBatch(const FilesTarget& target, std::int64_t batch);
+  FilesBatch(const FilesTarget& target, std::int64_t batch, MalformedReceiver& refused);
   ~FilesBatch() override;
 
   std::unique_ptr<SinkWriter> writer() override { return writer_->writer(); }

@@ -232,8 +232,7 @@ TEST_F(FilesSinkTest, CompleteExchangesThePartitionedFolder) {
 }
 
 TEST_F(FilesSinkTest, WritesTextToo) {
-  for (const auto format :
-       {sql::FileWriterOptions::Format::csv, sql::FileWriterOptions::Format::json}) {
+  for (const auto format : {FileKind::csv, FileKind::json}) {
     options_.format = format;
     options_.compression = "gzip";
     fs::remove_all(folder_ / "out");

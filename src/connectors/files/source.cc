@@ -11,7 +11,6 @@
 
 #include "base/files.h"
 #include "base/strings.h"
-#include "connectors/files/malformed_files.h"
 
 namespace millrace {
 
@@ -33,24 +32,19 @@ Discovery::Where where(std::string path, const FilesSourceOptions& options) {
 
 FilesSource::FilesSource(sql::Database* database, std::string name, std::string path,
                          FilesSourceOptions options, bool as_table)
-    : database_(database),
-      name_(std::move(name)),
+    : name_(std::move(name)),
       options_(std::move(options)),
       as_table_(as_table),
       discovery_(where(std::move(path), options_)),
-      log_(Log().with("source", name_)) {}
+      log_(Log().with("source", name_)),
+      decoding_(make_file_decoding(database, options_, log_)) {}
 
 const Schema& FilesSource::schema() {
-  if (!schema_.empty()) {
-    return schema_;
-  }
-  if (!options_.schema.empty()) {
-    schema_ = database_->parse_schema(options_.schema);
-    if (const auto& name = options_.format.corrupt_record_column; !name.empty()) {
-      schema_.columns.push_back({name, "VARCHAR", Physical::string});
-    }
-    return schema_;
-  }
+  return decoding_->schema([this] { return file_to_ask(); });
+}
+
+/// The path of the first file there is.
+std::string FilesSource::file_to_ask() {
   discovery_.check();
   const auto found = discovery_.look([](const std::string&) { return false; });
   const auto first =
@@ -62,8 +56,7 @@ const Schema& FilesSource::schema() {
                     "a `schema`",
                     name_, discovery_.base()));
   }
-  schema_ = database_->parquet_schema(fmt::format("{}/{}", discovery_.base(), first->file.path));
-  return schema_;
+  return fmt::format("{}/{}", discovery_.base(), first->file.path);
 }
 
 void FilesSource::open(const std::optional<Json>& position) {
@@ -221,26 +214,20 @@ void FilesSource::forget_old() {
   }
 }
 
-SliceInput FilesSource::read(const Json& offsets, MalformedReceiver& /*malformed*/) {
+SliceInput FilesSource::read(const Json& offsets, MalformedReceiver& malformed) {
   FileScan scan;
   for (const Json& file : offsets.at("files")) {
     scan.files.push_back(
         {fmt::format("{}/{}", discovery_.base(), file.at("path").get<std::string>()),
          file.at("size").get<std::int64_t>(), file.at("mtime_ns").get<std::int64_t>()});
   }
-  return scan;
+  return decoding_->read(std::move(scan), malformed);
 }
 
 SliceInput FilesSource::read_again(const MalformedRows& rows, const std::string& folder,
                                    MalformedReceiver& malformed) {
-  if (options_.format.kind == FileFormat::Kind::parquet) {
-    return Source::read_again(rows, folder, malformed);  // there are none
-  }
-  MalformedFiles files(folder, options_.format, schema(), malformed, log_);
-  while (const auto row = rows()) {
-    files.add(*row);
-  }
-  return files.finish();
+  (void)schema();
+  return decoding_->read_again(rows, folder, malformed);
 }
 
 std::optional<std::string> FilesSource::why_no_history() const {

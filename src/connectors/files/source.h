@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "connectors/files/discovery.h"
+#include "connectors/files/file_decoding.h"
 #include "connectors/files/options.h"
 #include "connectors/files/watcher.h"
 #include "core/source.h"
@@ -27,7 +28,9 @@ class FilesSource final : public Source {
               FilesSourceOptions options, bool as_table);
 
   const Schema& schema() override;
-  [[nodiscard]] std::optional<FileFormat> file_format() const override { return options_.format; }
+  [[nodiscard]] std::optional<FileFormat> file_format() const override {
+    return decoding_->file_format();
+  }
   void open(const std::optional<Json>& position) override;
   [[nodiscard]] Json position() const override;
   std::optional<Slice> plan(std::int64_t now) override;
@@ -56,14 +59,15 @@ class FilesSource final : public Source {
   [[nodiscard]] Slice slice_of(const std::vector<FileScan::File>& files) const;
   void clean(const std::string& relative);
 
-  sql::Database* database_;
+  [[nodiscard]] std::string file_to_ask();
+
   std::string name_;
   FilesSourceOptions options_;
   bool as_table_;
   Discovery discovery_;
   FolderWatcher watcher_;
   Log log_;
-  Schema schema_;
+  std::unique_ptr<FileDecoding> decoding_;
   std::unordered_map<std::string, std::int64_t> given_;  // path -> time of modification
   std::int64_t newest_ = 0;                              // of the files given
   // Found and not given yet, in order. Looking costs as much as there are files, so with many

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <span>
 
 #include "base/error.h"
@@ -11,11 +10,6 @@
 namespace millrace::kafka {
 
 namespace {
-
-bool has_list(const ColumnWriter& column) {
-  return column.is_list() ||
-         std::ranges::any_of(column.parts(), [](const auto* part) { return has_list(*part); });
-}
 
 /// NULL for a key or value that the message does not have; an empty one is something else.
 void set_bytes(ColumnWriter& to, std::size_t row, const std::optional<std::string_view>& bytes) {
@@ -29,14 +23,6 @@ void set_bytes(ColumnWriter& to, std::size_t row, const std::optional<std::strin
 /// False: SQL has no such moment.
 bool millis_to_micros(std::int64_t millis, std::int64_t& to) {
   return !__builtin_mul_overflow(millis, 1000, &to) && to >= kMicrosMin && to <= kMicrosMax;
-}
-
-void set_null(std::span<ColumnWriter* const> columns, std::size_t row) {
-  for (ColumnWriter* column : columns) {
-    if (column != nullptr) {
-      column->set_null(row);
-    }
-  }
 }
 
 /// NULLs for a key or value that is not there.
@@ -79,12 +65,7 @@ Column column_of(Metadata what, std::string name) {
 }
 
 void RowMaker::begin(ChunkWriter& to) {
-  columns_.clear();
-  has_lists_ = false;
-  for (std::size_t c = 0; c < layout_.schema.size(); ++c) {
-    columns_.push_back(to.column(c));
-    has_lists_ = has_lists_ || (columns_.back() != nullptr && has_list(*columns_.back()));
-  }
+  columns_.begin(to, layout_.schema.size());
   const auto begin_decoder = [](const auto& make, auto& decoder,
                                 std::span<ColumnWriter* const> columns) {
     if (make && decoder == nullptr) {
@@ -100,25 +81,17 @@ void RowMaker::begin(ChunkWriter& to) {
 }
 
 std::span<ColumnWriter* const> RowMaker::value_columns() const {
-  return std::span(columns_).first(layout_.decoded);
+  return columns_.all().first(layout_.decoded);
 }
 
 std::span<ColumnWriter* const> RowMaker::key_columns() const {
-  return std::span(columns_).subspan(layout_.first_keyed(), layout_.keyed);
+  return columns_.all().subspan(layout_.first_keyed(), layout_.keyed);
 }
 
 bool RowMaker::add(const Record& record, std::size_t row) {
-  for (ColumnWriter* column : columns_) {
-    if (has_lists_ && column != nullptr) {
-      column->mark();
-    }
-  }
+  columns_.mark();
   if (const auto why = decode(record, row)) {
-    for (ColumnWriter* column : columns_) {
-      if (column != nullptr) {
-        column->forget(row);
-      }
-    }
+    columns_.forget(row);
     change_.reset();
     if (!refuse(record, row, *why)) {
       return false;
@@ -247,7 +220,7 @@ bool RowMaker::refuse(const Record& record, std::size_t row, const Malformation&
       break;
   }
   malformed_.pass(malformed_row(record, why));
-  set_null(std::span(columns_).first(layout_.first_metadata()), row);
+  set_null(columns_.all().first(layout_.first_metadata()), row);
   if (layout_.has_corrupt && record.value && columns_[layout_.decoded] != nullptr) {
     columns_[layout_.decoded]->forget(row);  // it is no NULL
     columns_[layout_.decoded]->set_string(row, *record.value);

@@ -12,6 +12,7 @@
 
 #include "core/format.h"
 #include "core/malformed.h"
+#include "core/row_columns.h"
 #include "core/schema.h"
 #include "formats/debezium/change_decoder.h"
 
@@ -103,8 +104,7 @@ class RowMaker {
   std::unique_ptr<RecordDecoder> key_decoder_;
   std::unique_ptr<debezium::ChangeDecoder> change_decoder_;
   std::optional<debezium::Change> change_;  // that the record at hand tells of
-  std::vector<ColumnWriter*> columns_;
-  bool has_lists_ = false;
+  RowColumns columns_;
   std::vector<Record::Header> headers_;
 };
 

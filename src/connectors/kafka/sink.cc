@@ -11,7 +11,6 @@
 #include "base/strings.h"
 #include "connectors/kafka/registry.h"
 #include "connectors/kafka/topic_admin.h"
-#include "formats/json/encoder.h"
 
 namespace millrace::kafka {
 
@@ -127,8 +126,8 @@ class KafkaSink::Writer final : public SinkWriter {
         sink_(batch.sink_),
         value_(sink_.part_encoder(sink_.options_.records, sink_.columns_.value_fields,
                                   sink_.value_writer_)),
-        key_(sink_.part_encoder(sink_.options_.key, sink_.columns_.key_fields, sink_.key_writer_)) {
-  }
+        key_(sink_.part_encoder(sink_.options_.key, sink_.columns_.key_fields, sink_.key_writer_)),
+        refused_(sink_.refusing_, batch.refused_) {}
 
   void write(const Chunk& chunk) override {
     if (!batch_.again_ && !begun_) {
@@ -178,7 +177,7 @@ class KafkaSink::Writer final : public SinkWriter {
                                    bytes, sink_.options_.topic, sink_.max_message_bytes_)};
     }
     if (why) {
-      refuse(chunk, row, *why);
+      refused_.add(chunk, row, *why);
       return;
     }
     if (!batch_.again_) {
@@ -199,34 +198,11 @@ class KafkaSink::Writer final : public SinkWriter {
     return std::nullopt;
   }
 
-  /// A row that can't be written.
-  void refuse(const Chunk& chunk, std::size_t row, const Malformation& why) {
-    if (sink_.options_.records.on_refused == OnRefused::fail) {
-      throw Error(Blame::external,
-                  fmt::format("sink {}: a row can't be written: {}{}{}", sink_.name_, why.column,
-                              why.column.empty() ? "" : ": ", why.reason));
-    }
-    if (!as_json_) {
-      as_json_.emplace(sink_.schema_, json::EncoderOptions{});
-    }
-    MalformedRow refused{
-        .origin = sink_.options_.topic, .column = why.column, .reason = why.reason};
-    if (const auto unshown = as_json_->encode(chunk, row, refused.raw)) {
-      refused.reason +=
-          fmt::format("; column {} can't be shown: {}", unshown->column, unshown->reason);
-    }
-    if (sink_.options_.records.on_refused == OnRefused::drop) {
-      batch_.refused_.drop(refused);
-    } else {
-      batch_.refused_.add(refused);
-    }
-  }
-
   Batch& batch_;
   const KafkaSink& sink_;
-  std::optional<PartEncoder> value_;      // nullopt: values are raw
-  std::optional<PartEncoder> key_;        // nullopt: keys are raw
-  std::optional<json::Encoder> as_json_;  // of rows that are refused
+  std::optional<PartEncoder> value_;  // nullopt: values are raw
+  std::optional<PartEncoder> key_;    // nullopt: keys are raw
+  formats::RefusedRows refused_;
   std::vector<OutgoingHeader> headers_;
   std::int64_t rows_ = 0;
   std::int64_t bytes_ = 0;
@@ -256,8 +232,11 @@ SinkTraits KafkaSink::traits() const {
 }
 
 void KafkaSink::open(const SinkStart& start) {
-  schema_ = start.schema;
-  columns_ = find_columns(name_, options_, schema_);
+  refusing_ = {.name = name_,
+               .origin = options_.topic,
+               .schema = start.schema,
+               .on_refused = options_.records.on_refused};
+  columns_ = find_columns(name_, options_, start.schema);
   value_writer_ = find_writer_schema(options_.records, columns_.value_fields);
   key_writer_ = find_writer_schema(options_.key, columns_.key_fields);
   find_topic();

@@ -12,6 +12,7 @@
 #include "connectors/kafka/sink_message.h"
 #include "core/format.h"
 #include "core/sink.h"
+#include "formats/refused_rows.h"
 
 namespace millrace::kafka {
 
@@ -55,7 +56,7 @@ class KafkaSink final : public Sink {
   SinkOptions options_;
   std::stop_token stop_;  // ends what waits for the cluster
   Troubles troubles_;
-  Schema schema_;
+  formats::RefusedRows::Sink refusing_;
   MessageColumns columns_;
   std::int64_t max_message_bytes_ = 0;  // of key, value and headers
   WriterSchema value_writer_;

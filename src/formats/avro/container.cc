@@ -87,65 +87,89 @@ void ContainerReader::read_metadata() {
 }
 
 ContainerReader::Found ContainerReader::next() {
-  if (lost_ && !find_marker()) {
-    return Found::end;
+  while (!take_damaged(kReadBytes).empty()) {
   }
-  lost_ = false;
   offset_ = passed_ + static_cast<std::int64_t>(used_);
   if (!fill(1)) {
     return Found::end;
   }
   std::int64_t size = 0;
-  if (!take_long(records_) || records_ < 0 || !take_long(size) || size < 0) {
-    return damaged("a block whose numbers are none", false);
+  std::size_t head = 0;
+  if (!peek_head(size, head)) {
+    return damaged("a block whose numbers are none", 0);
   }
   if (std::cmp_greater(size, limits_.block_bytes)) {
     return damaged(
-        fmt::format("a block of {} bytes, and {} are the limit", size, limits_.block_bytes), false);
+        fmt::format("a block of {} bytes, and {} are the limit", size, limits_.block_bytes), 0);
   }
   // All that belongs to the block has to be in the buffer at once: views into it move.
-  if (!fill(static_cast<std::size_t>(size) + marker_.size())) {
-    return damaged("the file ends within a block", false);
+  const std::size_t whole = head + static_cast<std::size_t>(size) + marker_.size();
+  if (!fill(whole)) {
+    return damaged("the file ends within a block", 0);
   }
-  std::string_view bytes;
-  std::string_view marker;
-  take(static_cast<std::size_t>(size), bytes);
-  take(marker_.size(), marker);
-  if (marker != std::string_view(marker_.data(), marker_.size())) {
-    used_ -= bytes.size() + marker.size();  // the next marker may be in there
-    return damaged("a block without the file's sync marker behind it", false);
+  const auto block = std::string_view(buffer_).substr(used_, whole);
+  if (!block.ends_with(std::string_view(marker_.data(), marker_.size()))) {
+    return damaged("a block without the file's sync marker behind it", 0);
   }
-  if (!decompress(codec_, bytes, limits_.block_bytes, block_)) {
+  if (!decompress(codec_, block.substr(head, static_cast<std::size_t>(size)), limits_.block_bytes,
+                  block_)) {
     return damaged(fmt::format("a block that {} can't expand to at most {} bytes", word(codec_),
                                limits_.block_bytes),
-                   true);
+                   whole);
   }
   // Only records without any bytes can be more than the bytes.
   if (std::cmp_greater(records_, std::max(block_.size(), kEmptyRecordsMax))) {
-    return damaged(fmt::format("a block of {} records in {} bytes", records_, block_.size()), true);
+    return damaged(fmt::format("a block of {} records in {} bytes", records_, block_.size()),
+                   whole);
   }
+  used_ += whole;
   return Found::block;
 }
 
-ContainerReader::Found ContainerReader::damaged(std::string reason, bool at_marker) {
+/// Of the block that begins here: `records_`, its size, and how many bytes say so.
+bool ContainerReader::peek_head(std::int64_t& size, std::size_t& bytes) {
+  fill(2 * kLongBytesMax);  // there may be less at the end
+  const char* const begin = buffer_.data() + used_;
+  const char* const end = buffer_.data() + buffer_.size();
+  const char* at = read_long(begin, end, records_);
+  at = at == nullptr ? nullptr : read_long(at, end, size);
+  if (at == nullptr || records_ < 0 || size < 0) {
+    return false;
+  }
+  bytes = static_cast<std::size_t>(at - begin);
+  return true;
+}
+
+ContainerReader::Found ContainerReader::damaged(std::string reason, std::size_t whole) {
   damage_ = std::move(reason);
-  lost_ = !at_marker;
+  damaged_ = whole;
+  lost_ = whole == 0;
   records_ = 0;
   block_.clear();
   return Found::damaged;
 }
 
-bool ContainerReader::find_marker() {
-  const std::string_view marker(marker_.data(), marker_.size());
-  while (fill(marker.size())) {
-    const std::size_t found = std::string_view(buffer_).substr(used_).find(marker);
-    if (found != std::string_view::npos) {
-      used_ += found + marker.size();
-      return true;
+std::string_view ContainerReader::take_damaged(std::size_t bytes_max) {
+  std::size_t count = std::min(damaged_, bytes_max);
+  if (lost_) {
+    const std::string_view marker(marker_.data(), marker_.size());
+    const bool goes_on = fill(bytes_max + marker.size());
+    const auto seen = std::string_view(buffer_).substr(used_, bytes_max + marker.size());
+    count = seen.find(marker);
+    if (count == 0) {
+      used_ += marker.size();
+    } else if (count == std::string_view::npos) {
+      // A marker may begin before the end of what is seen.
+      count = goes_on ? seen.size() - (marker.size() - 1) : seen.size();
     }
-    used_ = buffer_.size() - (marker.size() - 1);
+    count = std::min(count, bytes_max);
+    lost_ = count > 0;
+  } else {
+    damaged_ -= count;
   }
-  return false;
+  const auto taken = std::string_view(buffer_).substr(used_, count);
+  used_ += count;
+  return taken;
 }
 
 /// Makes so many unread bytes be in the buffer, which grows as they come; false: the file has
@@ -186,42 +210,39 @@ bool ContainerReader::take_long(std::int64_t& to) {
   return end != nullptr;
 }
 
-ContainerWriter::ContainerWriter(WriteBytes write, std::string_view schema,
-                                 ContainerOptions options)
-    : write_(std::move(write)), options_(std::move(options)) {
+std::string container_header(std::string_view schema, const ContainerOptions& options) {
   std::string header(kMagic);
-  auto metadata = options_.metadata;
+  auto metadata = options.metadata;
   metadata["avro.schema"] = schema;
-  metadata["avro.codec"] = word(options_.codec);
+  metadata["avro.codec"] = word(options.codec);
   write_long(static_cast<std::int64_t>(metadata.size()), header);
   for (const auto& [name, value] : metadata) {
     write_sized(name, header);
     write_sized(value, header);
   }
   write_long(0, header);
-  header.append(options_.marker.data(), options_.marker.size());
-  write_(header);
+  header.append(options.marker.data(), options.marker.size());
+  return header;
 }
 
-void ContainerWriter::add(std::string_view record) {
+void BlockWriter::add(std::string_view record) {
   block_ += record;
   records_++;
-  if (block_.size() >= options_.block_bytes) {
+  if (block_.size() >= block_bytes_) {
     finish();
   }
 }
 
-void ContainerWriter::finish() {
+void BlockWriter::finish() {
   if (records_ == 0) {
     return;
   }
-  compress(options_.codec, block_, compressed_);
-  std::string head;
-  write_long(records_, head);
-  write_long(static_cast<std::int64_t>(compressed_.size()), head);
-  write_(head);
-  write_(compressed_);
-  write_({options_.marker.data(), options_.marker.size()});
+  compress(codec_, block_, compressed_);
+  block_.clear();
+  write_long(records_, block_);
+  write_sized(compressed_, block_);
+  block_.append(marker_.data(), marker_.size());
+  write_(block_);
   block_.clear();
   records_ = 0;
 }

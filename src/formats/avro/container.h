@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "formats/avro/codec.h"
 
@@ -51,6 +52,10 @@ class ContainerReader {
   [[nodiscard]] const std::string& damage() const noexcept { return damage_; }
   /// Where it begins in the file.
   [[nodiscard]] std::int64_t offset() const noexcept { return offset_; }
+  /// The bytes of what is damaged, from offset() to where the next block may begin: up to so many
+  /// (1 at least) at each call, valid until the next one; empty: that was all. What nobody takes is
+  /// jumped over by next().
+  [[nodiscard]] std::string_view take_damaged(std::size_t bytes_max);
 
  private:
   void read_header();
@@ -58,8 +63,8 @@ class ContainerReader {
   bool fill(std::size_t bytes);
   bool take(std::size_t bytes, std::string_view& to);
   bool take_long(std::int64_t& to);
-  bool find_marker();
-  Found damaged(std::string reason, bool at_marker);
+  bool peek_head(std::int64_t& size, std::size_t& bytes);
+  Found damaged(std::string reason, std::size_t whole);
 
   ReadBytes read_;
   ContainerLimits limits_;
@@ -69,7 +74,9 @@ class ContainerReader {
   std::map<std::string, std::string> metadata_;
   Codec codec_ = Codec::null;
   SyncMarker marker_{};
-  bool lost_ = false;  // what comes next is not the beginning of a block
+  // What was damaged and is not taken yet: so many bytes, or, lost, all up to the next marker.
+  std::size_t damaged_ = 0;
+  bool lost_ = false;
   std::int64_t records_ = 0;
   std::int64_t offset_ = 0;
   std::string block_;
@@ -85,11 +92,19 @@ struct ContainerOptions {
   std::map<std::string, std::string> metadata;  ///< of the user's; names without "avro."
 };
 
-/// Writes a container file. Used by one thread.
-class ContainerWriter {
+/// What a file begins with. `schema` is JSON.
+[[nodiscard]] std::string container_header(std::string_view schema,
+                                           const ContainerOptions& options);
+
+/// Makes the blocks of a container file. Used by one thread; several may make blocks of one file.
+class BlockWriter {
  public:
-  /// Writes the header. `schema` is JSON.
-  ContainerWriter(WriteBytes write, std::string_view schema, ContainerOptions options);
+  /// `write` gets a block at each call.
+  BlockWriter(WriteBytes write, const ContainerOptions& options)
+      : write_(std::move(write)),
+        codec_(options.codec),
+        block_bytes_(options.block_bytes),
+        marker_(options.marker) {}
   /// Adds the bytes of one record.
   void add(std::string_view record);
   /// Writes what is not written yet: after the last record.
@@ -97,10 +112,28 @@ class ContainerWriter {
 
  private:
   WriteBytes write_;
-  ContainerOptions options_;
+  Codec codec_;
+  std::size_t block_bytes_;
+  SyncMarker marker_;
   std::int64_t records_ = 0;
   std::string block_;
   std::string compressed_;
+};
+
+/// Writes a container file. Used by one thread.
+class ContainerWriter {
+ public:
+  /// Writes the header. `schema` is JSON.
+  ContainerWriter(const WriteBytes& write, std::string_view schema, const ContainerOptions& options)
+      : blocks_(write, options) {
+    write(container_header(schema, options));
+  }
+  // As those of BlockWriter.
+  void add(std::string_view record) { blocks_.add(record); }
+  void finish() { blocks_.finish(); }
+
+ private:
+  BlockWriter blocks_;
 };
 
 }  // namespace millrace::avro

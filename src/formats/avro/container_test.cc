@@ -49,6 +49,7 @@ ReadBytes pieces(const std::string& file, std::size_t piece) {
 struct Content {
   std::int64_t records = 0;
   std::vector<std::string> damage;
+  std::vector<std::string> damaged;  // the bytes
 };
 
 Content read_all(const std::string& file, std::size_t piece = 1 << 20) {
@@ -58,6 +59,10 @@ Content read_all(const std::string& file, std::size_t piece = 1 << 20) {
     content.records += reader.records();
     if (found == Found::damaged) {
       content.damage.push_back(reader.damage());
+      content.damaged.emplace_back();
+      for (auto part = reader.take_damaged(97); !part.empty(); part = reader.take_damaged(97)) {
+        content.damaged.back() += part;
+      }
     }
   }
   return content;
@@ -124,6 +129,7 @@ TEST(AvroContainerTest, ADamagedBlockIsPassedOver) {
     std::string file = good;
     ContainerReader reader(pieces(good, 100));
     ASSERT_EQ(reader.next(), Found::block);
+    const std::int64_t begin = reader.offset();
     const std::int64_t lost = reader.records();
     ASSERT_EQ(reader.next(), Found::block);
     file[static_cast<std::size_t>(reader.offset()) - 1] ^= 1;  // the marker of the first
@@ -131,6 +137,15 @@ TEST(AvroContainerTest, ADamagedBlockIsPassedOver) {
     EXPECT_EQ(content.damage.size(), 1);
     // The next marker is the second block's, which is lost, too.
     EXPECT_EQ(content.records, kRecords - lost - reader.records());
+    // All of it can be had, in pieces, whatever the reads are.
+    const auto end = reader.next() == Found::block ? reader.offset() : 0;
+    for (const std::size_t piece : {1UL << 20U, 1UL, 7UL}) {
+      const Content again = read_all(file, piece);
+      ASSERT_EQ(again.damaged.size(), 1);
+      EXPECT_EQ(again.damaged[0],
+                file.substr(static_cast<std::size_t>(begin),
+                            static_cast<std::size_t>(end - begin) - marker().size()));
+    }
   }
 }
 
@@ -143,6 +158,10 @@ TEST(AvroContainerTest, BytesThatDoNotExpand) {
     const Content content = read_all(file);
     EXPECT_EQ(content.damage.size(), 1) << word(codec);
     EXPECT_EQ(content.records, kRecords - reader.records()) << word(codec);
+    const auto begin = static_cast<std::size_t>(reader.offset());
+    ASSERT_EQ(reader.next(), Found::block);
+    EXPECT_EQ(content.damaged[0],
+              file.substr(begin, static_cast<std::size_t>(reader.offset()) - begin));
   }
 }
 
@@ -155,6 +174,9 @@ TEST(AvroContainerTest, AFileThatIsCutOff) {
     if (error_of([&] { content = read_all(file.substr(0, size)); }).empty()) {
       EXPECT_GE(content.records, before);
       EXPECT_LE(content.damage.size(), 1);
+      if (!content.damage.empty()) {
+        EXPECT_TRUE(std::string_view(file).substr(0, size).ends_with(content.damaged[0]));
+      }
       before = content.records;
     }
   }

@@ -1,10 +1,10 @@
-// DuckDB's writers of Parquet and CSV (and JSON lines, which go through the one of CSV), driven row
-// group by row group.
+// The formats of files that rows are written into, row group by row group.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "sql/file_writer.h"
 #include "sql/internal/duckdb.h"
@@ -17,8 +17,12 @@ class FileOutput {
   using Rows = duckdb::unique_ptr<duckdb::ColumnDataCollection>;
 
   /// `columns`: those that go into the files. Needs an open transaction.
-  FileOutput(duckdb::ClientContext& context, const duckdb::vector<std::string>& names,
-             const duckdb::vector<duckdb::LogicalType>& types, const FileWriterOptions& options);
+  [[nodiscard]] static std::unique_ptr<FileOutput> make(
+      duckdb::ClientContext& context, const duckdb::vector<std::string>& names,
+      const duckdb::vector<duckdb::LogicalType>& types, const FileWriterOptions& options);
+  virtual ~FileOutput() = default;
+  FileOutput(const FileOutput&) = delete;
+  FileOutput& operator=(const FileOutput&) = delete;
 
   /// The types that rows must have to be put(): not those of the columns if a cast is needed, and a
   /// text for JSON.
@@ -41,20 +45,22 @@ class FileOutput {
   /// A file being written.
   class File {
    public:
+    explicit File(std::string path) : path_(std::move(path)) {}
+    virtual ~File() = default;
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
     /// Encodes rows and writes them. Several threads may do so at once: only the last step, the
     /// writing, is one after the other.
-    void put(Rows rows);
-    void finish();
+    virtual void put(Rows rows) = 0;
+    /// How many rows it has.
+    virtual std::int64_t finish() = 0;
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
    private:
-    friend class FileOutput;
-    File(FileOutput& output, std::string path);
-    FileOutput& output_;
     std::string path_;
-    duckdb::unique_ptr<duckdb::GlobalFunctionData> state_;
   };
-  [[nodiscard]] std::unique_ptr<File> create(const std::string& path);
+  [[nodiscard]] virtual std::unique_ptr<File> create(const std::string& path) = 0;
 
   /// Calls `call` and turns DuckDB's exceptions into an Error that names the path.
   template <class Call>
@@ -68,17 +74,16 @@ class FileOutput {
     }
   }
 
- private:
-  [[noreturn]] static void throw_as_error(const std::string& path, const std::exception& error);
-  void bind_json(const duckdb::vector<std::string>& names,
-                 const duckdb::vector<duckdb::LogicalType>& types);
-  void bind_casts(const duckdb::vector<duckdb::LogicalType>& types);
+ protected:
+  FileOutput(duckdb::ClientContext& context, duckdb::vector<duckdb::LogicalType> types)
+      : context_(context), row_types_(std::move(types)) {}
 
   duckdb::ClientContext& context_;
   duckdb::vector<duckdb::LogicalType> row_types_;
   duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> conversions_;  // empty: none needed
-  std::unique_ptr<duckdb::CopyFunction> function_;
-  duckdb::unique_ptr<duckdb::FunctionData> bound_;
+
+ private:
+  [[noreturn]] static void throw_as_error(const std::string& path, const std::exception& error);
 };
 
 }  // namespace millrace::sql

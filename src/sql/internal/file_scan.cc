@@ -1,14 +1,12 @@
 #include "sql/internal/file_scan.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <numeric>
 #include <utility>
 
-#include "base/files.h"
 #include "base/strings.h"
+#include "core/planned_files.h"
 #include "sql/internal/file_csv.h"
 #include "sql/internal/file_json.h"
 #include "sql/internal/file_parquet.h"
@@ -46,30 +44,9 @@ std::string_view cut(std::string_view text, std::size_t bytes) {
   return text.substr(0, bytes);
 }
 
-void check_unchanged(const FileScan& scan) {
+void check_all_unchanged(const FileScan& scan) {
   for (const FileScan::File& file : scan.files) {
-    struct stat now{};
-    if (::stat(file.path.c_str(), &now) != 0) {
-      if (errno != ENOENT) {
-        throw_file_error("read", file.path, errno);
-      }
-      throw Error(Blame::external,
-                  fmt::format("`{}` is gone; it was planned for this batch, which must be able to "
-                              "read it again until it is committed: put the file back",
-                              file.path));
-    }
-    const std::int64_t mtime =
-        (static_cast<std::int64_t>(now.st_mtim.tv_sec) * 1'000'000'000) + now.st_mtim.tv_nsec;
-    if (now.st_size != file.size || mtime != file.mtime_ns) {
-      throw Error(Blame::external,
-                  fmt::format("`{}` has changed since it was planned for this batch ({} then, {} "
-                              "now); files must not change once they are in the folder: write them "
-                              "elsewhere and move them in; to go on, put the old content back with "
-                              "its modification time",
-                              file.path, human_bytes(file.size),
-                              now.st_size == file.size ? "same size, but written again"
-                                                       : human_bytes(now.st_size)));
-    }
+    check_unchanged(file);
   }
 }
 
@@ -81,7 +58,7 @@ FileScanner::FileScanner(Input& input, FileScan scan, std::vector<duckdb::column
 std::unique_ptr<FileScanner> FileScanner::open(duckdb::ClientContext& context, Input& input,
                                                const FileScan& scan,
                                                const std::vector<duckdb::column_t>& columns) {
-  check_unchanged(scan);
+  check_all_unchanged(scan);
   if (!input.declared->files) {
     throw Error(Blame::internal,
                 fmt::format("files were given for `{}`, which was declared without a file format",
@@ -98,7 +75,7 @@ std::unique_ptr<FileScanner> FileScanner::open(duckdb::ClientContext& context, I
   std::unreachable();
 }
 
-void FileScanner::finish(duckdb::ClientContext& /*context*/) { check_unchanged(scan_); }
+void FileScanner::finish(duckdb::ClientContext& /*context*/) { check_all_unchanged(scan_); }
 
 std::int64_t FileScanner::total_bytes() const noexcept {
   return std::accumulate(scan_.files.begin(), scan_.files.end(), std::int64_t{0},

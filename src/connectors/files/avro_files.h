@@ -1,0 +1,33 @@
+// Files of Avro's container format as the rows of a source.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "connectors/files/avro_rows.h"
+#include "connectors/files/file_decoding.h"
+
+namespace millrace {
+
+/// Each file's schema, the writer's, is resolved to the columns: declared ones, those of
+/// `schema_file`, or those of the first file that is found.
+class AvroFiles final : public FileDecoding {
+ public:
+  /// `database` outlives it, and may be null until schema().
+  AvroFiles(sql::Database* database, const FilesSourceOptions& options)
+      : database_(database), options_(options) {}
+
+  /// Throws Error for two columns of one name, and for a schema that SQL has no types for.
+  const Schema& schema(const std::function<std::string()>& find_file) override;
+  SliceInput read(FileScan files, MalformedReceiver& malformed) override;
+  SliceInput read_again(const MalformedRows& rows, const std::string& folder,
+                        MalformedReceiver& malformed) override;
+
+ private:
+  sql::Database* database_;
+  FilesSourceOptions options_;
+  AvroLayout layout_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,192 @@
+#include "connectors/files/avro_reader.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "core/planned_files.h"
+
+namespace millrace {
+
+namespace {
+
+/// What is damaged is kept in parts of so many bytes, as it may be all of a file.
+constexpr std::size_t kPartBytes = 1 << 20;
+/// Schemas whose decoders are at hand for records of all kinds.
+constexpr std::size_t kWritersMax = 64;
+
+UniqueFd open_file(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.is_open()) {
+    throw_file_error("read", path, errno);
+  }
+  return fd;
+}
+
+std::size_t read_some(int fd, const std::string& path, char* to, std::size_t bytes) {
+  while (true) {
+    const auto count = ::read(fd, to, bytes);
+    if (count >= 0) {
+      return static_cast<std::size_t>(count);
+    }
+    if (errno != EINTR) {
+      throw_file_error("read", path, errno);
+    }
+  }
+}
+
+avro::ReadBytes reads_of(int fd, const std::string& path) {
+  return [fd, path](char* to, std::size_t bytes) { return read_some(fd, path, to, bytes); };
+}
+
+}  // namespace
+
+std::string avro_schema_of(const std::string& path) {
+  const UniqueFd fd = open_file(path);
+  try {
+    return avro::ContainerReader(reads_of(fd.get(), path)).schema();
+  } catch (const Error& error) {
+    throw Error(error.blame(), fmt::format("`{}`: {}", path, error.what()), error.retry());
+  }
+}
+
+std::size_t AvroReader::read(ChunkWriter& to) {
+  rows_.begin(to);
+  std::size_t row = 0;
+  while (row < kChunkRows) {
+    if (records_.count > 0) {
+      row += rows_.add(*writer_, path_, records_, row) ? 1 : 0;
+    } else if (!next_block()) {
+      break;
+    }
+  }
+  return row;
+}
+
+/// False: all files are read.
+bool AvroReader::next_block() {
+  while (records_.count == 0) {
+    if (!blocks_) {
+      if (next_file_ == files_.files.size()) {
+        return false;
+      }
+      open(files_.files[next_file_]);
+      continue;
+    }
+    lose_rest();
+    switch (blocks_->next()) {
+      case avro::ContainerReader::Found::block:
+        records_ = {
+            .bytes = blocks_->bytes(), .count = blocks_->records(), .offset = blocks_->offset()};
+        break;
+      case avro::ContainerReader::Found::damaged:
+        lose(blocks_->damage(), blocks_->offset(),
+             [this] { return blocks_->take_damaged(kPartBytes); });
+        break;
+      case avro::ContainerReader::Found::end:
+        close();
+        break;
+    }
+  }
+  return true;
+}
+
+/// A file of which not even the header can be read is damaged as a whole.
+void AvroReader::open(const FileScan::File& file) {
+  check_unchanged(file);
+  path_ = file.path;
+  fd_ = open_file(path_);
+  try {
+    blocks_.emplace(reads_of(fd_.get(), path_));
+    writer_.emplace(rows_.writer(blocks_->schema()));
+  } catch (const Error& error) {
+    if (error.blame() != Blame::user) {
+      throw;  // it is not about what is in the file
+    }
+    fd_ = open_file(path_);
+    lose(error.what(), 0, [this, piece = std::string()]() mutable -> std::string_view {
+      piece.resize(kPartBytes);
+      piece.resize(read_some(fd_.get(), path_, piece.data(), piece.size()));
+      return piece;
+    });
+    close();
+  }
+}
+
+void AvroReader::close() {
+  blocks_.reset();
+  writer_.reset();
+  fd_.reset();
+  check_unchanged(files_.files[next_file_]);
+  ++next_file_;
+}
+
+/// What a block has behind its last record.
+void AvroReader::lose_rest() {
+  const auto rest = std::exchange(records_.bytes, {});
+  if (!rest.empty()) {
+    rows_.lose(
+        {.origin = path_,
+         .line = records_.offset,
+         .raw = std::string(rest),
+         .reason = fmt::format("{} behind the records of a block",
+                               human_count(static_cast<std::int64_t>(rest.size()), "byte"))});
+  }
+}
+
+/// Keeps the bytes that `next` gives, piece by piece; none: that was all.
+void AvroReader::lose(std::string reason, std::int64_t offset,
+                      const std::function<std::string_view()>& next) {
+  MalformedRow what{
+      .origin = path_, .line = offset, .raw = std::string(next()), .reason = std::move(reason)};
+  for (std::string piece(next()); !piece.empty(); piece = next()) {
+    ++what.part;
+    rows_.lose(what);
+    what.raw = std::move(piece);
+  }
+  what.part += what.part > 0 ? 1 : 0;
+  rows_.lose(what);
+}
+
+std::size_t KeptAvroReader::read(ChunkWriter& to) {
+  rows_.begin(to);
+  std::size_t row = 0;
+  while (row < kChunkRows) {
+    const auto kept = kept_();
+    if (!kept) {
+      break;
+    }
+    if (AvroWriter* const writer = writer_of(kept->header)) {
+      row += rows_.add_again(*writer, *kept, row) ? 1 : 0;
+    } else {
+      malformed_.add(*kept);
+    }
+  }
+  return row;
+}
+
+/// nullptr: it is no schema.
+AvroWriter* KeptAvroReader::writer_of(const std::string& schema) {
+  if (const auto known = writers_.find(schema); known != writers_.end()) {
+    return &known->second;
+  }
+  if (schema.empty()) {
+    return nullptr;
+  }
+  if (writers_.size() == kWritersMax) {
+    writers_.clear();
+  }
+  try {
+    return &writers_.emplace(schema, rows_.writer(schema)).first->second;
+  } catch (const Error&) {  // somebody has changed it
+    return nullptr;
+  }
+}
+
+}  // namespace millrace

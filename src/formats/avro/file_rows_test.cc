@@ -1,0 +1,77 @@
+#include "formats/avro/file_rows.h"
+
+#include <gtest/gtest.h>
+
+#include "formats/avro/testing.h"
+
+namespace millrace::avro {
+namespace {
+
+constexpr std::string_view kTextOrNumber = R"(["string","long"])";
+
+/// Decodes records that follow each other, one chunk of a row each: rows as JSON, or why not.
+std::vector<std::string> read_all(FileRows& rows, const std::string& writer,
+                                  std::string_view records) {
+  FileDecoder decoder(rows.plan(writer));
+  std::vector<std::string> all;
+  while (!records.empty()) {
+    testing::MemoryColumns memory(rows.columns(), 1);
+    decoder.begin(memory.writers());
+    const auto result = decoder.next(records, 0);
+    all.push_back(result.why ? (result.lost ? "lost: " : "malformed: ") + std::string(result.record)
+                             : memory.row(0).dump());
+  }
+  return all;
+}
+
+TEST(AvroFileRowsTest, AMalformedRecordCostsOnlyItself) {
+  FileRows rows(columns({{"f", "VARCHAR"}}));
+  const std::string bad = Bytes().number(1).number(7);  // a number where only texts have a place
+  const std::string records =
+      std::string(Bytes().number(0).text("a")) + bad + std::string(Bytes().number(0).text("b"));
+  EXPECT_EQ(read_all(rows, with_field(kTextOrNumber), records),
+            (std::vector<std::string>{R"({"f":"a"})", "malformed: " + bad, R"({"f":"b"})"}));
+}
+
+TEST(AvroFileRowsTest, WhereTheNextOneBeginsMayBeLost) {
+  FileRows rows(columns({{"f", "VARCHAR"}}));
+  const std::string bad = std::string(Bytes().number(5)) + "whatever follows";  // no such branch
+  EXPECT_EQ(
+      read_all(rows, with_field(kTextOrNumber), std::string(Bytes().number(0).text("a")) + bad),
+      (std::vector<std::string>{R"({"f":"a"})", "lost: " + bad}));
+}
+
+TEST(AvroFileRowsTest, ASchemaThatDoesNotFitIsOfEachRecord) {
+  FileRows rows(columns({{"f", "INTEGER"}}));
+  const std::string writer = with_field(R"("string")");
+  EXPECT_EQ(rows.plan(writer)->rows, nullptr);
+  EXPECT_NE(rows.plan(writer)->reason.find("column f"), std::string::npos);
+  const std::string one = Bytes().text("1");
+  const std::string two = Bytes().text("22");
+  EXPECT_EQ(read_all(rows, writer, one + two),
+            (std::vector<std::string>{"malformed: " + one, "malformed: " + two}));
+}
+
+TEST(AvroFileRowsTest, EachSchemaIsResolvedOnce) {
+  FileRows rows(with_field(R"("double")", R"(,"default":1.5)"));
+  EXPECT_EQ(rows.columns().text(), "f DOUBLE");
+  const std::string writer = with_field(R"("int")");
+  EXPECT_EQ(rows.plan(writer), rows.plan(writer));
+  EXPECT_EQ(read_all(rows, writer, std::string(Bytes().number(3))),
+            std::vector<std::string>{R"({"f":3.0})"});
+  EXPECT_NE(error_of([&] { (void)rows.plan("no schema"); }), "");
+  EXPECT_NE(error_of([&] { const FileRows none("no schema"); }), "");
+}
+
+TEST(AvroFileRowsTest, SingleValues) {
+  FileRows rows(R"("long")");
+  EXPECT_EQ(rows.columns().text(), "value BIGINT");
+  EXPECT_EQ(read_all(rows, R"("int")", std::string(Bytes().number(1).number(2))),
+            (std::vector<std::string>{R"({"value":1})", R"({"value":2})"}));
+  FileRows declared(columns({{"n", "BIGINT"}}));
+  EXPECT_EQ(read_all(declared, R"("int")", std::string(Bytes().number(1))),
+            std::vector<std::string>{R"({"n":1})"});
+}
+
+}  // namespace
+}  // namespace millrace::avro
