@@ -14,9 +14,10 @@ set(CMAKE_CXX_FLAGS_DEBUG "-Og -g")
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # The sloppiness is what ccache asks for when headers are precompiled.
+  # The sloppiness is what ccache asks for when headers are precompiled; with the base folder one
+  # checkout finds what another one has compiled.
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE}")
+      CCACHE_SLOPPINESS=pch_defines,time_macros "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${CCACHE}")
 endif()
 
 find_program(MOLD mold)

@@ -658,7 +658,7 @@ def not_there(b):
 def stops_while_reading(b):
     """A stop is heard while messages are waited for; what was read is not lost, and nothing comes twice."""
     topic = b.topic(partitions=1)
-    count = 60_000
+    count = 300_000  # more than can be read between a first batch and the signal
     b.produce(topic, [f"{i:06}" + "x" * 200 for i in range(count)])
     b.pipeline(f"topic: {topic}, max_offsets_per_trigger: 10000, buffer: 1MiB", "SELECT substr(decode(value), 1, 6) AS v FROM input", sink=FILES)
     for trigger in (["--once"], []):
