@@ -131,6 +131,9 @@ class Source {
   /// The rows of a slice, the same at each call. What a RowReader can't decode goes to
   /// `malformed`, which outlives it.
   virtual SliceInput read(const Json& offsets, MalformedReceiver& malformed) = 0;
+  /// Whether slices of a table with the same offsets have the same rows, so that it need not be
+  /// read again.
+  [[nodiscard]] virtual bool offsets_tell_change() const { return false; }
   /// The batch that holds these slices is committed: acknowledge, archive, clean up.
   virtual void committed(const Json& offsets) { (void)offsets; }
 

@@ -164,8 +164,7 @@ std::optional<Slice> Pipeline::Impl::plan_table(SourceNode& node, BatchPlan& pla
     return before->second.slice;
   }
   auto slice = node.source->plan(plan.time_us);
-  const bool is_files = node.source->file_format().has_value();
-  if (before != tables.end() && slice && is_files &&
+  if (before != tables.end() && slice && node.source->offsets_tell_change() &&
       slice->offsets == before->second.slice.offsets) {
     before->second.read_us = plan.time_us;
     plan.unchanged.insert(node.spec->name);

@@ -527,7 +527,8 @@ def main():
     names = sys.argv[1:]
     cases = [(case, codec) for case in (both_ways, broken) for codec in CODECS]
     cases += [(case,) for case in (as_sql_says, schemas_in_a_row, plain_values, limits_and_order, partitions, by_a_schema,
-                                   broken_at_length,                                   malformed_records, one_bad_record_of_many, as_a_table, rebuilt, refusals, inferred, large, killed)]
+                                   broken_at_length, malformed_records, one_bad_record_of_many, as_a_table, rebuilt,
+                                   refusals, inferred, large, killed)]
     for case, *more in cases:
         if not names or case.__name__ in names:
             with tempfile.TemporaryDirectory(prefix="millrace-avro-") as folder:

@@ -14,6 +14,7 @@ from millrace import ROOT, Failed, wait_until
 CACHE = pathlib.Path(os.environ.get("MILLRACE_CACHE") or
                      pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "millrace")
 KAFKA = CACHE / "servers" / "kafka-4.3.1"
+AVRO_TOOLS = CACHE / "servers" / "avro-tools-1.12.0"
 # Clients of other makers, to check ours against; the last two are fastavro's, for snappy and zstandard.
 CLIENTS = {"confluent-kafka": "2.16.1", "fastavro": "1.13.1", "cramjam": "2.11.0", "backports.zstd": "1.8.0"}
 
@@ -39,7 +40,7 @@ class Kafka:
         self.process = None
 
     def __enter__(self):
-        _fetch_kafka()
+        _fetch_java("the broker", "kafka", KAFKA)
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
         self.port, self.controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{self.port}"
@@ -117,14 +118,21 @@ class Kafka:
             self.process = None
 
 
-def _fetch_kafka():
-    if (KAFKA / "lib").exists():
+def avro_tools():
+    """The path of Avro's command-line tools in Java."""
+    _fetch_java("Avro's tools", "avro-tools", AVRO_TOOLS, "-DexcludeTransitive=true")  # all is in one file
+    return next((AVRO_TOOLS / "lib").glob("avro-tools-*.jar"))
+
+
+def _fetch_java(what, name, home, *more):
+    """The dependencies of tests/servers/NAME/pom.xml."""
+    if (home / "lib").exists():
         return
-    fresh = pathlib.Path(tempfile.mkdtemp(dir=made(KAFKA.parent)))
-    run_to_end("fetching the broker", "mvn", "-q", "-B", "-f", ROOT / "tests" / "servers" / "kafka" / "pom.xml",
+    fresh = pathlib.Path(tempfile.mkdtemp(dir=made(home.parent)))
+    run_to_end(f"fetching {what}", "mvn", "-q", "-B", "-f", ROOT / "tests" / "servers" / name / "pom.xml",
          "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
-         f"-DoutputDirectory={fresh / 'lib'}", "-DincludeScope=runtime")
-    put(fresh, KAFKA)
+         f"-DoutputDirectory={fresh / 'lib'}", "-DincludeScope=runtime", *more)
+    put(fresh, home)
 
 
 def run_to_end(what, *command):

@@ -36,6 +36,7 @@ class FilesSource final : public Source {
   std::optional<Slice> plan(std::int64_t now) override;
   void advance(const Json& offsets) override;
   SliceInput read(const Json& offsets, MalformedReceiver& malformed) override;
+  [[nodiscard]] bool offsets_tell_change() const override { return true; }
   void committed(const Json& offsets) override;
   SliceInput read_again(const MalformedRows& rows, const std::string& folder,
                         MalformedReceiver& malformed) override;

@@ -14,8 +14,11 @@ namespace millrace::kafka {
 namespace {
 
 constexpr int kPollMs = 100;
-// Past its timeout, from a call that does not come back.
-constexpr auto kNoAnswer = std::chrono::seconds(60);
+// Past its timeout, from a call that does not come back; then it is looked whether the cluster is
+// there, so often.
+constexpr auto kNoAnswer = std::chrono::seconds(30);
+constexpr auto kAnswerAgain = std::chrono::seconds(10);
+constexpr int kProbeMs = 1000;
 constexpr auto kInit = std::chrono::milliseconds(30'000);
 constexpr int kAbortMs = 30'000;
 constexpr int kStoppedAbortMs = 250;
@@ -205,8 +208,9 @@ void Producer::flush() {
   troubles_.over();
 }
 
-/// librdkafka 2.0 may never come back from this when the broker goes away meanwhile, whatever the
-/// timeout. So a thread asks that can be left behind, and the client with it.
+/// librdkafka (2.0 and 2.15) may never come back from this when the broker goes away meanwhile,
+/// whatever the timeout. So a thread asks that can be left behind, and the client with it; but not
+/// while the broker is away, however long.
 ErrorHandle Producer::send_note(const std::string& note, int ms) {
   auto list = note_list();
   auto& place = list->elems[0];
@@ -219,18 +223,32 @@ ErrorHandle Producer::send_note(const std::string& note, int ms) {
   });
   auto answer = task.get_future();
   std::thread(std::move(task)).detach();
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms) + kNoAnswer;
+  auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms) + kNoAnswer;
   Patience patience(settings_.stop, troubles_);
   left_behind_ = true;
+  bool is_there = false;
   while (answer.wait_for(std::chrono::milliseconds(kPollMs)) == std::future_status::timeout) {
+    rd_kafka_poll(client_.get(), 0);  // what is wrong with the cluster
     patience.check();
-    if (std::chrono::steady_clock::now() >= end) {
-      throw Error(Blame::external, fmt::format("noting the batch: {}", troubles_.last()),
+    if (std::chrono::steady_clock::now() < end) {
+      continue;
+    }
+    const bool was_there = std::exchange(is_there, answers());
+    if (is_there && was_there) {
+      throw Error(Blame::external, "noting the batch: the cluster answers, but not to this",
                   Retry::yes);
     }
+    end = std::chrono::steady_clock::now() + kAnswerAgain;
   }
   left_behind_ = false;
   return answer.get();
+}
+
+bool Producer::answers() const {
+  const rd_kafka_metadata_t* raw = nullptr;
+  const bool good = rd_kafka_metadata(client_.get(), 0, nullptr, &raw, kProbeMs) == 0;
+  const MetadataHandle metadata(raw);
+  return good;
 }
 
 void Producer::commit(const std::string& note) {

@@ -70,6 +70,8 @@ class Producer {
                 std::optional<std::chrono::milliseconds> timeout = std::nullopt);
   [[nodiscard]] std::optional<std::string> read_note();
   ErrorHandle send_note(const std::string& note, int ms);
+  /// Whether the cluster does, within a second.
+  [[nodiscard]] bool answers() const;
 
   struct Delivery {
     std::mutex lock;
