@@ -149,7 +149,7 @@ std::vector<std::string> compressions_of(FileKind format) {
 }
 
 /// What is written where the options name nothing: as the writer of the format calls it.
-std::string default_compression(FileKind format) {
+std::string_view default_compression(FileKind format) {
   return format == FileKind::parquet ? "snappy" : format == FileKind::avro ? "deflate" : "";
 }
 

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string extension_of(const FilesSinkOptions& options) {
-  const auto plain = fmt::format(".{}", enum_word(options.format));
+  auto plain = fmt::format(".{}", enum_word(options.format));
   if (options.format == FileKind::parquet || options.format == FileKind::avro) {
     return plain;  // compressed inside
   }
