@@ -1,20 +1,11 @@
 # DuckDB::duckdb: the shared library and the C++ headers of exactly the version in
 # scripts/versions.sh. Only the sql room links to it.
-#
-# Looked for in DUCKDB_ROOT (the CMake variable, then the environment), then where scripts/deps.sh
-# keeps what it fetched.
 
 file(STRINGS "${CMAKE_SOURCE_DIR}/scripts/versions.sh" version_line REGEX "^DUCKDB_VERSION=")
 string(REGEX REPLACE "^DUCKDB_VERSION=" "" DUCKDB_WANTED "${version_line}")
 
-set(root "${DUCKDB_ROOT}")
-if(NOT root AND DEFINED ENV{DUCKDB_ROOT})
-  set(root "$ENV{DUCKDB_ROOT}")
-endif()
-if(NOT root)
-  execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/deps.sh" --print-duckdb-root
-                  OUTPUT_VARIABLE root OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-endif()
+include(Root)
+millrace_root(DUCKDB_ROOT --print-duckdb-root)
 
 find_library(DUCKDB_LIBRARY duckdb PATHS "${root}" PATH_SUFFIXES lib lib64 . NO_DEFAULT_PATH)
 find_path(DUCKDB_INCLUDE_DIR duckdb/planner/planner.hpp

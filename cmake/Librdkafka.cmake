@@ -1,17 +1,10 @@
 # RdKafka::rdkafka: librdkafka, linked statically where it can be. Only the kafka connector links to it.
 #
-# Looked for in LIBRDKAFKA_ROOT (the CMake variable, then the environment), then where scripts/deps.sh
-# keeps what it built. Debian 12's own is too old: before 2.6.1, SCRAM fails with brokers of Kafka 4.
+# Debian 12's own is too old: before 2.6.1, SCRAM fails with brokers of Kafka 4.
 include_guard()
 
-set(root "${LIBRDKAFKA_ROOT}")
-if(NOT root AND DEFINED ENV{LIBRDKAFKA_ROOT})
-  set(root "$ENV{LIBRDKAFKA_ROOT}")
-endif()
-if(NOT root)
-  execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/deps.sh" --print-librdkafka-root
-                  OUTPUT_VARIABLE root OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-endif()
+include(Root)
+millrace_root(LIBRDKAFKA_ROOT --print-librdkafka-root)
 
 find_library(LIBRDKAFKA_LIBRARY NAMES librdkafka.a rdkafka PATHS "${root}" PATH_SUFFIXES lib lib64 NO_DEFAULT_PATH)
 find_path(LIBRDKAFKA_INCLUDE_DIR librdkafka/rdkafka.h PATHS "${root}" PATH_SUFFIXES include NO_DEFAULT_PATH)

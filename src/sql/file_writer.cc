@@ -6,12 +6,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
 #include <map>
 #include <mutex>
-#include <system_error>
 #include <utility>
 
+#include "base/call_on_threads.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "sql/internal/database.h"
@@ -44,35 +43,6 @@ std::size_t open_file_limit() {
   return ::getrlimit(RLIMIT_NOFILE, &limit) == 0
              ? std::clamp<std::size_t>(limit.rlim_cur / 2, kLeast, kMost)
              : kLeast;
-}
-
-/// Calls `call` with each number below `count`, on this thread and up to `threads` - 1 new ones:
-/// ThreadSanitizer cannot see what DuckDB's task queue hands over. An exception ends it early.
-void call_on_threads(std::size_t count, std::size_t threads,
-                     const std::function<void(std::size_t)>& call) {
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    try {
-      for (std::size_t i = next++; i < count; i = next++) {
-        call(i);
-      }
-    } catch (...) {
-      next = count;
-      throw;
-    }
-  };
-  std::vector<std::future<void>> others;  // wait for their threads in any case
-  for (std::size_t wanted = std::min(count, threads); others.size() + 1 < wanted;) {
-    try {
-      others.push_back(std::async(std::launch::async, work));
-    } catch (const std::system_error&) {  // no more threads to be had: fewer do it all
-      wanted = 0;
-    }
-  }
-  work();
-  for (auto& other : others) {
-    other.get();
-  }
 }
 
 }  // namespace

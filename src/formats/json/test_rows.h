@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "formats/json/decoder.h"
@@ -11,15 +10,8 @@
 
 namespace millrace::json {
 
-using Columns = std::vector<std::pair<std::string, std::string>>;
-
-inline Schema schema_of(const Columns& columns) {
-  Schema schema;
-  for (const auto& [name, type] : columns) {
-    schema.columns.push_back({.name = name, .type = type, .physical = physical_of(type)});
-  }
-  return schema;
-}
+using testing::Columns;
+using testing::schema_of;
 
 /// A decoder with columns of its own.
 class Rows {

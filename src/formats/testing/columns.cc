@@ -140,4 +140,12 @@ nlohmann::json MemoryColumns::row(std::size_t row) {
   return values;
 }
 
+Schema schema_of(const Columns& columns) {
+  Schema schema;
+  for (const auto& [name, type] : columns) {
+    schema.columns.push_back({.name = name, .type = type, .physical = physical_of(type)});
+  }
+  return schema;
+}
+
 }  // namespace millrace::testing

@@ -4,6 +4,9 @@
 #include <cstddef>
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/schema.h"
 #include "core/type.h"
@@ -25,5 +28,9 @@ class MemoryColumns final : public formats::MemoryColumns {
  private:
   Schema schema_;
 };
+
+/// Names and types.
+using Columns = std::vector<std::pair<std::string, std::string>>;
+[[nodiscard]] Schema schema_of(const Columns& columns);
 
 }  // namespace millrace::testing
