@@ -157,7 +157,7 @@ class MessageRows final : public Rows {
       return static_cast<typename avro::SyncMarker::value_type>(random.next() & 0xFFU);
     });
     avro::ContainerWriter writer([&file](std::string_view bytes) { file.write(bytes); }, kind_.avro,
-                                 std::move(container));
+                                 container);
     Message message;
     for (auto i = from; i < to; i++) {
       make(i, message);
