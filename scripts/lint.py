@@ -4,8 +4,9 @@
 Usage: scripts/lint.py [--all | --changed] [--build DIR] [FILE...]
 
 --changed (the default) takes the files that differ from the main branch, and for a header the sources
-that include it. A source that passed is not looked at again until it, a header of ours, its compile
-command, .clang-tidy or the version of clang-tidy changes. The last line is "N passed, N failed".
+that include it. A source that passed is not looked at again, in this checkout or another one, until it,
+a header of ours, its compile command, .clang-tidy or the version of clang-tidy changes; what passed is
+kept beside the downloads of scripts/deps.sh. The last line is "N passed, N failed".
 """
 import argparse
 import concurrent.futures
@@ -15,6 +16,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -47,9 +49,21 @@ def includers(headers, sources):
 
 def fingerprint(source, command, headers_digest):
     digest = hashlib.sha256(headers_digest)
-    digest.update(command.encode())
+    digest.update(command.replace(ROOT, ".").encode())
     digest.update(read(source))
     return digest.hexdigest()
+
+
+def cache_folder():
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.environ.get("MILLRACE_CACHE") or os.path.join(base, "millrace")
+
+
+def forget_old(folder):
+    month_ago = time.time() - 30 * 24 * 3600
+    for entry in os.scandir(folder):
+        if entry.stat().st_mtime < month_ago:
+            os.unlink(entry.path)
 
 
 def main():
@@ -83,12 +97,14 @@ def main():
         for name in sorted(names):
             if name.endswith(".h"):
                 headers.update(read(os.path.join(folder, name)))
-    passed_before = os.path.join(options.build, "lint-passed")
+    passed_before = os.path.join(cache_folder(), "lint-passed")
     os.makedirs(passed_before, exist_ok=True)
+    forget_old(passed_before)
 
     def lint(source):
         stamp = os.path.join(passed_before, fingerprint(source, commands[source], headers.digest()))
         if os.path.exists(stamp):
+            os.utime(stamp)
             return True, ""
         # -Wno-*: flags that only GCC knows are not our findings.
         done = subprocess.run([tidy, "-p", options.build, "--quiet", "--extra-arg=-Wno-unknown-warning-option",
