@@ -8,9 +8,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
                       "Choose another with CXX=g++-12 and an empty build folder.")
 endif()
 
-# -g1: line numbers in backtraces for a tenth of the size of full debug information.
+# -g1: line numbers in backtraces for a tenth of the size of full debug information, and compiled in
+# seven eighths of the time; for a debugger, CXXFLAGS=-g3.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
-set(CMAKE_CXX_FLAGS_DEBUG "-Og -g")
+set(CMAKE_CXX_FLAGS_DEBUG "-Og -g1")
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

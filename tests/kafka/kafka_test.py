@@ -178,6 +178,32 @@ def lag(b):
     assert all(sum(x["offsetsBehindLatest"][topic].values()) == x["metrics"]["totalOffsetsBehindLatest"] for x in seen), seen
 
 
+def bytes_per_batch(b):
+    """A backlog is cut by the size of its messages; the first batch by a guess."""
+    topic = b.topic(partitions=2)
+    values = [f"{i:03}" + "x" * 10_000 for i in range(500)]
+    b.produce(topic, [{"value": value, "partition": i % 2} for i, value in enumerate(values)])
+    for limit, most in (("200KB", 20), ("25KB", 2)):
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, folder, b.number)
+            other.pipeline(f"topic: {topic}, max_bytes_per_trigger: {limit}", "SELECT decode(value)[:3] AS v FROM input")
+            done = m.run("run", other.file, "--once", "--progress", "json", cwd=other.folder)
+            first, *rest = [json.loads(line)["sources"][0]["numInputRows"] for line in done.stdout.splitlines()]
+            assert first + sum(rest) == 500 and first <= 200 and max(rest) <= most, (first, rest)
+            assert other.values() == sorted(value[:3] for value in values)
+
+
+def enough_to_begin(b):
+    """min_offsets_per_trigger is waited for, but not for more than the buffer holds."""
+    topic = b.topic(partitions=1)
+    b.produce(topic, ["x" * 5000 for _ in range(1000)])
+    b.pipeline(f"topic: {topic}, min_offsets_per_trigger: 1000, max_trigger_delay: 1h, buffer: 1MiB", VALUES, sink=FILES)
+    process = b.start()
+    m.wait_until(lambda: process.poll() is not None or len(b.written()) >= 200, "a batch of what the buffer holds")
+    assert process.poll() is None, process.communicate()[1]
+    stop(process)
+
+
 def goes_on(b):
     """What comes between two runs is read by the second, and nothing twice; the group is told."""
     topic = b.topic()
@@ -703,7 +729,7 @@ def stops_while_writing(b):
     assert values == list(range(values[0], values[0] + len(values))), (len(values), values[:5], values[-5:])
 
 
-CASES = [bad_options, columns, json_values, avro_both_ways, medallion, retail, listening, lag, goes_on, starts_where_told, reads_committed_only, data_loss, made_anew, lost_while_running, lost_from_a_batch, writes, killed_anywhere, live, broker_comes_later,
+CASES = [bad_options, columns, json_values, avro_both_ways, medallion, retail, listening, lag, bytes_per_batch, enough_to_begin, goes_on, starts_where_told, reads_committed_only, data_loss, made_anew, lost_while_running, lost_from_a_batch, writes, killed_anywhere, live, broker_comes_later,
          not_there, stops_while_reading, stops_while_writing]
 
 

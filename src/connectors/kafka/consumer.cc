@@ -18,6 +18,8 @@ constexpr int kPollMs = 50;
 constexpr std::size_t kPollMessages = 4096;
 // A partition with so much in the buffer waits while a reader wants another one.
 constexpr std::int64_t kPlentyBytes = 4LL << 20;
+// A mean of messages is of about so many.
+constexpr double kMeanOf = 1000;
 constexpr auto kLastCommits = std::chrono::milliseconds(500);
 // Between two questions, and between two looks at whether a stop was requested.
 constexpr auto kPause = std::chrono::milliseconds(100);
@@ -53,9 +55,12 @@ Consumer::Consumer(const ConnectionOptions& connection, Settings settings, Troub
       .set("isolation.level", settings_.read_uncommitted ? "read_uncommitted" : "read_committed")
       .suggest("topic.metadata.refresh.interval.ms", "30000")
       .suggest("fetch.wait.max.ms", "100")
-      // librdkafka's own buffer comes before ours.
+      // librdkafka's own buffer comes before ours. It takes a whole answer more than it should, of
+      // so many bytes for each partition, which may be compressed.
       .suggest("queued.max.messages.kbytes",
-               std::to_string(std::max<std::int64_t>(settings_.buffer_bytes / 4096, 1024)))
+               std::to_string(std::max<std::int64_t>(settings_.buffer_bytes / 8192, 1024)))
+      .suggest("fetch.message.max.bytes",
+               std::to_string(std::max<std::int64_t>(settings_.buffer_bytes / 64, 64L << 10U)))
       .suggest("queued.min.messages", "1000000")
       // While its buffer is full it looks again so often; by default only after a second.
       .suggest("fetch.queue.backoff.ms", "10");
@@ -251,8 +256,11 @@ void Consumer::dispatch(MessageHandle message) {
     return;  // once more, after a pause; or of another life of the topic
   }
   buffer.end = message->offset + 1;
-  buffer.bytes += bytes_of(*message);
-  bytes_ += bytes_of(*message);
+  const auto bytes = bytes_of(*message);
+  buffer.bytes += bytes;
+  bytes_ += bytes;
+  mean_bytes_ += (static_cast<double>(message->len + message->key_len) + 1 - mean_bytes_) /
+                 (mean_bytes_ == 0 ? 1 : kMeanOf);
   buffer.messages.push_back(std::move(message));
 }
 
@@ -391,8 +399,18 @@ void Consumer::wait(const std::stop_token& stop, std::chrono::steady_clock::time
     for (const auto& [partition, buffer] : buffers_) {
       count += static_cast<std::int64_t>(buffer.messages.size());
     }
-    return failed_.has_value() || count >= messages;
+    return failed_.has_value() || count >= messages || bytes_ >= settings_.buffer_bytes;
   });
+}
+
+std::optional<std::int64_t> Consumer::mean_bytes() const {
+  const std::lock_guard guard(lock_);
+  return mean_bytes_ == 0 ? std::nullopt : std::optional(static_cast<std::int64_t>(mean_bytes_));
+}
+
+bool Consumer::is_full() const {
+  const std::lock_guard guard(lock_);
+  return bytes_ >= settings_.buffer_bytes;
 }
 
 Offsets Consumer::known_ends() const {

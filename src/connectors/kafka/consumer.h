@@ -69,11 +69,16 @@ class Consumer {
   /// or they are gone.
   bool take(const Partition& partition, const Range& range, std::size_t most,
             std::vector<MessageHandle>& into);
+  /// How long messages are, the mean of those that came last, 1 at least; nothing: none has come.
+  [[nodiscard]] std::optional<std::int64_t> mean_bytes() const;
+  /// Whether nothing more comes before something is taken.
+  [[nodiscard]] bool is_full() const;
   /// The ends of the partitions in the cluster, as it was last said with messages.
   [[nodiscard]] Offsets known_ends() const;
   /// Of each partition the next offset that nobody took.
   [[nodiscard]] Offsets places() const;
-  /// Waits until the buffer has so many messages, `until` has come, or the stop was requested.
+  /// Waits until the buffer has so many messages or is full, `until` has come, or the stop was
+  /// requested.
   void wait(const std::stop_token& stop, std::chrono::steady_clock::time_point until,
             std::int64_t messages) const;
   /// Tells the group how far we are, for people who watch its lag. Does not wait. Of one thread.
@@ -134,6 +139,7 @@ class Consumer {
   mutable std::condition_variable_any changed_;
   std::map<Partition, Buffer> buffers_;
   std::int64_t bytes_ = 0;
+  double mean_bytes_ = 0;  // 0: nothing has come
   std::int64_t lost_ = 0;
   bool reader_waits_ = false;
   std::optional<Error> failed_;

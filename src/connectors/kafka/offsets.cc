@@ -52,11 +52,16 @@ Offsets offsets_of(const Json& json) {
   return offsets;
 }
 
-Ranges limited(const Ranges& ranges, std::int64_t most) {
-  std::int64_t all = 0;
+std::int64_t count_of(const Ranges& ranges) {
+  std::int64_t count = 0;
   for (const auto& [partition, range] : ranges) {
-    all += range.count();
+    count += range.count();
   }
+  return count;
+}
+
+Ranges limited(const Ranges& ranges, std::int64_t most) {
+  const auto all = count_of(ranges);
   if (all <= most) {
     return ranges;
   }

@@ -33,6 +33,9 @@ using Ranges = std::map<Partition, Range>;
 [[nodiscard]] Ranges ranges_of(const Json& json);
 [[nodiscard]] Offsets offsets_of(const Json& json);
 
+/// How many offsets they hold together.
+[[nodiscard]] std::int64_t count_of(const Ranges& ranges);
+
 /// Shortens ranges until they hold at most so many offsets together: each partition gets its share
 /// of what there is, and none that has something gets nothing for ever.
 [[nodiscard]] Ranges limited(const Ranges& ranges, std::int64_t most);

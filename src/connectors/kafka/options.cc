@@ -99,9 +99,13 @@ const OptionTable<SourceOptions>& SourceOptions::table() {
               &O::max_offsets_per_trigger, "max_offsets_per_trigger",
               "At most so many offsets in a batch, shared by the partitions as they have them."}
               .at_least(1),
+          Option<O>{&O::max_bytes_per_trigger, "max_bytes_per_trigger",
+                    "At most about so many bytes of messages in a batch, judged by the size of "
+                    "those that came so far: it bounds the memory that a backlog takes."}
+              .at_least(Bytes{1}),
           Option<O>{&O::min_offsets_per_trigger, "min_offsets_per_trigger",
                     "Wait for so many offsets before a batch, but not longer than "
-                    "`max_trigger_delay`."}
+                    "`max_trigger_delay`, and not for more than `buffer` or a batch may hold."}
               .at_least(0),
           Option<O>{&O::max_trigger_delay, "max_trigger_delay",
                     "How long to wait for `min_offsets_per_trigger`."},

@@ -51,11 +51,12 @@ struct SourceOptions {
   StartingOffsets start;  ///< starting_offsets, read
   std::string group_id;
   std::int64_t max_offsets_per_trigger = 1'000'000;
+  Bytes max_bytes_per_trigger{16LL << 20};
   std::int64_t min_offsets_per_trigger = 0;
   std::chrono::milliseconds max_trigger_delay{15 * 60'000};
   OnDataLoss on_data_loss = OnDataLoss::fail;
   std::chrono::milliseconds discovery_interval{30'000};
-  Bytes buffer{32LL << 20};
+  Bytes buffer{16LL << 20};
   std::vector<std::pair<std::string, std::string>> metadata;
   bool read_uncommitted = false;
   formats::DecodingOptions records;

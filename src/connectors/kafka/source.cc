@@ -20,10 +20,7 @@ constexpr std::int64_t kHistoryOffsets = 500'000;
 constexpr auto kDiscovery = std::chrono::milliseconds(1000);
 
 std::string text_of(const Ranges& ranges) {
-  std::int64_t count = 0;
-  for (const auto& [partition, range] : ranges) {
-    count += range.count();
-  }
+  const auto count = count_of(ranges);
   return fmt::format("{} offset{} of {} partition{}", count, count == 1 ? "" : "s", ranges.size(),
                      ranges.size() == 1 ? "" : "s");
 }
@@ -218,14 +215,14 @@ std::optional<Slice> KafkaSource::plan(std::int64_t /*now*/) {
         ranges[partition] = {next_.at(partition), end};
       }
     }
-    ranges = with_beginning(limited(ranges, options_.max_offsets_per_trigger));
+    ranges = with_beginning(limited(ranges, most_offsets()));
     has_planned_ = has_planned_ || !ranges.empty();
     return ranges.empty() ? std::nullopt : std::optional(slice_of(ranges));
   }
   discover();
-  const Ranges ranges =
-      with_beginning(limited(live_->buffered(), options_.max_offsets_per_trigger));
-  if (ranges.empty() || is_too_few(ranges)) {
+  const Ranges there = live_->buffered();
+  const Ranges ranges = with_beginning(limited(there, most_offsets()));
+  if (ranges.empty() || is_too_few(there)) {
     return std::nullopt;
   }
   few_since_.reset();
@@ -233,12 +230,19 @@ std::optional<Slice> KafkaSource::plan(std::int64_t /*now*/) {
   return slice_of(ranges);
 }
 
-bool KafkaSource::is_too_few(const Ranges& ranges) {
-  std::int64_t count = 0;
-  for (const auto& [partition, range] : ranges) {
-    count += range.count();
+std::int64_t KafkaSource::most_offsets() {
+  for (const auto* consumer : {live_.get(), past_.get()}) {
+    if (consumer != nullptr) {
+      mean_bytes_ = consumer->mean_bytes().value_or(mean_bytes_);
+    }
   }
-  if (count >= options_.min_offsets_per_trigger || notes_beginning_) {
+  return std::clamp<std::int64_t>(options_.max_bytes_per_trigger.count / mean_bytes_, 1,
+                                  options_.max_offsets_per_trigger);
+}
+
+bool KafkaSource::is_too_few(const Ranges& there) {
+  const auto enough = std::min(options_.min_offsets_per_trigger, most_offsets());
+  if (count_of(there) >= enough || notes_beginning_ || live_->is_full()) {
     return false;
   }
   few_since_ = few_since_.value_or(Steady::now());
@@ -371,7 +375,7 @@ Slices KafkaSource::history() {
         ranges[partition] = {from, next->second};
       }
     }
-    ranges = limited(ranges, kHistoryOffsets);
+    ranges = limited(ranges, std::min(most_offsets(), kHistoryOffsets));
     for (const auto& [partition, range] : ranges) {
       at[partition] = range.to;
     }

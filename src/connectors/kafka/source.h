@@ -61,8 +61,10 @@ class KafkaSource final : public Source, public GrowingColumns {
   void tell_lost(std::int64_t lost) const;
   [[nodiscard]] Ranges with_beginning(Ranges ranges) const;
   [[nodiscard]] std::unique_ptr<Consumer> make_consumer();
-  /// Whether a batch should wait for more messages.
-  [[nodiscard]] bool is_too_few(const Ranges& ranges);
+  /// How many offsets a batch may have.
+  [[nodiscard]] std::int64_t most_offsets();
+  /// Whether a batch should wait for more messages than there are.
+  [[nodiscard]] bool is_too_few(const Ranges& there);
 
   std::string name_;
   ConnectionOptions connection_;
@@ -77,9 +79,10 @@ class KafkaSource final : public Source, public GrowingColumns {
   std::unique_ptr<Consumer> live_;
   std::unique_ptr<Consumer> past_;  // for slices that were read before
   Offsets past_next_;
-  Offsets first_;             // where each partition was begun
-  Offsets next_;              // the first offset that was not given
-  bool has_planned_ = false;  // plan() has given a slice
+  Offsets first_;                   // where each partition was begun
+  Offsets next_;                    // the first offset that was not given
+  std::int64_t mean_bytes_ = 1024;  // of a message; before one came, a guess
+  bool has_planned_ = false;        // plan() has given a slice
   bool stops_at_present_ = false;
   std::optional<Offsets> ends_;  // if so
   /// The first batch is to note where the source began, even if it has no row: another process

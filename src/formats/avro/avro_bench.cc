@@ -1,75 +1,115 @@
-// How many records a second one thread decodes into columns in memory.
-//   avro_bench [seconds]
+// How fast the records of a container file become columns in memory, by the processor's time of one
+// thread. All of its records are unpacked first; bench/formats.py makes a file and puts others
+// beside.
+//   avro_bench FILE SECONDS [COLUMN...]
 #include <fmt/format.h>
 
-#include <chrono>
-#include <cstdlib>
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <span>
+#include <stdexcept>
 
 #include "base/strings.h"
+#include "formats/avro/container.h"
 #include "formats/avro/testing.h"
 
 namespace millrace::avro {
 namespace {
 
-constexpr const char* kEvent = R"({"type":"record","name":"Event","fields":[
-  {"name":"event_id","type":"string"},{"name":"customer_id","type":"int"},
-  {"name":"event_type","type":"string"},{"name":"product_id","type":["null","int"]},
-  {"name":"event_timestamp","type":"string"}]})";
+struct Block {
+  std::string bytes;
+  std::int64_t records;
+};
 
-std::vector<std::string> events() {
-  constexpr std::string_view kTypes[] = {"page_view", "add_to_cart", "purchase", "search"};
-  std::vector<std::string> records;
-  for (std::size_t i = 0; i < kChunkRows; i++) {
-    const auto number = static_cast<std::int64_t>(i);
-    Bytes record;
-    record.text(fmt::format("{:08x}-7dec-41d0-a765-{:012x}", number * 7919, number))
-        .number(number * 37 % 100'000)
-        .text(kTypes[i % 4]);
-    i % 3 == 0 ? record.number(0) : record.number(1).number(number);
-    records.push_back(record.text("2024-05-01T12:34:56.789Z"));
+struct File {
+  std::string schema;
+  std::vector<Block> blocks;
+  std::size_t bytes = 0;
+};
+
+File load(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  ContainerReader reader([&](char* to, std::size_t bytes) {
+    stream.read(to, static_cast<std::streamsize>(bytes));
+    return static_cast<std::size_t>(stream.gcount());
+  });
+  File file{.schema = reader.schema(), .blocks = {}};
+  while (reader.next() == ContainerReader::Found::block) {
+    file.blocks.push_back({std::string(reader.bytes()), reader.records()});
+    file.bytes += reader.bytes().size();
   }
+  return file;
+}
+
+double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+/// Gives the number of records.
+std::int64_t decode(const File& file, Decoder& decoder, testing::MemoryColumns& memory,
+                    const std::vector<ColumnWriter*>& to) {
+  std::int64_t records = 0;
+  std::size_t row = 0;
+  decoder.begin(to);
+  for (const auto& block : file.blocks) {
+    std::string_view rest = block.bytes;
+    for (std::int64_t i = 0; i < block.records; i++) {
+      if (row == kChunkRows) {
+        memory.clear();
+        decoder.begin(to);
+        row = 0;
+      }
+      if (const auto wrong = decoder.decode_next(rest, row)) {
+        throw std::runtime_error(fmt::format("record {}: {}", records + i, wrong->reason));
+      }
+      row++;
+    }
+    records += block.records;
+  }
+  memory.clear();
   return records;
 }
 
-void measure(const char* what, const std::vector<bool>& read, double seconds) {
-  const auto writer = shared(kEvent);
-  const auto records = events();
-  testing::MemoryColumns memory(columns_of(*writer));
+void measure(const File& file, double seconds, std::span<char*> columns) {
+  const auto schema = shared(file.schema);
+  const auto all = columns_of(*schema);
+  testing::MemoryColumns memory(all);
   std::vector<ColumnWriter*> to;
-  to.reserve(read.size());
-  for (std::size_t i = 0; i < read.size(); i++) {
-    to.push_back(read[i] ? memory.writers()[i] : nullptr);
+  to.reserve(all.columns.size());
+  for (std::size_t i = 0; i < all.columns.size(); i++) {
+    const bool wanted = columns.empty() || std::ranges::any_of(columns, [&](const char* name) {
+                          return name == all.columns[i].name;
+                        });
+    to.push_back(wanted ? memory.writers()[i] : nullptr);
   }
-  Decoder decoder(resolve(writer));
+  Decoder decoder(resolve(schema));
+  std::int64_t rows = 0;
   std::size_t bytes = 0;
-  std::size_t rows = 0;
-  const auto start = std::chrono::steady_clock::now();
-  std::chrono::duration<double> spent{};
-  while (spent.count() < seconds) {
-    memory.clear();
-    decoder.begin(to);
-    for (std::size_t i = 0; i < records.size(); i++) {
-      if (decoder.decode(records[i], i)) {
-        fmt::print("malformed\n");
-        std::exit(1);
-      }
-      bytes += records[i].size();
-    }
-    rows += records.size();
-    spent = std::chrono::steady_clock::now() - start;
+  const auto start = processor_seconds();
+  double spent = 0;
+  while (spent < seconds) {
+    rows += decode(file, decoder, memory, to);
+    bytes += file.bytes;
+    spent = processor_seconds() - start;
   }
-  fmt::print("{:24} {:6.2f} M records/s  {:5.2f} GB/s\n", what,
-             static_cast<double>(rows) / spent.count() / 1e6,
-             static_cast<double>(bytes) / spent.count() / 1e9);
+  fmt::print("{} {} {:.3f}\n", rows, bytes, spent);
 }
 
 }  // namespace
 }  // namespace millrace::avro
 
 int main(int argc, char** argv) {
-  const double seconds = argc > 1 ? millrace::parse_number(argv[1]).value_or(2) : 2;
-  millrace::avro::measure("all 5 columns", {true, true, true, true, true}, seconds);
-  millrace::avro::measure("customer_id, product_id", {false, true, false, true, false}, seconds);
-  millrace::avro::measure("none", {false, false, false, false, false}, seconds);
+  if (argc < 3) {
+    std::cerr << "usage: avro_bench FILE SECONDS [COLUMN...]\nPrints records, bytes, seconds.\n";
+    return 2;
+  }
+  try {
+    millrace::avro::measure(millrace::avro::load(argv[1]),
+                            millrace::parse_number(argv[2]).value_or(2),
+                            std::span(argv, static_cast<std::size_t>(argc)).subspan(3));
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
   return 0;
 }
