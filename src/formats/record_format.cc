@@ -9,7 +9,7 @@
 #include "formats/avro/encoder.h"
 #include "formats/avro/framed_decoder.h"
 #include "formats/avro/framing.h"
-#include "formats/avro/left_out.h"
+#include "formats/avro/reading.h"
 #include "formats/avro/resolve.h"
 #include "formats/avro/value_record.h"
 #include "formats/csv/decoder.h"
@@ -148,59 +148,6 @@ Decoding avro_decoding(const DecodingOptions& options, const DecodingInputs& inp
           [plan] { return std::make_unique<avro::Decoder>(plan); }};
 }
 
-/// The fields that a plan leaves out and that can be columns beside these: no name differs from
-/// another one in case alone.
-Schema fresh_columns(const Schema& columns, const avro::Plan& plan) {
-  Schema fresh;
-  for (const avro::LeftOut& field : avro::left_out(plan)) {
-    if (!field.is_nested && columns.find(field.place) < 0 && fresh.find(field.place) < 0) {
-      const Type type = avro::column_type(*field.type, field.place);
-      fresh.columns.push_back({field.place, avro::sql_text(type), physical_of(type)});
-    }
-  }
-  return fresh;
-}
-
-/// Each record names its writer's schema, and what is new in it becomes columns.
-Decoding growing_avro_decoding(const DecodingInputs& inputs) {
-  const Schema columns =
-      inputs.so_far.empty() ? avro::columns_of(*as_record(inputs.latest, inputs)) : inputs.so_far;
-  auto plans = std::make_shared<avro::Plans>(
-      *inputs.registry, [inputs, columns](const avro::SharedSchema& writer) {
-        auto plan = avro::resolve(as_record(writer, inputs), columns, avro::Missing::null);
-        if (const Schema fresh = fresh_columns(columns, plan); !fresh.empty()) {
-          Schema all = columns;
-          all.columns.insert(all.columns.end(), fresh.columns.begin(), fresh.columns.end());
-          inputs.grow(all, fresh);
-        }
-        return plan;
-      });
-  return {columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
-}
-
-/// Takes the column that is rescued into out of those that are declared, or adds it to those that
-/// are not. Gives its place among all.
-std::size_t split_rescue_column(const std::string& name, Schema& declared, Schema& all) {
-  if (declared.empty()) {
-    if (all.find(name) >= 0) {
-      throw Error(Blame::user, fmt::format("there are two columns {}; give `rescue_column` another "
-                                           "name",
-                                           name));
-    }
-    all.columns.push_back({name, "VARCHAR", Physical::string});
-    return all.size() - 1;
-  }
-  const int place = declared.find(name);
-  if (place < 0 || declared.columns[static_cast<std::size_t>(place)].type != "VARCHAR" ||
-      declared.size() == 1) {
-    throw Error(
-        Blame::user,
-        fmt::format("rescue_column: there is no column {} of type VARCHAR beside others", name));
-  }
-  declared.columns.erase(declared.columns.begin() + place);
-  return static_cast<std::size_t>(place);
-}
-
 /// Each record names its writer's schema.
 Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInputs& inputs) {
   const auto& declared = inputs.declared;
@@ -210,36 +157,29 @@ Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInpu
                             "says what the columns are; leave one of them out",
                             inputs.prefix));
   }
-  if (options.on_schema_change == OnSchemaChange::add_columns) {
-    return growing_avro_decoding(inputs);
-  }
   const auto latest = inputs.schema_json.empty() ? inputs.latest : parsed(inputs.schema_json);
+  const auto on_change = options.on_schema_change.value_or(OnSchemaChange::ignore);
   if (options.envelope == Envelope::debezium) {
     const auto columns = declared.empty() ? debezium::columns_of_events(*latest) : declared;
-    const bool all_fields = options.on_schema_change == OnSchemaChange::fail;
+    const bool all_fields = on_change == OnSchemaChange::fail;
     return change_decoding(debezium::plans_of(*inputs.registry, columns, all_fields), columns);
   }
-  const auto reader = as_record(latest, inputs);
-  Schema columns = declared.empty() ? avro::columns_of(*reader) : declared;
-  auto filled = inputs;  // without the column that is rescued into
-  const bool rescues = options.on_schema_change == OnSchemaChange::rescue;
-  const auto rescue =
-      rescues ? split_rescue_column(options.json.rescue_column, filled.declared, columns) : 0;
-  avro::Plans::Resolve resolve = [filled, reader](const avro::SharedSchema& written) {
-    const auto writer = as_record(written, filled);
-    return filled.declared.empty() ? avro::resolve(writer, reader)
-                                   : avro::resolve(writer, filled.declared, avro::Missing::null);
-  };
-  if (options.on_schema_change == OnSchemaChange::fail) {
-    resolve = avro::nothing_left_out(std::move(resolve));
+  const auto reading = avro::make_reading({.declared = declared,
+                                           .reader = latest,
+                                           .on_change = on_change,
+                                           .rescue_column = options.json.rescue_column,
+                                           .so_far = inputs.so_far,
+                                           .grow = inputs.grow,
+                                           .value_column = inputs.value_column,
+                                           .schema_option = inputs.prefix + "schema"});
+  auto plans = std::make_shared<avro::Plans>(*inputs.registry, reading.resolve);
+  if (reading.rest) {
+    auto rest = std::make_shared<avro::Plans>(*inputs.registry, reading.rest);
+    return {reading.columns, [plans, rest, rescue = reading.rescue] {
+              return std::make_unique<RescueDecoder>(plans, rest, rescue);
+            }};
   }
-  auto plans = std::make_shared<avro::Plans>(*inputs.registry, resolve);
-  if (rescues) {
-    auto rest = std::make_shared<avro::Plans>(*inputs.registry, rest_of(std::move(resolve)));
-    return {columns,
-            [plans, rest, rescue] { return std::make_unique<RescueDecoder>(plans, rest, rescue); }};
-  }
-  return {columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
+  return {reading.columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
 }
 
 }  // namespace

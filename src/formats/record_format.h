@@ -18,6 +18,7 @@
 #include "formats/csv/options.h"
 #include "formats/debezium/change_decoder.h"
 #include "formats/json/decoder.h"
+#include "formats/schema_change.h"
 
 namespace millrace::formats {
 
@@ -34,9 +35,6 @@ enum class Envelope : std::uint8_t {
   none,      ///< the record is the row
   debezium,  ///< a change of the row (debezium/change_decoder.h)
 };
-
-/// What to do with fields of records that the columns do not have.
-enum class OnSchemaChange : std::uint8_t { ignore, fail, add_columns, rescue };
 
 /// The options of how records become rows.
 struct DecodingOptions {
@@ -132,15 +130,6 @@ template <>
 struct EnumNames<formats::Envelope> {
   static constexpr EnumWord<formats::Envelope> kWords[] = {
       {formats::Envelope::none, "none"}, {formats::Envelope::debezium, "debezium"}};
-};
-
-template <>
-struct EnumNames<formats::OnSchemaChange> {
-  using C = formats::OnSchemaChange;
-  static constexpr EnumWord<C> kWords[] = {{C::ignore, "ignore"},
-                                           {C::fail, "fail"},
-                                           {C::add_columns, "add_columns"},
-                                           {C::rescue, "rescue"}};
 };
 
 template <>

@@ -2,39 +2,62 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <utility>
 
-#include "base/error.h"
 #include "base/files.h"
 #include "connectors/files/avro_reader.h"
+#include "core/growing_columns.h"
+#include "formats/avro/reading.h"
 
 namespace millrace {
 
-const Schema& AvroFiles::schema(const std::function<std::string()>& find_file) {
-  if (layout_.rows != nullptr) {
-    return layout_.schema;
+using formats::OnSchemaChange;
+
+namespace {
+
+std::string place_of(const MalformedRow& record) {
+  return fmt::format("`{}`, block at byte {}", record.origin, record.line);
+}
+
+std::string_view to_have_new_fields(const FilesSourceOptions& options) {
+  if (!options.schema.empty()) {
+    return "add the column to `schema`";
   }
-  std::unique_ptr<avro::FileRows> rows;
+  return options.schema_file.empty()
+             ? "name the columns in a `schema`, which `millrace infer` makes of the file, or set "
+               "`on_schema_change: add_columns`"
+             : "add the field to the schema in `schema_file`";
+}
+
+}  // namespace
+
+avro::Wanted AvroFiles::wanted(const std::function<std::string()>& find_file) const {
+  avro::Wanted wanted{.on_change = options_.on_schema_change.value_or(OnSchemaChange::ignore),
+                      .rescue_column = options_.rescue_column,
+                      .so_far = so_far_};
+  wanted.grow = [source = source_](const Schema& columns, const Schema& fresh) {
+    throw ColumnsGrew(source, columns, fresh.text());
+  };
   if (!options_.schema.empty()) {
-    rows = std::make_unique<avro::FileRows>(database_->parse_schema(options_.schema));
+    wanted.declared = database_->parse_schema(options_.schema);
   } else if (!options_.schema_file.empty()) {
-    rows = std::make_unique<avro::FileRows>(read_file(options_.schema_file));
-  } else {
-    rows = std::make_unique<avro::FileRows>(avro_schema_of(find_file()));
+    wanted.reader = avro::file_schema(read_file(options_.schema_file));
+  } else if (so_far_.empty()) {
+    wanted.reader = avro::file_schema(avro_schema_of(find_file()));
   }
-  layout_.schema = rows->columns();
-  layout_.decoded = layout_.schema.size();
-  layout_.on_malformed = options_.format.on_malformed;
-  if (const auto& name = options_.format.corrupt_record_column; !name.empty()) {
-    if (layout_.schema.find(name) >= 0) {
-      throw Error(Blame::user,
-                  fmt::format("there are two columns {}; give the `corrupt_record_column` another "
-                              "name",
-                              name));
-    }
-    layout_.schema.columns.push_back({name, "BLOB", Physical::string});
+  return wanted;
+}
+
+const Schema& AvroFiles::schema(const std::function<std::string()>& find_file) {
+  if (layout_.rows == nullptr) {
+    auto rows = std::make_unique<avro::FileRows>(avro::make_reading(wanted(find_file)));
+    layout_.set_columns(rows->columns(), options_.format.corrupt_record_column, "BLOB");
+    layout_.on_malformed = options_.format.on_malformed;
+    layout_.place = place_of;
+    layout_.to_have_new_fields = to_have_new_fields(options_);
+    layout_.rows = std::move(rows);
   }
-  layout_.rows = std::move(rows);
   return layout_.schema;
 }
 

@@ -1,16 +1,16 @@
 #include "connectors/files/avro_reader.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "core/growing_columns.h"
 #include "core/planned_files.h"
+#include "formats/input_file.h"
+#include "formats/schema_change.h"
 
 namespace millrace {
 
@@ -21,36 +21,12 @@ constexpr std::size_t kPartBytes = 1 << 20;
 /// Schemas whose decoders are at hand for records of all kinds.
 constexpr std::size_t kWritersMax = 64;
 
-UniqueFd open_file(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.is_open()) {
-    throw_file_error("read", path, errno);
-  }
-  return fd;
-}
-
-std::size_t read_some(int fd, const std::string& path, char* to, std::size_t bytes) {
-  while (true) {
-    const auto count = ::read(fd, to, bytes);
-    if (count >= 0) {
-      return static_cast<std::size_t>(count);
-    }
-    if (errno != EINTR) {
-      throw_file_error("read", path, errno);
-    }
-  }
-}
-
-avro::ReadBytes reads_of(int fd, const std::string& path) {
-  return [fd, path](char* to, std::size_t bytes) { return read_some(fd, path, to, bytes); };
-}
-
 }  // namespace
 
 std::string avro_schema_of(const std::string& path) {
-  const UniqueFd fd = open_file(path);
+  auto bytes = formats::open_file(path);
   try {
-    return avro::ContainerReader(reads_of(fd.get(), path)).schema();
+    return avro::ContainerReader(std::move(bytes)).schema();
   } catch (const Error& error) {
     throw Error(error.blame(), fmt::format("`{}`: {}", path, error.what()), error.retry());
   }
@@ -101,20 +77,22 @@ bool AvroReader::next_block() {
 void AvroReader::open(const FileScan::File& file) {
   check_unchanged(file);
   path_ = file.path;
-  fd_ = open_file(path_);
+  auto bytes = formats::open_file(path_);
   try {
-    blocks_.emplace(reads_of(fd_.get(), path_));
-    writer_.emplace(rows_.writer(blocks_->schema()));
+    blocks_.emplace(std::move(bytes));
+    writer_.emplace(rows_.writer(blocks_->schema(), path_));
+  } catch (const formats::SchemaChange&) {
+    throw;
   } catch (const Error& error) {
     if (error.blame() != Blame::user) {
-      throw;  // it is not about what is in the file
+      throw;  // it is not about what is in the file, or its fields are to be columns
     }
-    fd_ = open_file(path_);
-    lose(error.what(), 0, [this, piece = std::string()]() mutable -> std::string_view {
-      piece.resize(kPartBytes);
-      piece.resize(read_some(fd_.get(), path_, piece.data(), piece.size()));
-      return piece;
-    });
+    lose(error.what(), 0,
+         [again = formats::open_file(path_), piece = std::string()]() mutable -> std::string_view {
+           piece.resize(kPartBytes);
+           piece.resize(again(piece.data(), piece.size()));
+           return piece;
+         });
     close();
   }
 }
@@ -122,7 +100,6 @@ void AvroReader::open(const FileScan::File& file) {
 void AvroReader::close() {
   blocks_.reset();
   writer_.reset();
-  fd_.reset();
   check_unchanged(files_.files[next_file_]);
   ++next_file_;
 }
@@ -162,7 +139,7 @@ std::size_t KeptAvroReader::read(ChunkWriter& to) {
     if (!kept) {
       break;
     }
-    if (AvroWriter* const writer = writer_of(kept->header)) {
+    if (AvroWriter* const writer = writer_of(*kept)) {
       row += rows_.add_again(*writer, *kept, row) ? 1 : 0;
     } else {
       malformed_.add(*kept);
@@ -171,8 +148,9 @@ std::size_t KeptAvroReader::read(ChunkWriter& to) {
   return row;
 }
 
-/// nullptr: it is no schema.
-AvroWriter* KeptAvroReader::writer_of(const std::string& schema) {
+/// nullptr: it has no schema.
+AvroWriter* KeptAvroReader::writer_of(const MalformedRow& kept) {
+  const std::string& schema = kept.header;
   if (const auto known = writers_.find(schema); known != writers_.end()) {
     return &known->second;
   }
@@ -183,7 +161,11 @@ AvroWriter* KeptAvroReader::writer_of(const std::string& schema) {
     writers_.clear();
   }
   try {
-    return &writers_.emplace(schema, rows_.writer(schema)).first->second;
+    return &writers_.emplace(schema, rows_.writer(schema, kept.origin)).first->second;
+  } catch (const formats::SchemaChange&) {
+    throw;
+  } catch (const ColumnsGrew&) {
+    throw;
   } catch (const Error&) {  // somebody has changed it
     return nullptr;
   }

@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/files.h"
 #include "connectors/files/avro_rows.h"
 #include "core/source.h"
 #include "formats/avro/container.h"
@@ -38,7 +37,6 @@ class AvroReader final : public RowReader {
   FileScan files_;
   std::size_t next_file_ = 0;
   // Of the file that is open:
-  UniqueFd fd_;
   std::string path_;
   std::optional<avro::ContainerReader> blocks_;
   std::optional<AvroWriter> writer_;
@@ -54,7 +52,7 @@ class KeptAvroReader final : public RowReader {
   std::size_t read(ChunkWriter& to) override;
 
  private:
-  AvroWriter* writer_of(const std::string& schema);
+  AvroWriter* writer_of(const MalformedRow& kept);
 
   AvroRows rows_;
   const MalformedRows& kept_;

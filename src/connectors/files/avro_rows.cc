@@ -2,29 +2,33 @@
 
 #include <fmt/format.h>
 
-#include "base/error.h"
+#include <utility>
+
 #include "base/strings.h"
+#include "formats/schema_change.h"
 
 namespace millrace {
 
+AvroWriter AvroRows::writer(const std::string& schema, const std::string& file) const {
+  try {
+    return {.schema = schema, .decoder = avro::FileDecoder(layout_.rows->plan(schema))};
+  } catch (const formats::SchemaChange& change) {
+    throw formats::SchemaChange(fmt::format("`{}`", file), {.column = "", .reason = change.what()},
+                                layout_.to_have_new_fields);
+  }
+}
+
 void AvroRows::begin(ChunkWriter& to) {
-  columns_.begin(to, layout_.schema.size());
+  rows_.begin(to);
   ++chunk_;
 }
 
 void AvroRows::begin(AvroWriter& writer) {
   if (writer.chunk != chunk_) {
-    writer.decoder.begin(columns_.all().first(layout_.decoded));
+    writer.decoder.begin(rows_.columns());
     writer.chunk = chunk_;
   }
-  columns_.mark();
-}
-
-/// A row that is none of NULLs.
-void AvroRows::fill_corrupt(std::size_t row) {
-  if (layout_.has_corrupt() && columns_[layout_.decoded] != nullptr) {
-    columns_[layout_.decoded]->set_null(row);
-  }
+  rows_.mark();
 }
 
 bool AvroRows::add(AvroWriter& writer, const std::string& origin, Records& records,
@@ -33,22 +37,20 @@ bool AvroRows::add(AvroWriter& writer, const std::string& origin, Records& recor
   const auto left = records.count--;
   auto result = writer.decoder.next(records.bytes, row);
   if (!result.why) {
-    fill_corrupt(row);
+    rows_.done(row);
     return true;
   }
-  columns_.forget(row);
-  MalformedRow malformed{.origin = origin,
-                         .line = records.offset,
-                         .column = std::move(result.why->column),
-                         .raw = std::string(result.record),
-                         .reason = std::move(result.why->reason)};
+  MalformedRow malformed{
+      .origin = origin, .line = records.offset, .raw = std::string(result.record)};
   if (!result.lost) {
     malformed.header = writer.schema;
-    return refuse(malformed, row);
+    return rows_.refuse(std::move(malformed), std::move(*result.why), result.record, row);
   }
+  rows_.forget(row);
   records.count = 0;
-  malformed.reason +=
-      fmt::format("; with it {} of the block can't be read", human_count(left, "record"));
+  malformed.column = std::move(result.why->column);
+  malformed.reason = fmt::format("{}; with it {} of the block can't be read", result.why->reason,
+                                 human_count(left, "record"));
   lose(malformed);
   return false;
 }
@@ -61,59 +63,10 @@ bool AvroRows::add_again(AvroWriter& writer, const MalformedRow& kept, std::size
     result.why = Malformation{.column = "", .reason = "there are bytes behind the record"};
   }
   if (!result.why) {
-    fill_corrupt(row);
+    rows_.done(row);
     return true;
   }
-  columns_.forget(row);
-  MalformedRow again = kept;
-  again.column = std::move(result.why->column);
-  again.reason = std::move(result.why->reason);
-  return refuse(again, row);
-}
-
-bool AvroRows::refuse(const MalformedRow& record, std::size_t row) {
-  switch (layout_.on_malformed) {
-    case OnMalformed::fail:
-      fail(record);
-    case OnMalformed::drop:
-      malformed_.drop(record);
-      return false;
-    case OnMalformed::quarantine:
-      malformed_.add(record);
-      return false;
-    case OnMalformed::permissive:
-      break;
-  }
-  malformed_.pass(record);
-  set_null(columns_.all().first(layout_.decoded), row);
-  if (layout_.has_corrupt() && columns_[layout_.decoded] != nullptr) {
-    columns_[layout_.decoded]->set_string(row, record.raw);
-  }
-  return true;
-}
-
-void AvroRows::lose(const MalformedRow& what) {
-  switch (layout_.on_malformed) {
-    case OnMalformed::fail:
-      fail(what);
-    case OnMalformed::drop:
-      if (what.part <= 1) {
-        malformed_.drop(what);
-      }
-      break;
-    case OnMalformed::quarantine:
-    case OnMalformed::permissive:  // nobody knows of how many rows
-      malformed_.add(what);
-      break;
-  }
-}
-
-void AvroRows::fail(const MalformedRow& what) {
-  throw Error(Blame::external,
-              fmt::format("`{}`, block at byte {}: {}{}{}; set `on_malformed: quarantine` to put "
-                          "such records aside and go on",
-                          what.origin, what.line, what.column, what.column.empty() ? "" : ": ",
-                          what.reason));
+  return rows_.refuse(kept, std::move(*result.why), kept.raw, row);
 }
 
 }  // namespace millrace

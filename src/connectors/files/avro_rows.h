@@ -7,22 +7,15 @@
 #include <string_view>
 #include <utility>
 
+#include "connectors/files/row_filler.h"
 #include "core/malformed.h"
-#include "core/row_columns.h"
-#include "core/schema.h"
 #include "formats/avro/file_rows.h"
 
 namespace millrace {
 
-/// What the rows of a source are: the columns of the records and, if there is one, that of the
-/// bytes of malformed ones. Fixed once it is made, and used by several threads.
-struct AvroLayout {
-  Schema schema;
-  std::size_t decoded = 0;  ///< how many columns records have; one more: of malformed ones
-  OnMalformed on_malformed = OnMalformed::quarantine;
+/// What the rows of a source are. Fixed once it is made, and used by several threads.
+struct AvroLayout : RowLayout {
   std::unique_ptr<avro::FileRows> rows;
-
-  [[nodiscard]] bool has_corrupt() const noexcept { return decoded < schema.size(); }
 };
 
 /// Those who have written with one schema, JSON.
@@ -41,12 +34,11 @@ class AvroRows {
  public:
   /// Both outlive it.
   AvroRows(const AvroLayout& layout, MalformedReceiver& malformed)
-      : layout_(layout), malformed_(malformed) {}
+      : layout_(layout), rows_(layout, malformed) {}
 
-  /// Throws Error (user) for what is no schema.
-  [[nodiscard]] AvroWriter writer(const std::string& schema) const {
-    return {.schema = schema, .decoder = avro::FileDecoder(layout_.rows->plan(schema))};
-  }
+  /// For records of this schema, which is that of `file`. Throws Error (user) for what is no
+  /// schema, SchemaChange and ColumnsGrew.
+  [[nodiscard]] AvroWriter writer(const std::string& schema, const std::string& file) const;
   /// Before the first row of a chunk.
   void begin(ChunkWriter& to);
 
@@ -62,17 +54,13 @@ class AvroRows {
   /// A record that was malformed before.
   bool add_again(AvroWriter& writer, const MalformedRow& kept, std::size_t row);
   /// Bytes that are no single record. Throws the same Error.
-  void lose(const MalformedRow& what);
+  void lose(const MalformedRow& what) { rows_.lose(what); }
 
  private:
   void begin(AvroWriter& writer);
-  void fill_corrupt(std::size_t row);
-  bool refuse(const MalformedRow& record, std::size_t row);
-  [[noreturn]] static void fail(const MalformedRow& what);
 
   const AvroLayout& layout_;
-  MalformedReceiver& malformed_;
-  RowColumns columns_;
+  RowFiller rows_;
   std::uint64_t chunk_ = 0;
 };
 

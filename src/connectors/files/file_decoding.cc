@@ -1,22 +1,31 @@
 #include "connectors/files/file_decoding.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
 #include "connectors/files/avro_files.h"
+#include "connectors/files/json_files.h"
 #include "connectors/files/malformed_files.h"
+#include "formats/schema_change.h"
 
 namespace millrace {
+
+using formats::OnSchemaChange;
 
 namespace {
 
 /// CSV, JSON lines and Parquet, which sql/ scans inside the plan.
 class ScannedFiles final : public FileDecoding {
  public:
-  ScannedFiles(sql::Database* database, FileFormat format, std::string declared, const Log& log)
+  ScannedFiles(sql::Database* database, FileFormat format, const FilesSourceOptions& options,
+               const Log& log)
       : database_(database),
         format_(std::move(format)),
-        declared_(std::move(declared)),
+        declared_(options.schema),
+        refuses_more_(options.on_schema_change == OnSchemaChange::fail),
         log_(log) {}
 
   const Schema& schema(const std::function<std::string()>& find_file) override {
@@ -31,7 +40,12 @@ class ScannedFiles final : public FileDecoding {
     return schema_;
   }
   [[nodiscard]] std::optional<FileFormat> file_format() const override { return format_; }
-  SliceInput read(FileScan files, MalformedReceiver& /*malformed*/) override { return files; }
+  SliceInput read(FileScan files, MalformedReceiver& /*malformed*/) override {
+    if (refuses_more_) {
+      std::ranges::for_each(files.files, [this](const auto& file) { check_columns(file.path); });
+    }
+    return files;
+  }
   SliceInput read_again(const MalformedRows& rows, const std::string& folder,
                         MalformedReceiver& malformed) override {
     if (format_.kind == FileFormat::Kind::parquet) {
@@ -45,16 +59,29 @@ class ScannedFiles final : public FileDecoding {
   }
 
  private:
+  /// Throws SchemaChange if a Parquet file has other columns beside ours.
+  void check_columns(const std::string& path) {
+    for (const Column& column : database_->parquet_schema(path).columns) {
+      if (schema_.find(column.name) < 0) {
+        throw formats::SchemaChange(
+            fmt::format("`{}`", path),
+            {.column = column.name, .reason = "the columns have no such field"},
+            declared_.empty() ? "name the columns in a `schema`" : "add the column to `schema`");
+      }
+    }
+  }
+
   sql::Database* database_;
   FileFormat format_;
   std::string declared_;
+  bool refuses_more_;
   const Log& log_;
   Schema schema_;
 };
 
 }  // namespace
 
-std::unique_ptr<FileDecoding> make_file_decoding(sql::Database* database,
+std::unique_ptr<FileDecoding> make_file_decoding(sql::Database* database, const std::string& source,
                                                  const FilesSourceOptions& options,
                                                  const Log& log) {
   FileFormat format = options.format;
@@ -63,15 +90,18 @@ std::unique_ptr<FileDecoding> make_file_decoding(sql::Database* database,
       format.kind = FileFormat::Kind::csv;
       break;
     case FileKind::json:
+      if (options.on_schema_change.value_or(OnSchemaChange::ignore) != OnSchemaChange::ignore) {
+        return std::make_unique<JsonFiles>(database, options, log);
+      }
       format.kind = FileFormat::Kind::json;
       break;
     case FileKind::parquet:
       format.kind = FileFormat::Kind::parquet;
       break;
     case FileKind::avro:
-      return std::make_unique<AvroFiles>(database, options);
+      return std::make_unique<AvroFiles>(database, source, options);
   }
-  return std::make_unique<ScannedFiles>(database, std::move(format), options.schema, log);
+  return std::make_unique<ScannedFiles>(database, std::move(format), options, log);
 }
 
 }  // namespace millrace

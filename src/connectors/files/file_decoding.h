@@ -18,6 +18,9 @@ namespace millrace {
 class FileDecoding {
  public:
   virtual ~FileDecoding() = default;
+  // As GrowingColumns'; of those that grow.
+  virtual void begin_with(const Schema& /*columns*/) {}
+  [[nodiscard]] virtual Schema found() const { return {}; }
   /// The columns. `find_file` gives the path of a file to ask, if the options do not say them; it
   /// throws Error if there is none.
   virtual const Schema& schema(const std::function<std::string()>& find_file) = 0;
@@ -28,8 +31,9 @@ class FileDecoding {
                                               MalformedReceiver& malformed) = 0;
 };
 
-/// By the format that the options name. `database` and `log` outlive it.
+/// By the format that the options name. `source`: its name; `database` and `log` outlive it.
 [[nodiscard]] std::unique_ptr<FileDecoding> make_file_decoding(sql::Database* database,
+                                                               const std::string& source,
                                                                const FilesSourceOptions& options,
                                                                const Log& log);
 

@@ -17,6 +17,9 @@
 
 namespace millrace {
 
+using formats::CannotChange;
+using formats::OnSchemaChange;
+
 namespace {
 
 Location place_of(const ConnectorRequest& request, std::string_view option) {
@@ -98,6 +101,44 @@ void check_formats(const ConnectorRequest& request, std::string_view what, bool 
   } else {
     complain(kAvro, "has an option that only Avro files have");
   }
+}
+
+std::optional<CannotChange> why_no_change(const FilesSourceOptions& options, OnSchemaChange mode) {
+  const bool has_names = options.kind == FileKind::json || options.kind == FileKind::avro;
+  if (mode == OnSchemaChange::ignore || (has_names && mode != OnSchemaChange::add_columns)) {
+    return std::nullopt;
+  }
+  if (options.kind == FileKind::csv) {
+    return CannotChange{
+        "is not for CSV: a file whose header has another column is malformed as it is",
+        "leave it out; `on_malformed: fail` ends the pipeline at such a file"};
+  }
+  if (options.kind == FileKind::json) {
+    return formats::json_has_no_types();
+  }
+  if (options.kind == FileKind::parquet) {
+    return mode == OnSchemaChange::fail
+               ? std::nullopt
+               : std::optional(CannotChange{
+                     "is not for Parquet",
+                     "set it to `fail`, and add what is new to `schema` when it has come"});
+  }
+  if (options.schema.empty() && options.schema_file.empty()) {
+    return std::nullopt;
+  }
+  return CannotChange{
+      "is for columns that come from the files, and these are declared",
+      fmt::format("leave `{}` out, or rescue what is new (`rescue_column: _rescued`)",
+                  options.schema.empty() ? "schema_file" : "schema")};
+}
+
+bool settle_schema_change(const ConnectorRequest& request, FilesSourceOptions& options,
+                          Diagnostics& diagnostics) {
+  const auto* const option = options.on_schema_change ? "on_schema_change" : "rescue_column";
+  return formats::settle_schema_change(
+      options.on_schema_change, options.rescue_column,
+      [&options](OnSchemaChange mode) { return why_no_change(options, mode); },
+      place_of(request, option), diagnostics, "source " + request.name);
 }
 
 bool check_source(const ConnectorRequest& request, const FilesSourceOptions& options,
@@ -219,7 +260,8 @@ class FilesConnector final : public Connector {
     bool good = FilesConnection::table().parse(*request.connection, diagnostics, connection, what);
     const auto path = good ? path_of(request, connection, diagnostics) : std::nullopt;
     good &= FilesSourceOptions::table().parse(*request.options, diagnostics, options, what) &&
-            check_source(request, options, diagnostics);
+            check_source(request, options, diagnostics) &&
+            settle_schema_change(request, options, diagnostics);
     if (!good || !path) {
       return nullptr;
     }

@@ -18,6 +18,17 @@ const OptionTable<FilesSourceOptions>& FilesSourceOptions::table() {
                 "Avro: a file with a schema (.avsc) to read all files as, with its defaults and "
                 "aliases, in place of `schema`."}
           .path(),
+      Option<O>{&O::on_schema_change, "on_schema_change",
+                "JSON, Avro: what to do with fields of records that the columns do not have: "
+                "ignore leaves them out; fail, for Parquet, too, ends the pipeline before anything "
+                "of their batch is committed; add_columns, for Avro whose columns come from the "
+                "files, makes them columns; rescue keeps them in `rescue_column`. See "
+                "docs/schema-evolution.md."}
+          .default_text("rescue with a `rescue_column`, else ignore"),
+      Option<O>{&O::rescue_column, "rescue_column",
+                "JSON, Avro: a VARCHAR column for all fields that are no columns, as one JSON "
+                "object; one of `schema`, or, where the columns are not declared, one more."}
+          .example("_rescued"),
       Option<O>{[](O& o) -> auto& { return o.format.on_malformed; }, "on_malformed",
                 "What to do with a row that does not fit: quarantine puts it aside with its file, "
                 "line, text and the reason; permissive gives a row of NULLs; drop only counts it; "

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "core/connector.h"
 #include "core/source.h"
+#include "formats/schema_change.h"
 
 namespace millrace {
 
@@ -57,6 +58,8 @@ struct FilesSourceOptions {
   FileFormat format;  ///< `kind` decides, not its own
   std::string schema;
   std::string schema_file;
+  std::optional<formats::OnSchemaChange> on_schema_change;
+  std::string rescue_column;
   std::string path_glob_filter;
   bool recursive_file_lookup = false;
   std::optional<std::int64_t> max_files_per_trigger;

@@ -37,7 +37,7 @@ FilesSource::FilesSource(sql::Database* database, std::string name, std::string 
       as_table_(as_table),
       discovery_(where(std::move(path), options_)),
       log_(Log().with("source", name_)),
-      decoding_(make_file_decoding(database, options_, log_)) {}
+      decoding_(make_file_decoding(database, name_, options_, log_)) {}
 
 const Schema& FilesSource::schema() {
   return decoding_->schema([this] { return file_to_ask(); });

@@ -13,6 +13,7 @@
 #include "connectors/files/file_decoding.h"
 #include "connectors/files/options.h"
 #include "connectors/files/watcher.h"
+#include "core/growing_columns.h"
 #include "core/source.h"
 #include "sql/database.h"
 
@@ -20,7 +21,7 @@ namespace millrace {
 
 /// Offsets: {"files": [{"path", "size", "mtime_ns"}, ...]}, paths relative to the folder.
 /// Position: {"files": {"path": mtime_ns, ...}}, all files given so far.
-class FilesSource final : public Source {
+class FilesSource final : public Source, public GrowingColumns {
  public:
   /// `path` is absolute; options.source_archive_dir too. `schema` is empty if the files are to be
   /// asked. `as_table`: all files, every batch.
@@ -48,6 +49,12 @@ class FilesSource final : public Source {
   }
   [[nodiscard]] bool finished() const override { return ended_; }
   void wait(std::stop_token stop, std::chrono::steady_clock::time_point until) override;
+
+  [[nodiscard]] bool grows() const override {
+    return options_.on_schema_change == formats::OnSchemaChange::add_columns;
+  }
+  void begin_with(Schema columns) override { decoding_->begin_with(columns); }
+  [[nodiscard]] Schema found() const override { return decoding_->found(); }
 
  private:
   std::vector<FileScan::File> find_new();

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "core/times.h"
+#include "formats/schema_change.h"
 
 namespace millrace::kafka {
 
@@ -229,13 +230,9 @@ bool RowMaker::refuse(const Record& record, std::size_t row, const Malformation&
 }
 
 void RowMaker::tell_change(const Record& record, const Malformation& why) const {
-  throw Error(
-      Blame::user,
-      fmt::format("offset {} of {}/{} has another schema than the columns: {}{}{}; nothing of its "
-                  "batch was committed. To go on from there: {}; or set `on_schema_change: ignore` "
-                  "to leave out what is new, or `rescue` to keep it in a `rescue_column`",
-                  record.offset, record.topic, record.partition, why.column,
-                  why.column.empty() ? "" : ": ", why.reason, layout_.to_have_new_fields));
+  throw formats::SchemaChange(
+      fmt::format("offset {} of {}/{}", record.offset, record.topic, record.partition), why,
+      layout_.to_have_new_fields);
 }
 
 MalformedRow RowMaker::malformed_row(const Record& record, const Malformation& why) {

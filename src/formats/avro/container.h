@@ -11,11 +11,12 @@
 #include <utility>
 
 #include "formats/avro/codec.h"
+#include "formats/input_file.h"
 
 namespace millrace::avro {
 
 /// Reads up to so many bytes; 0 at the end. May throw Error.
-using ReadBytes = std::function<std::size_t(char* to, std::size_t bytes)>;
+using ReadBytes = formats::ReadBytes;
 /// Takes all of the bytes. May throw Error.
 using WriteBytes = std::function<void(std::string_view bytes)>;
 using SyncMarker = std::array<char, 16>;

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "formats/avro/columns.h"
+#include "core/growing_columns.h"
 #include "formats/avro/resolve.h"
 #include "formats/avro/value_record.h"
 
@@ -14,15 +14,17 @@ namespace {
 /// Files that come have few schemas; of more, those that were seen are made again.
 constexpr std::size_t kPlansMax = 64;
 
-SharedSchema parsed(std::string_view json) {
+}  // namespace
+
+SharedSchema file_schema(std::string_view json) {
   return std::make_shared<const AvroSchema>(parse_schema(json, Names::any));
 }
 
-}  // namespace
+FileRows::FileRows(millrace::Schema declared)
+    : FileRows(make_reading({.declared = std::move(declared)})) {}
 
-FileRows::FileRows(std::string_view reader_json) : reader_(as_record(parsed(reader_json), {})) {
-  columns_ = columns_of(*reader_);
-}
+FileRows::FileRows(std::string_view reader_json)
+    : FileRows(make_reading({.reader = file_schema(reader_json)})) {}
 
 std::shared_ptr<const FilePlan> FileRows::plan(const std::string& writer_json) {
   const std::lock_guard guard(lock_);
@@ -37,14 +39,20 @@ std::shared_ptr<const FilePlan> FileRows::plan(const std::string& writer_json) {
 }
 
 FilePlan FileRows::make_plan(const std::string& writer_json) const {
-  const SharedSchema written = parsed(writer_json);
+  const SharedSchema writer = file_schema(writer_json);
   FilePlan plan;
   plan.skip = std::make_shared<const Plan>(
-      resolve(as_record(written, {}), millrace::Schema(), Missing::null));
+      resolve(as_record(writer, {}), millrace::Schema(), Missing::null));
+  plan.rescue = reading_.rescue;
   try {
-    const auto writer = as_record(written, reader_ == nullptr ? columns_ : millrace::Schema());
-    plan.rows = std::make_shared<const Plan>(
-        reader_ == nullptr ? resolve(writer, columns_, Missing::null) : resolve(writer, reader_));
+    if (reading_.rest) {
+      plan.rest = std::make_shared<const Plan>(reading_.rest(writer));
+    }
+    plan.rows = std::make_shared<const Plan>(reading_.resolve(writer));
+  } catch (const formats::SchemaChange&) {
+    throw;  // no row of such a file is to be
+  } catch (const ColumnsGrew&) {
+    throw;  // the rows are to be others
   } catch (const Error& error) {
     plan.reason = error.what();
   }
@@ -56,11 +64,20 @@ FileDecoder::FileDecoder(std::shared_ptr<const FilePlan> plan)
   if (plan_->rows != nullptr) {
     decoder_.emplace(*plan_->rows);
   }
+  if (plan_->rest != nullptr) {
+    rescue_.emplace(*plan_->rest);
+  }
   skip_.begin({});
 }
 
 void FileDecoder::begin(std::span<ColumnWriter* const> columns) {
-  if (decoder_) {
+  if (!decoder_) {
+    return;
+  }
+  if (rescue_) {
+    rescued_to_ = columns[plan_->rescue];
+    decoder_->begin(formats::without_column(columns, plan_->rescue));
+  } else {
     decoder_->begin(columns);
   }
 }
@@ -70,6 +87,10 @@ FileDecoder::Result FileDecoder::next(std::string_view& records, std::size_t row
   Result result;
   if (decoder_) {
     result.why = decoder_->decode_next(records, row);
+    if (!result.why && rescued_to_ != nullptr) {
+      const auto record = all.substr(0, all.size() - records.size());
+      result.why = rescue_->fill(record, *rescued_to_, row);
+    }
   } else {
     result.why = Malformation{.column = "", .reason = plan_->reason};
   }

@@ -9,39 +9,48 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/format.h"
 #include "core/schema.h"
 #include "formats/avro/decoder.h"
 #include "formats/avro/plans.h"
+#include "formats/avro/reading.h"
+#include "formats/rescue.h"
 
 namespace millrace::avro {
+
+/// A schema of files, which may have names that others would not take. Throws Error (user).
+[[nodiscard]] SharedSchema file_schema(std::string_view json);
 
 /// How records of one writer's schema become rows.
 struct FilePlan {
   std::shared_ptr<const Plan> rows;  ///< null: they can't, whatever is in them
   std::string reason;                ///< why not
   std::shared_ptr<const Plan> skip;  ///< jumps over a record: a plan of no columns
+  std::shared_ptr<const Plan> rest;  ///< what is rescued; null: nothing is
+  std::size_t rescue = 0;            ///< the column that it is rescued into
 };
 
 /// What is wanted of all files of a stream. Thread-safe.
 class FileRows {
  public:
+  explicit FileRows(Reading reading) : reading_(std::move(reading)) {}
   /// Columns found by their names; NULL in files that do not have them.
-  explicit FileRows(millrace::Schema declared) : columns_(std::move(declared)) {}
+  explicit FileRows(millrace::Schema declared);
   /// Columns as a reader's schema, JSON, has them: with its defaults and aliases. Throws Error
   /// (user) if it is none, or SQL has no types for it.
   explicit FileRows(std::string_view reader_json);
 
-  [[nodiscard]] const millrace::Schema& columns() const noexcept { return columns_; }
-  /// For files of this schema, JSON. Throws Error (user) if it is none.
+  [[nodiscard]] const millrace::Schema& columns() const noexcept { return reading_.columns; }
+  /// For files of this schema, JSON. Throws Error (user) if it is none, SchemaChange and
+  /// ColumnsGrew.
   [[nodiscard]] std::shared_ptr<const FilePlan> plan(const std::string& writer_json);
 
  private:
   [[nodiscard]] FilePlan make_plan(const std::string& writer_json) const;
 
-  millrace::Schema columns_;
-  SharedSchema reader_;  // nullptr: the columns were declared
+  Reading reading_;
   std::mutex lock_;
   std::map<std::string, std::shared_ptr<const FilePlan>> plans_;
 };
@@ -66,6 +75,8 @@ class FileDecoder {
  private:
   std::shared_ptr<const FilePlan> plan_;
   std::optional<Decoder> decoder_;
+  std::optional<formats::Rescue> rescue_;
+  ColumnWriter* rescued_to_ = nullptr;
   Decoder skip_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/growing_columns.h"
 #include "formats/avro/testing.h"
 
 namespace millrace::avro {
@@ -71,6 +72,39 @@ TEST(AvroFileRowsTest, SingleValues) {
   FileRows declared(columns({{"n", "BIGINT"}}));
   EXPECT_EQ(read_all(declared, R"("int")", std::string(Bytes().number(1))),
             std::vector<std::string>{R"({"n":1})"});
+}
+
+/// Fields b VARCHAR and f INTEGER.
+constexpr std::string_view kTwoFields =
+    R"({"type":"record","name":"R","fields":[{"name":"b","type":"string"},{"name":"f","type":"int"}]})";
+
+TEST(AvroFileRowsTest, WhatIsLeftOutIsRescued) {
+  FileRows rows(make_reading({.declared = columns({{"rest", "VARCHAR"}, {"f", "INTEGER"}}),
+                              .on_change = formats::OnSchemaChange::rescue,
+                              .rescue_column = "rest"}));
+  EXPECT_EQ(rows.columns().text(), "rest VARCHAR, f INTEGER");
+  EXPECT_EQ(read_all(rows, std::string(kTwoFields),
+                     std::string(Bytes().text("x").number(1).text("y").number(2))),
+            (std::vector<std::string>{R"({"f":1,"rest":"{\"b\":\"x\"}"})",
+                                      R"({"f":2,"rest":"{\"b\":\"y\"}"})"}));
+  EXPECT_EQ(read_all(rows, with_field(R"("int")"), std::string(Bytes().number(3))),
+            std::vector<std::string>{R"({"f":3,"rest":null})"});
+}
+
+TEST(AvroFileRowsTest, AFieldMoreEndsThePipelineOrIsAColumn) {
+  FileRows fails(make_reading(
+      {.declared = columns({{"f", "INTEGER"}}), .on_change = formats::OnSchemaChange::fail}));
+  EXPECT_THROW((void)fails.plan(std::string(kTwoFields)), formats::SchemaChange);
+  std::string grown;
+  FileRows grows(
+      make_reading({.on_change = formats::OnSchemaChange::add_columns,
+                    .so_far = columns({{"f", "INTEGER"}}),
+                    .grow = [&grown](const millrace::Schema& all, const millrace::Schema& fresh) {
+                      grown = all.text() + "; " + fresh.text();
+                      throw ColumnsGrew("s", all, fresh.text());
+                    }}));
+  EXPECT_THROW((void)grows.plan(std::string(kTwoFields)), ColumnsGrew);
+  EXPECT_EQ(grown, "f INTEGER, b VARCHAR; b VARCHAR");
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "formats/schema_change.h"
+
 namespace millrace::avro {
 
 namespace {
@@ -42,9 +44,9 @@ Plans::Resolve nothing_left_out(Plans::Resolve resolve, Whole what) {
         return plan;
       }
     } catch (const Error& error) {
-      throw SchemaChange(error.what());
+      throw formats::SchemaChange(error.what());
     }
-    throw SchemaChange("the columns have no such field as " + why);
+    throw formats::SchemaChange("the columns have no such field as " + why);
   };
 }
 

@@ -21,8 +21,8 @@ struct LeftOut {
 
 /// Where nothing may be left out: in the record, or only in what fields of it become.
 enum class Whole : std::uint8_t { record, fields };
-/// Resolves as `resolve` does, and throws SchemaChange for schemas that do not fit or have a field
-/// that would be left out.
+/// Resolves as `resolve` does, and throws formats::SchemaChange for schemas that do not fit or have
+/// a field that would be left out.
 [[nodiscard]] Plans::Resolve nothing_left_out(Plans::Resolve resolve, Whole what = Whole::record);
 
 }  // namespace millrace::avro

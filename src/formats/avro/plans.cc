@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/growing_columns.h"
+#include "formats/schema_change.h"
 
 namespace millrace::avro {
 
@@ -24,7 +25,7 @@ Plans::Found Plans::find(std::uint32_t id) {
     throw;  // the rows are to be others
   } catch (const Error& error) {
     found.why.reason = fmt::format("written with schema {}: {}", id, error.what());
-    found.why.is_schema_change = dynamic_cast<const SchemaChange*>(&error) != nullptr;
+    found.why.is_schema_change = dynamic_cast<const formats::SchemaChange*>(&error) != nullptr;
   }
   const std::lock_guard guard(lock_);
   return found_.emplace(id, std::move(found)).first->second;

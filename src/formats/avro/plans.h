@@ -34,12 +34,6 @@ class NumberedSchemas {
   [[nodiscard]] virtual SchemaLookup find(std::uint32_t id) = 0;
 };
 
-/// What a schema is resolved to if its records are to end the pipeline.
-class SchemaChange final : public Error {
- public:
-  explicit SchemaChange(const std::string& text) : Error(Blame::user, text) {}
-};
-
 /// How records of each writer's schema become the rows of one stream. Thread-safe.
 class Plans {
  public:

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace millrace::sql {
 
@@ -18,19 +19,6 @@ constexpr std::size_t kBlockBytes = 1 << 20;
 constexpr std::size_t kPadding = 64;
 
 constexpr const char* kTooLong = "longer than `max_line_bytes`";
-
-/// Where a text may be cut: not within a character, nor within CRLF. Never at its beginning.
-std::size_t place_to_cut(std::string_view text) {
-  constexpr std::size_t kLongest = 4;  // bytes of a character
-  for (std::size_t back = 1; back <= kLongest && back < text.size(); ++back) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xC0U) != 0x80U) {  // a character begins here
-      const std::size_t length = byte < 0xC0U ? 1 : byte < 0xE0U ? 2 : byte < 0xF0U ? 3 : 4;
-      return length > back || byte == '\r' ? text.size() - back : text.size();
-    }
-  }
-  return text.size();  // it is not UTF-8: any place is as good
-}
 
 }  // namespace
 

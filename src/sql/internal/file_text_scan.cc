@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/strings.h"
+#include "base/utf8.h"
 #include "sql/internal/error.h"
 
 namespace millrace::sql {
@@ -13,19 +13,6 @@ namespace {
 
 // A thread is worth starting for so much text.
 constexpr std::int64_t kBytesPerThread = 1 << 20;
-
-/// The text with a replacement character for each byte that is not valid UTF-8.
-std::string as_utf8(std::string_view text) {
-  std::string valid;
-  valid.reserve(text.size());
-  while (const auto bad = find_invalid_utf8(text)) {
-    valid += text.substr(0, *bad);
-    valid += "\xEF\xBF\xBD";
-    text.remove_prefix(*bad + 1);
-  }
-  valid += text;
-  return valid;
-}
 
 }  // namespace
 

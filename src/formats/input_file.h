@@ -1,0 +1,18 @@
+// Files as streams of bytes.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace millrace::formats {
+
+/// Reads up to so many bytes; 0 at the end. Throws Error that names the file.
+using ReadBytes = std::function<std::size_t(char* to, std::size_t bytes)>;
+
+/// The bytes of a file. Throws Error if it can't be opened.
+[[nodiscard]] ReadBytes open_file(const std::string& path);
+/// The same; what a name that ends in .gz or .zst promises to be packed is unpacked.
+[[nodiscard]] ReadBytes open_unpacked(const std::string& path);
+
+}  // namespace millrace::formats
