@@ -17,9 +17,13 @@ function(millrace_test_program name)
   if(TARGET GTest::gmock)
     target_link_libraries(${name} PRIVATE GTest::gmock)
   endif()
+  set(timeout_s 120)
+  if(MILLRACE_SANITIZE MATCHES "thread")
+    set(timeout_s 900)  # some tests take 400 times as long
+  endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     TEST_PREFIX "${name}." WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
-    PROPERTIES TIMEOUT 120 ENVIRONMENT "${MILLRACE_TEST_ENVIRONMENT}")
+    PROPERTIES TIMEOUT ${timeout_s} ENVIRONMENT "${MILLRACE_TEST_ENVIRONMENT}")
 endfunction()
 
 foreach(room IN LISTS all_rooms)
