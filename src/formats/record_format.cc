@@ -7,7 +7,6 @@
 #include "formats/avro/columns.h"
 #include "formats/avro/decoder.h"
 #include "formats/avro/encoder.h"
-#include "formats/avro/framed_decoder.h"
 #include "formats/avro/framing.h"
 #include "formats/avro/left_out.h"
 #include "formats/avro/resolve.h"
@@ -148,98 +147,107 @@ Decoding avro_decoding(const DecodingOptions& options, const DecodingInputs& inp
           [plan] { return std::make_unique<avro::Decoder>(plan); }};
 }
 
-/// The fields that a plan leaves out and that can be columns beside these: no name differs from
-/// another one in case alone.
-Schema fresh_columns(const Schema& columns, const avro::Plan& plan) {
-  Schema fresh;
-  for (const avro::LeftOut& field : avro::left_out(plan)) {
-    if (!field.is_nested && columns.find(field.place) < 0 && fresh.find(field.place) < 0) {
-      const Type type = avro::column_type(*field.type, field.place);
-      fresh.columns.push_back({field.place, avro::sql_text(type), physical_of(type)});
-    }
-  }
-  return fresh;
-}
-
-/// Each record names its writer's schema, and what is new in it becomes columns.
-Decoding growing_avro_decoding(const DecodingInputs& inputs) {
-  const Schema columns =
-      inputs.so_far.empty() ? avro::columns_of(*as_record(inputs.latest, inputs)) : inputs.so_far;
-  auto plans = std::make_shared<avro::Plans>(
-      *inputs.registry, [inputs, columns](const avro::SharedSchema& writer) {
-        auto plan = avro::resolve(as_record(writer, inputs), columns, avro::Missing::null);
-        if (const Schema fresh = fresh_columns(columns, plan); !fresh.empty()) {
-          Schema all = columns;
-          all.columns.insert(all.columns.end(), fresh.columns.begin(), fresh.columns.end());
-          inputs.grow(all, fresh);
-        }
-        return plan;
-      });
-  return {columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
-}
+/// The columns of framed records, and those of them that are decoded: without the one that is
+/// rescued into.
+struct FramedColumns {
+  Schema all;
+  Schema known;
+  std::size_t rescue_column = 0;
+};
 
 /// Takes the column that is rescued into out of those that are declared, or adds it to those that
-/// are not. Gives its place among all.
-std::size_t split_rescue_column(const std::string& name, Schema& declared, Schema& all) {
-  if (declared.empty()) {
-    if (all.find(name) >= 0) {
+/// are not.
+void split_rescue_column(const std::string& name, bool is_declared, FramedColumns& columns) {
+  const int place = columns.all.find(name);
+  if (!is_declared) {
+    if (place >= 0) {
       throw Error(Blame::user, fmt::format("there are two columns {}; give `rescue_column` another "
                                            "name",
                                            name));
     }
-    all.columns.push_back({name, "VARCHAR", Physical::string});
-    return all.size() - 1;
+    columns.rescue_column = columns.all.size();
+    columns.all.columns.push_back({name, "VARCHAR", Physical::string});
+    return;
   }
-  const int place = declared.find(name);
-  if (place < 0 || declared.columns[static_cast<std::size_t>(place)].type != "VARCHAR" ||
-      declared.size() == 1) {
+  if (place < 0 || columns.all.columns[static_cast<std::size_t>(place)].type != "VARCHAR" ||
+      columns.all.size() == 1) {
     throw Error(
         Blame::user,
         fmt::format("rescue_column: there is no column {} of type VARCHAR beside others", name));
   }
-  declared.columns.erase(declared.columns.begin() + place);
-  return static_cast<std::size_t>(place);
+  columns.rescue_column = static_cast<std::size_t>(place);
+  columns.known.columns.erase(columns.known.columns.begin() + place);
+}
+
+/// `of_schema`: gives the columns where neither options nor an earlier run say what they are.
+template <class OfSchema>
+FramedColumns framed_columns(const DecodingOptions& options, const DecodingInputs& inputs,
+                             OfSchema of_schema) {
+  const bool is_declared = !inputs.declared.empty();
+  FramedColumns columns;
+  columns.all = is_declared ? inputs.declared : inputs.so_far.empty() ? of_schema() : inputs.so_far;
+  columns.known = columns.all;
+  if (options.on_schema_change == OnSchemaChange::rescue) {
+    split_rescue_column(options.json.rescue_column, is_declared, columns);
+  }
+  return columns;
+}
+
+/// Plans that resolve as `resolve` does to the columns that are decoded, and what they do with
+/// fields that are no columns.
+FramedPlans framed_plans(const DecodingOptions& options, const DecodingInputs& inputs,
+                         const FramedColumns& columns, avro::Plans::Resolve resolve) {
+  FramedPlans plans;
+  if (options.on_schema_change == OnSchemaChange::fail) {
+    resolve = avro::nothing_left_out(std::move(resolve));
+  } else if (options.on_schema_change == OnSchemaChange::add_columns) {
+    resolve = avro::growing(std::move(resolve), columns.known, inputs.grow);
+  } else if (options.on_schema_change == OnSchemaChange::rescue) {
+    plans.rest = std::make_shared<avro::Plans>(*inputs.registry, rest_of(resolve));
+    plans.rescue_column = columns.rescue_column;
+  }
+  plans.known = std::make_shared<avro::Plans>(*inputs.registry, std::move(resolve));
+  return plans;
+}
+
+/// Change events of which each names its writer's schema.
+Decoding framed_change_decoding(const DecodingOptions& options, const DecodingInputs& inputs,
+                                const avro::SharedSchema& latest) {
+  const auto columns =
+      framed_columns(options, inputs, [&] { return debezium::columns_of_events(*latest); });
+  const auto plans = debezium::plans_of(
+      *inputs.registry, columns.all, columns.known, [&](avro::Plans::Resolve resolve) {
+        return framed_plans(options, inputs, columns, std::move(resolve));
+      });
+  return change_decoding(plans, columns.all);
 }
 
 /// Each record names its writer's schema.
 Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInputs& inputs) {
-  const auto& declared = inputs.declared;
-  if (!declared.empty() && !inputs.schema_json.empty()) {
+  if (!inputs.declared.empty() && !inputs.schema_json.empty()) {
     throw Error(Blame::user,
                 fmt::format("with `{0}framing: confluent` either `{0}schema` or `{0}schema_file` "
                             "says what the columns are; leave one of them out",
                             inputs.prefix));
   }
-  if (options.on_schema_change == OnSchemaChange::add_columns) {
-    return growing_avro_decoding(inputs);
-  }
   const auto latest = inputs.schema_json.empty() ? inputs.latest : parsed(inputs.schema_json);
   if (options.envelope == Envelope::debezium) {
-    const auto columns = declared.empty() ? debezium::columns_of_events(*latest) : declared;
-    const bool all_fields = options.on_schema_change == OnSchemaChange::fail;
-    return change_decoding(debezium::plans_of(*inputs.registry, columns, all_fields), columns);
+    return framed_change_decoding(options, inputs, latest);
   }
   const auto reader = as_record(latest, inputs);
-  Schema columns = declared.empty() ? avro::columns_of(*reader) : declared;
-  auto filled = inputs;  // without the column that is rescued into
-  const bool rescues = options.on_schema_change == OnSchemaChange::rescue;
-  const auto rescue =
-      rescues ? split_rescue_column(options.json.rescue_column, filled.declared, columns) : 0;
-  avro::Plans::Resolve resolve = [filled, reader](const avro::SharedSchema& written) {
-    const auto writer = as_record(written, filled);
-    return filled.declared.empty() ? avro::resolve(writer, reader)
-                                   : avro::resolve(writer, filled.declared, avro::Missing::null);
-  };
-  if (options.on_schema_change == OnSchemaChange::fail) {
-    resolve = avro::nothing_left_out(std::move(resolve));
-  }
-  auto plans = std::make_shared<avro::Plans>(*inputs.registry, resolve);
-  if (rescues) {
-    auto rest = std::make_shared<avro::Plans>(*inputs.registry, rest_of(std::move(resolve)));
-    return {columns,
-            [plans, rest, rescue] { return std::make_unique<RescueDecoder>(plans, rest, rescue); }};
-  }
-  return {columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
+  const auto columns = framed_columns(options, inputs, [&] { return avro::columns_of(*reader); });
+  // Columns that grow are more than those of the latest schema.
+  const bool by_reader =
+      inputs.declared.empty() && options.on_schema_change != OnSchemaChange::add_columns;
+  auto named = inputs;
+  named.declared = inputs.declared.empty() ? Schema() : columns.known;
+  auto plans = framed_plans(options, inputs, columns,
+                            [=, known = columns.known](const avro::SharedSchema& written) {
+                              const auto writer = as_record(written, named);
+                              return by_reader ? avro::resolve(writer, reader)
+                                               : avro::resolve(writer, known, avro::Missing::null);
+                            });
+  return {columns.all, [plans] { return make_framed_decoder(plans); }};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "formats/rescue_decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/schema.h"
@@ -7,62 +8,106 @@
 #include "formats/avro/decoder.h"
 #include "formats/avro/framing.h"
 #include "formats/avro/left_out.h"
-#include "formats/avro/resolve.h"
 #include "formats/json/encoder.h"
+#include "formats/json/strings.h"
 #include "formats/memory_columns.h"
 
 namespace millrace::formats {
 
 namespace {
 
-/// The columns of a plan.
-Schema schema_of(const avro::Plan& plan) {
-  Schema schema;
-  schema.columns.reserve(plan.row.parts.size());
-  for (const Type::Part& part : plan.row.parts) {
-    schema.columns.push_back({part.name, avro::sql_text(part.type), physical_of(part.type)});
-  }
-  return schema;
+using avro::RestField;
+
+/// The first of them are fields that are left out, the others records.
+std::span<const RestField> fields_left_out(std::span<const RestField> fields) {
+  const auto end = std::ranges::find_if_not(fields, &RestField::is_left_out);
+  return {fields.begin(), end};
 }
+
+/// What is left out of a record, as JSON.
+class RestObject {
+ public:
+  /// Throws Error (user) for a field that JSON has no form for.
+  explicit RestObject(std::span<const RestField> fields)
+      : left_out_(fields_left_out(fields).size()),
+        encoder_(avro::columns_of(fields_left_out(fields)), {}) {
+    records_.reserve(fields.size() - left_out_);
+    for (const RestField& field : fields.subspan(left_out_)) {
+      records_.emplace_back(field.column, RestObject(field.fields));
+    }
+  }
+
+  /// Appends the object of row 0; nothing if there is nothing in it: its records are NULL.
+  std::optional<Malformation> write(std::span<const ColumnView> columns, std::string& to) {
+    const auto begin = to.size();
+    if (auto why = encoder_.encode({.rows = 1, .columns = columns.first(left_out_)}, 0, to)) {
+      return why;
+    }
+    to.pop_back();  // the brace: records follow
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+      auto& [column, object] = records_[i];
+      const ColumnView& record = columns[left_out_ + i];
+      if (record.is_null(0)) {
+        continue;
+      }
+      const auto before = to.size();
+      to += before == begin + 1 ? "" : ",";
+      json::write_string(column, to);
+      to += ':';
+      const auto value = to.size();
+      if (auto why = object.write(record.parts(), to)) {
+        why->column.insert(0, column + ".");
+        return why;
+      }
+      to.resize(to.size() == value ? before : to.size());
+    }
+    to += '}';
+    to.resize(to.size() == begin + 2 ? begin : to.size());
+    return std::nullopt;
+  }
+
+ private:
+  std::size_t left_out_;   // columns of fields, which come before those of records
+  json::Encoder encoder_;  // of the fields
+  std::vector<std::pair<std::string, RestObject>> records_;  // by their columns' names
+};
 
 }  // namespace
 
 avro::Plans::Resolve rest_of(avro::Plans::Resolve resolve) {
   return [resolve = std::move(resolve)](const avro::SharedSchema& writer) {
     const avro::Plan plan = resolve(writer);
-    Schema rest;
-    for (const avro::LeftOut& field : avro::left_out(plan)) {
-      if (!field.is_nested) {
-        const Type type = avro::column_type(*field.type, field.place);
-        rest.columns.push_back({field.place, avro::sql_text(type), physical_of(type)});
-      }
-    }
-    (void)json::Encoder(rest, {});  // once now, for what it refuses
-    return avro::resolve(plan.writer, rest);
+    (void)RestObject(avro::rest_fields(plan));  // once now, for what it refuses
+    return avro::rest_plan(plan);
   };
 }
 
 /// Of records of one schema: a row of what is left out.
 struct RescueDecoder::Rest {
-  explicit Rest(const avro::Plan& plan)
-      : decoder(plan), columns(schema_of(plan), 1), encoder(schema_of(plan), {}) {
+  Rest(const avro::Plan& plan, std::span<const RestField> fields)
+      : decoder(plan), columns(avro::columns_of(fields), 1), object(fields) {
     decoder.begin(columns.writers());
   }
   avro::Decoder decoder;
   MemoryColumns columns;
-  json::Encoder encoder;
+  RestObject object;
 };
 
-RescueDecoder::RescueDecoder(std::shared_ptr<avro::Plans> known, std::shared_ptr<avro::Plans> rest,
-                             std::size_t column)
-    : known_(std::move(known)), plans_(std::move(rest)), column_(column) {}
+std::unique_ptr<RecordDecoder> make_framed_decoder(const FramedPlans& plans) {
+  if (plans.rest == nullptr) {
+    return std::make_unique<avro::FramedDecoder>(plans.known);
+  }
+  return std::make_unique<RescueDecoder>(plans);
+}
+
+RescueDecoder::RescueDecoder(FramedPlans plans) : plans_(std::move(plans)), known_(plans_.known) {}
 
 RescueDecoder::~RescueDecoder() = default;
 
 void RescueDecoder::begin(std::span<ColumnWriter* const> columns) {
   others_.assign(columns.begin(), columns.end());
-  to_ = columns[column_];
-  others_.erase(others_.begin() + static_cast<std::ptrdiff_t>(column_));
+  to_ = columns[plans_.rescue_column];
+  others_.erase(others_.begin() + static_cast<std::ptrdiff_t>(plans_.rescue_column));
   known_.begin(others_);
 }
 
@@ -73,15 +118,15 @@ std::optional<Malformation> RescueDecoder::decode(std::string_view record, std::
   const auto frame = avro::parse_frame(record);  // which there is: it was decoded
   auto found = rests_.find(frame->schema_id);
   if (found == rests_.end()) {
-    const auto rest = plans_->find(frame->schema_id);
+    const auto rest = plans_.rest->find(frame->schema_id);
     if (rest.plan == nullptr) {
       return rest.why;
     }
-    found =
-        rests_
-            .emplace(frame->schema_id,
-                     rest.plan->row.parts.empty() ? nullptr : std::make_unique<Rest>(*rest.plan))
-            .first;
+    const auto fields = avro::rest_fields(*plans_.known->find(frame->schema_id).plan);
+    found = rests_
+                .emplace(frame->schema_id,
+                         fields.empty() ? nullptr : std::make_unique<Rest>(*rest.plan, fields))
+                .first;
   }
   if (found->second == nullptr) {
     to_->set_null(row);
@@ -97,12 +142,15 @@ std::optional<Malformation> RescueDecoder::rescue(Rest& rest, std::string_view b
     return why;
   }
   text_.clear();
-  const Chunk chunk{.rows = 1, .columns = rest.columns.views()};
-  if (auto why = rest.encoder.encode(chunk, 0, text_)) {
+  if (auto why = rest.object.write(rest.columns.views(), text_)) {
     why->reason.insert(0, "it can't be rescued: ");
     return why;
   }
-  to_->set_string(row, text_);
+  if (text_.empty()) {
+    to_->set_null(row);
+  } else {
+    to_->set_string(row, text_);
+  }
   return std::nullopt;
 }
 

@@ -1,4 +1,4 @@
-// Framed Avro with a column for what the others do not have.
+// Framed Avro, perhaps with a column for what the others do not have.
 #pragma once
 
 #include <cstddef>
@@ -17,18 +17,26 @@
 
 namespace millrace::formats {
 
-/// What `resolve` leaves out of records: their other fields (not those within them) as columns.
-/// Throws Error (user) for a field that JSON has no form for.
+/// What `resolve` leaves out of records and of the records in them (avro::RestField) as rows of
+/// their own. Throws Error (user) for a field that JSON has no form for.
 [[nodiscard]] avro::Plans::Resolve rest_of(avro::Plans::Resolve resolve);
 
+/// How records that name their schemas become rows. Shared by the decoders of all threads.
+struct FramedPlans {
+  std::shared_ptr<avro::Plans> known;
+  std::shared_ptr<avro::Plans> rest;  ///< by rest_of() the same; nullptr: nothing is rescued
+  std::size_t rescue_column = 0;      ///< `known` are those of the other columns
+};
+[[nodiscard]] std::unique_ptr<RecordDecoder> make_framed_decoder(const FramedPlans& plans);
+
 /// Fills one column with the fields of records that are no columns, as json::Encoder writes them:
-/// one object; NULL if there are none. The other columns are filled as by FramedDecoder, whose code
+/// one object; NULL if there are none. What is new in a record that is a column, a STRUCT, is in an
+/// object under that column's name. The other columns are filled as by FramedDecoder, whose code
 /// also reads what is rescued, a second time over the record. Used by one thread.
 class RescueDecoder final : public RecordDecoder {
  public:
-  /// `known`: of the columns but number `column`, which is VARCHAR; `rest`: by rest_of() the same.
-  RescueDecoder(std::shared_ptr<avro::Plans> known, std::shared_ptr<avro::Plans> rest,
-                std::size_t column);
+  /// The column to rescue into is VARCHAR.
+  explicit RescueDecoder(FramedPlans plans);
   ~RescueDecoder() override;
 
   void begin(std::span<ColumnWriter* const> columns) override;
@@ -40,9 +48,8 @@ class RescueDecoder final : public RecordDecoder {
   struct Rest;
   std::optional<Malformation> rescue(Rest& rest, std::string_view body, std::size_t row);
 
+  FramedPlans plans_;
   avro::FramedDecoder known_;
-  std::shared_ptr<avro::Plans> plans_;
-  std::size_t column_;
   std::vector<ColumnWriter*> others_;
   ColumnWriter* to_ = nullptr;
   std::map<std::uint32_t, std::unique_ptr<Rest>> rests_;  // by schema; nullptr: nothing is left out

@@ -52,9 +52,6 @@ std::optional<Wrong> wrong_with(const formats::DecodingOptions& records) {
                  fmt::format("leave `{}` out, or rescue what is new (`rescue_column: _rescued`)",
                              records.schema.empty() ? "schema_file" : "schema")};
   }
-  if (records.envelope == formats::Envelope::debezium && mode != OnSchemaChange::fail) {
-    return Wrong{"can't be had with change events in Avro", "leave it out, or set it to `fail`"};
-  }
   return std::nullopt;
 }
 
