@@ -43,12 +43,19 @@ void check(const GenerateOptions& options) {
   const auto fail = [](const std::string& text) { throw Error(Blame::user, text); };
   const auto* kind = kind_of(options);
   const bool to_topic = !options.brokers.empty();
+  const bool is_avro = kind != nullptr && format_of(options, *kind) == formats::Kind::avro;
   if (to_topic == !options.out.empty()) {
     fail("say where to: --out DIRECTORY, or --brokers HOST:PORT");
   }
   if (kind == nullptr && (to_topic || options.messages.late > 0 ||
                           options.messages.duplicates > 0 || options.first > 0)) {
     fail("transactions are written to files, and have no --late, --duplicates and --first");
+  }
+  if (!to_topic && !(options.connection.empty() && options.registry.empty())) {
+    fail("--kafka-option and --registry are for topics: name the cluster by --brokers");
+  }
+  if (!options.registry.empty() && !is_avro) {
+    fail("--registry is for Avro: ask for --format avro");
   }
   if (options.messages.late + options.messages.duplicates + options.invalid > 1) {
     fail("--invalid, --late and --duplicates are shares of all, and may not be more than 1 in all");
@@ -109,6 +116,18 @@ void add_place_options(CLI::App& command, GenerateOptions& options) {
   command.add_option("--brokers", options.brokers, "Brokers of the cluster to write to")
       ->delimiter(',')
       ->option_text("HOST:PORT,...");
+  command
+      .add_option("--kafka-option", options.connection,
+                  "An option of the connection as in a pipeline file, such as "
+                  "tls=true, tls_ca=ca.pem, 'sasl_password=${env:PASSWORD}' or "
+                  "librdkafka.socket.timeout.ms=10000; may be given several times")
+      ->allow_extra_args(false)
+      ->option_text("NAME=VALUE");
+  command
+      .add_option("--registry", options.registry,
+                  "A schema registry: the schema of Avro is registered as TOPIC-value, and each "
+                  "message begins with its number, as Confluent has it")
+      ->option_text("URL");
   command.add_option("--topic", options.topic,
                      "The topic; default: the one that the example reads");
   command
@@ -241,7 +260,9 @@ void add_generate_command(CLI::App& app, Context&) {
       "  millrace generate transactions --out input --append --rate 100   a directory that grows\n"
       "  millrace generate orders --brokers localhost:9092 --topic custords --partitions 3\n"
       "  millrace generate events --brokers localhost:9092 --rate 10 --rows 0 --start now\n"
-      "  millrace generate order-records --brokers localhost:9092 --schema-out order.avsc");
+      "  millrace generate order-records --brokers localhost:9092 --schema-out order.avsc\n"
+      "  millrace generate order-records --brokers localhost:9092 --registry "
+      "http://localhost:8081");
   command->callback([options, start] { generate(*options, *start); });
 }
 

@@ -33,6 +33,8 @@ struct GenerateOptions {
 
   // To a topic.
   std::vector<std::string> brokers;
+  std::vector<std::string> connection;  ///< NAME=VALUE: options of a connection
+  std::string registry;                 ///< its URL: records are framed; empty: there is none
   std::string topic;
   std::optional<int> partitions;
 };

@@ -3,11 +3,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 #include "base/error.h"
+#include "base/node.h"
+#include "cli/command.h"
 #include "cli/generate.h"
+#include "connectors/kafka/client.h"
 #include "connectors/kafka/producer.h"
+#include "connectors/kafka/registry.h"
 #include "connectors/kafka/topic_admin.h"
+#include "formats/avro/framing.h"
 
 namespace millrace::cli {
 namespace {
@@ -24,15 +31,80 @@ void need_topic(const kafka::ConnectionOptions& connection, const std::string& t
   }
 }
 
+Node scalar(std::string text) { return {.kind = Node::Kind::scalar, .text = std::move(text)}; }
+
+/// The connection as a pipeline file would have it, so that it has the same options and checks.
+Node connection_node(const GenerateOptions& options) {
+  constexpr std::string_view kOthers = "librdkafka.";
+  Node brokers{.kind = Node::Kind::sequence};
+  brokers.items.reserve(options.brokers.size());
+  std::ranges::transform(options.brokers, std::back_inserter(brokers.items), scalar);
+  Node others{.kind = Node::Kind::mapping};
+  Node node{.kind = Node::Kind::mapping};
+  const auto add = [](Node& to, std::string_view name, Node value) {
+    to.entries.push_back({.key = std::string(name), .at = {}, .value = std::move(value)});
+  };
+  add(node, "brokers", std::move(brokers));
+  if (!options.registry.empty()) {
+    add(node, "schema_registry", scalar(options.registry));
+  }
+  for (const std::string_view each : options.connection) {
+    const auto equals = each.find('=');
+    if (equals == std::string_view::npos) {
+      throw Error(Blame::user,
+                  fmt::format("--kafka-option {} must be NAME=VALUE, such as tls=true", each));
+    }
+    const auto name = each.substr(0, equals);
+    auto value = scalar(std::string(each.substr(equals + 1)));
+    if (name.starts_with(kOthers)) {
+      add(others, name.substr(kOthers.size()), std::move(value));
+    } else {
+      add(node, name, std::move(value));
+    }
+  }
+  if (!others.entries.empty()) {
+    add(node, "librdkafka", std::move(others));
+  }
+  return node;
+}
+
+kafka::ConnectionOptions connection_of(const GenerateOptions& options) {
+  constexpr std::string_view kWhat = "--kafka-option";
+  kafka::ConnectionOptions connection;
+  Diagnostics diagnostics;
+  const bool good = kafka::ConnectionOptions::table().parse(connection_node(options), diagnostics,
+                                                            connection, kWhat) &&
+                    kafka::check_connection(connection, {}, diagnostics, kWhat);
+  if (!good) {
+    const auto& first = diagnostics.all().front();
+    throw Error(Blame::user,
+                fmt::format("{}{}{}", first.message, first.hint.empty() ? "" : "; ", first.hint));
+  }
+  print_diagnostics(diagnostics, "");
+  return connection;
+}
+
+/// What each message begins with: of Avro, if there is a registry, the number of its schema.
+std::string frame_of(const kafka::ConnectionOptions& connection, const GenerateOptions& options,
+                     const std::string& topic, const std::stop_token& stop) {
+  const MessageKind& kind = *kind_of(options);
+  std::string frame;
+  if (!connection.registry.urls.empty() && format_of(options, kind) == formats::Kind::avro) {
+    kafka::SchemaRegistry registry(connection.registry, stop);
+    avro::write_frame(registry.register_schema(topic + "-value", kind.avro), frame);
+  }
+  return frame;
+}
+
 }  // namespace
 
 void generate_topic(const GenerateOptions& options, const std::stop_token& stop) {
   const MessageKind& kind = *kind_of(options);
   const std::string topic = options.topic.empty() ? std::string(kind.topic) : options.topic;
-  kafka::ConnectionOptions connection;
-  connection.brokers = options.brokers;
+  const auto connection = connection_of(options);
   kafka::Troubles troubles(topic);
   need_topic(connection, topic, options.partitions, troubles, stop);
+  const std::string frame = frame_of(connection, options, topic, stop);
   kafka::Producer producer(connection,
                            {.topic = topic,
                             .transactional_id = "",
@@ -42,12 +114,14 @@ void generate_topic(const GenerateOptions& options, const std::stop_token& stop)
   MessageStream stream(kind, format_of(options, kind), options.messages);
   MessageCounts counts;
   Message message;
+  std::string value;
   Pace pace(options);
   while ((options.rows == 0 || counts.all < options.rows) && pace.wait(counts.all, stop)) {
     stream.make(static_cast<std::uint64_t>(options.first + counts.all), message);
+    value.assign(frame).append(message.value);
     kafka::Outgoing outgoing;
     outgoing.key = message.key;
-    outgoing.value = message.value;
+    outgoing.value = value;
     producer.send(outgoing);
     counts.add(message);
     if (options.rate && counts.all % std::max<std::int64_t>(std::llround(*options.rate), 1) == 0) {

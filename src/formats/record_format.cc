@@ -7,7 +7,6 @@
 #include "formats/avro/columns.h"
 #include "formats/avro/decoder.h"
 #include "formats/avro/encoder.h"
-#include "formats/avro/framed_decoder.h"
 #include "formats/avro/framing.h"
 #include "formats/avro/reading.h"
 #include "formats/avro/resolve.h"
@@ -148,38 +147,40 @@ Decoding avro_decoding(const DecodingOptions& options, const DecodingInputs& inp
           [plan] { return std::make_unique<avro::Decoder>(plan); }};
 }
 
+/// Change events of which each names its writer's schema.
+Decoding framed_change_decoding(const avro::Wanted& wanted, avro::NumberedSchemas& registry) {
+  const auto columns =
+      avro::stream_columns(wanted, [&] { return debezium::columns_of_events(*wanted.reader); });
+  const auto plans =
+      debezium::plans_of(registry, columns.all, columns.known, [&](avro::Plans::Resolve resolve) {
+        return framed_plans(registry, avro::reading_by(std::move(resolve), wanted, columns));
+      });
+  return change_decoding(plans, columns.all);
+}
+
 /// Each record names its writer's schema.
 Decoding framed_avro_decoding(const DecodingOptions& options, const DecodingInputs& inputs) {
-  const auto& declared = inputs.declared;
-  if (!declared.empty() && !inputs.schema_json.empty()) {
+  if (!inputs.declared.empty() && !inputs.schema_json.empty()) {
     throw Error(Blame::user,
                 fmt::format("with `{0}framing: confluent` either `{0}schema` or `{0}schema_file` "
                             "says what the columns are; leave one of them out",
                             inputs.prefix));
   }
-  const auto latest = inputs.schema_json.empty() ? inputs.latest : parsed(inputs.schema_json);
-  const auto on_change = options.on_schema_change.value_or(OnSchemaChange::ignore);
+  const avro::Wanted wanted{
+      .declared = inputs.declared,
+      .reader = inputs.schema_json.empty() ? inputs.latest : parsed(inputs.schema_json),
+      .on_change = options.on_schema_change.value_or(OnSchemaChange::ignore),
+      .rescue_column = options.json.rescue_column,
+      .so_far = inputs.so_far,
+      .grow = inputs.grow,
+      .value_column = inputs.value_column,
+      .schema_option = inputs.prefix + "schema"};
   if (options.envelope == Envelope::debezium) {
-    const auto columns = declared.empty() ? debezium::columns_of_events(*latest) : declared;
-    const bool all_fields = on_change == OnSchemaChange::fail;
-    return change_decoding(debezium::plans_of(*inputs.registry, columns, all_fields), columns);
+    return framed_change_decoding(wanted, *inputs.registry);
   }
-  const auto reading = avro::make_reading({.declared = declared,
-                                           .reader = latest,
-                                           .on_change = on_change,
-                                           .rescue_column = options.json.rescue_column,
-                                           .so_far = inputs.so_far,
-                                           .grow = inputs.grow,
-                                           .value_column = inputs.value_column,
-                                           .schema_option = inputs.prefix + "schema"});
-  auto plans = std::make_shared<avro::Plans>(*inputs.registry, reading.resolve);
-  if (reading.rest) {
-    auto rest = std::make_shared<avro::Plans>(*inputs.registry, reading.rest);
-    return {reading.columns, [plans, rest, rescue = reading.rescue] {
-              return std::make_unique<RescueDecoder>(plans, rest, rescue);
-            }};
-  }
-  return {reading.columns, [plans] { return std::make_unique<avro::FramedDecoder>(plans); }};
+  const auto reading = avro::make_reading(wanted);
+  return {reading.columns,
+          [plans = framed_plans(*inputs.registry, reading)] { return make_framed_decoder(plans); }};
 }
 
 }  // namespace

@@ -408,7 +408,7 @@ sinks:
 
 CRASHING = """
 pipeline: avro
-checkpoint: { snapshot_interval: 100ms, snapshot_log_size: 8KiB }
+checkpoint: { snapshot_interval: 1h, snapshot_log_size: 1KiB }
 sources:
   input: { from: { type: files, path: in }, format: avro, max_files_per_trigger: 2 }
 datasets:

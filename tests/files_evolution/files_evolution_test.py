@@ -263,7 +263,7 @@ def parquet_fails(b):
 GROWING = """pipeline: growing
 connections:
   db: { type: store, path: out.duckdb }
-checkpoint: { snapshot_interval: 100ms, snapshot_log_size: 8KiB }
+checkpoint: { snapshot_interval: 1h, snapshot_log_size: 1KiB }
 sources:
   input: { from: { type: files, path: in }, format: avro, max_files_per_trigger: 2, on_schema_change: add_columns }
 datasets:
@@ -411,7 +411,7 @@ def rescued_and_killed(b):
         rows = events(range(k * 10, k * 10 + 10), **({"price": float} if k % 2 else {}))
         b.write(f"{k}.avro", TWO if k % 2 else ONE, rows).rename(b.folder / "avro" / f"{k}.avro")
     b.file.write_text("""pipeline: rescued
-checkpoint: { snapshot_interval: 100ms, snapshot_log_size: 8KiB }
+checkpoint: { snapshot_interval: 1h, snapshot_log_size: 1KiB }
 sources:
   json: { from: { type: files, path: in }, format: json, schema: 'id BIGINT, rest VARCHAR', rescue_column: rest, max_files_per_trigger: 1 }
   avro: { from: { type: files, path: avro }, format: avro, rescue_column: rest, max_files_per_trigger: 1 }

@@ -112,6 +112,32 @@ def fail_avro(b, declared):
     assert ids(b) == list(range(9)) and list(kept(b)) == [9], (ids(b), kept(b))
 
 
+HOME = {"type": "record", "name": "Home", "fields": [{"name": "city", "type": "string"}]}
+HOME_2 = {"type": "record", "name": "Home", "fields": [{"name": "zip", "type": "string"}, {"name": "city", "type": "string"}]}
+
+
+def within_columns_is_rescued(b):
+    """What is new in a record that is a column is kept under the column's name, whoever reads that column; what is new in a list is not."""
+    one, two = (record(("id", "long"), ("home", ["null", home]), ("homes", {"type": "array", "items": "Home"})) for home in (HOME, HOME_2))
+    home = {"zip": "1234", "city": "x"}
+    rows = [{"id": 1, "home": home, "homes": [home]}, {"id": 2, "home": None, "homes": []}]
+    topic, in_json = b.topic(partitions=1), b.topic("json", partitions=1)
+    b.registry.register(f"{topic}-value", one)
+    number = b.registry.register(f"{topic}-other", two)
+    b.produce(topic, [b.frame(number, two, row) for row in rows])
+    b.produce(in_json, map(json.dumps, rows))
+    declared = "schema: 'id BIGINT, HOME STRUCT(city VARCHAR), homes STRUCT(city VARCHAR)[], rest VARCHAR', "
+    for number, (source, name) in enumerate(((f"topic: {topic}, format: avro, ", "home"), (f"topic: {topic}, format: avro, {declared}", "HOME"),
+                                             (f"topic: {in_json}, format: json, {declared}", "HOME"))):
+        for query in ("SELECT id, rest FROM input", "SELECT * FROM input"):
+            with tempfile.TemporaryDirectory() as folder:
+                other = Bench(b.kafka, b.registry, folder, f"{b.number}-{number}-{len(query)}")
+                other.pipeline(f"{source}rescue_column: rest", query)
+                other.run()
+                found = {row["id"]: row["rest"] and json.loads(row["rest"]) for row in other.rows()}
+                assert found == {1: {name: {"zip": "1234"}}, 2: None} and not kept(other), (source, query, found)
+
+
 def event(*fields):
     """The schema of change events of a table."""
     row = record(*fields, name="Value")
@@ -120,18 +146,21 @@ def event(*fields):
 
 def changes_fail(b):
     """New fields of a table, in change events."""
-    topic = b.topic(partitions=1)
     one, two = event(("id", "long")), event(("id", "long"), ("price", "double"))
-    numbers = [b.registry.register(f"{topic}-value", schema) for schema in (one, two)]
-    b.produce(topic, [b.frame(numbers[0], one, {"before": None, "after": {"id": i}, "op": "c"}) for i in range(3)])
-    b.produce(topic, [b.frame(numbers[1], two, {"before": {"id": 2, "price": 1.0}, "after": {"id": 2, "price": 1.5}, "op": "u"})])
-    source = f"topic: {topic}, format: avro, envelope: debezium, max_offsets_per_trigger: 2, schema: id BIGINT, on_schema_change: "
-    b.pipeline(source + "fail", "SELECT id FROM input")
-    refused_run(b, topic, 3, f"schema {numbers[1]}", "`price`")
-    assert ids(b) == [0, 1], ids(b)
-    b.pipeline(source + "ignore", "SELECT id FROM input")
-    b.run()
-    assert ids(b) == [0, 1, 2, 2], ids(b)
+    for op, after in (("u", {"id": 2, "price": 1.5}), ("d", None)):
+        topic = b.topic(op, partitions=1)
+        numbers = [b.registry.register(f"{topic}-value", schema) for schema in (one, two)]
+        b.produce(topic, [b.frame(numbers[0], one, {"before": None, "after": {"id": i}, "op": "c"}) for i in range(3)])
+        b.produce(topic, [b.frame(numbers[1], two, {"before": {"id": 2, "price": 1.0}, "after": after, "op": op})])
+        source = f"topic: {topic}, format: avro, envelope: debezium, max_offsets_per_trigger: 2, schema: id BIGINT, on_schema_change: "
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, b.registry, folder, f"{b.number}-{op}")
+            other.pipeline(source + "fail", "SELECT id FROM input")
+            refused_run(other, topic, 3, f"schema {numbers[1]}", "`price`")
+            assert ids(other) == [0, 1], ids(other)
+            other.pipeline(source + "ignore", "SELECT id FROM input")
+            other.run()
+            assert ids(other) == [0, 1, 2, 2], ids(other)
     topic = b.topic("json", partitions=1)
     b.produce(topic, [json.dumps({"before": None, "after": {"id": i, **({"price": 1} if i == 3 else {})}, "op": "c"}) for i in range(4)])
     with tempfile.TemporaryDirectory() as folder:
@@ -140,6 +169,56 @@ def changes_fail(b):
                        "SELECT id FROM input")
         refused_run(other, topic, 3, "price")
         assert ids(other) == [0, 1], ids(other)
+
+
+def changes_rescue(b):
+    """New fields of a table go into the column, of rows that are there and of those that are removed, in Avro and in JSON."""
+    one = event(("id", "long"), ("place", HOME))
+    two = event(("id", "long"), ("price", ["null", "double"]), ("place", HOME_2))
+    rows = [{"id": 0, "place": {"city": "a"}}, *({"id": i, "price": None if i == 3 else 1.5, "place": {"zip": f"z{i}", "city": "b"}} for i in (1, 2, 3))]
+    events = [{"before": None, "after": rows[0], "op": "c"}, {"before": rows[1], "after": rows[2], "op": "u"},
+              {"before": rows[3], "after": None, "op": "d"}]
+    want = [{"id": 0, "city": "a", "rest": None, "op": "c"}, {"id": 2, "city": "b", "rest": {"price": 1.5, "place": {"zip": "z2"}}, "op": "u"},
+            {"id": 3, "city": "b", "rest": {"price": None, "place": {"zip": "z3"}}, "op": "d"}]
+    topic, in_json = b.topic(partitions=1), b.topic("json", partitions=1)
+    numbers = [b.registry.register(f"{topic}-{of}", schema) for of, schema in (("value", one), ("other", two))]
+    b.produce(topic, [b.frame(numbers[i > 0], (one, two)[i > 0], each) for i, each in enumerate(events)])
+    b.produce(in_json, map(json.dumps, events))
+    columns = "schema: 'id BIGINT, place STRUCT(city VARCHAR), rest VARCHAR', "
+    for number, source in enumerate((f"topic: {topic}, format: avro, ", f"topic: {topic}, format: avro, {columns}",
+                                     f"topic: {in_json}, format: json, {columns}")):
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, b.registry, folder, f"{b.number}-{number}")
+            other.pipeline(f"{source}envelope: debezium, rescue_column: rest, metadata: {{ op: op }}",
+                           "SELECT id, place.city AS city, rest, op FROM input")
+            other.run()
+            found = [{**row, "rest": row["rest"] and json.loads(row["rest"])} for row in other.rows()]
+            assert sorted(found, key=lambda row: row["id"]) == want and not kept(other), (source, found, kept(other))
+
+
+def changes_add_columns(b):
+    """New fields of a table become columns, be it by a row that is removed; also where the run was killed and started again."""
+    schemas = (event(("id", "long")), event(("id", "long"), ("price", ["null", "double"])),
+               event(("id", "long"), ("price", ["null", "double"]), ("name", "string")))
+    topic = b.topic(partitions=1)
+    numbers = [b.registry.register(f"{topic}-{of}", schema) for of, schema in zip(("value", "b", "c"), schemas)]
+    rows = [{"id": i, **({"price": i / 2} if i > 3 else {}), **({"name": f"n{i}"} if i > 8 else {})} for i in range(12)]
+    for row in rows:
+        which = len(row) - 1
+        change = {"before": row, "after": None, "op": "d"} if row["id"] in (4, 10) else {"before": None, "after": row, "op": "c"}
+        b.produce(topic, [b.frame(numbers[which], schemas[which], change)])
+    want = m.canonical({"id": r["id"], "price": r.get("price"), "name": r.get("name"), "op": "d" if r["id"] in (4, 10) else "c"} for r in rows)
+    for number, fault in enumerate((None, "columns.before_kept:1", "columns.after_kept:2")):
+        with tempfile.TemporaryDirectory() as folder:
+            other = Bench(b.kafka, b.registry, folder, f"{b.number}-{number}")
+            other.pipeline(f"topic: {topic}, format: avro, envelope: debezium, max_offsets_per_trigger: 2, metadata: {{ op: op }}, "
+                           "on_schema_change: add_columns", "SELECT * FROM input")
+            if fault:
+                done = m.run("run", other.file, "--once", cwd=other.folder, check=False, env={"MILLRACE_FAULT": fault})
+                assert done.returncode == -9, done
+            other.run()
+            found = other.rows()
+            assert list(found[0]) == ["id", "price", "name", "op"] and m.canonical(found) == want and not kept(other), (fault, found)
 
 
 RICH = record(
@@ -340,14 +419,14 @@ def bad_options(b):
             (f"{JSON}, on_schema_change: rescue", "needs a column to rescue into", "rescue_column: _rescued"),
             ("format: json, schema: 'id BIGINT, r VARCHAR', rescue_column: r, on_schema_change: fail", "without anything to rescue"),
             ("format: avro, framing: none, schema_file: a.avsc, on_schema_change: fail", "`schema_file`", "framing: confluent"),
-            ("format: avro, envelope: debezium, on_schema_change: add_columns", "change events", "`fail`")):
+            ("format: avro, envelope: debezium, schema: 'id BIGINT', on_schema_change: add_columns", "these are declared")):
         b.pipeline(f"topic: a, {source}", "SELECT * FROM input")
         told = b.refused("validate", b.file)
         assert all(each in told for each in want), (source, told)
 
 
-CASES = [bad_options, json_fails, json_rescues, avro_fails, changes_fail, avro_rescues, add_columns, add_columns_and_die,
-         add_columns_while_it_runs, add_columns_to_state]
+CASES = [bad_options, json_fails, json_rescues, avro_fails, changes_fail, changes_rescue, changes_add_columns, within_columns_is_rescued,
+         avro_rescues, add_columns, add_columns_and_die, add_columns_while_it_runs, add_columns_to_state]
 
 
 def main():

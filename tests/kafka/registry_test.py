@@ -167,8 +167,30 @@ def bad_options(b):
     assert "needs a schema registry" in b.refused("validate", b.file)
 
 
+def generated_records(b):
+    """What generate writes with a registry is read without a schema of its own."""
+    topic = b.topic(partitions=2)
+    done = m.run("generate", "order-records", "--brokers", b.kafka.brokers, "--topic", topic, "--registry", b.registry.url,
+                 "--rows", 500, "--invalid", 0.1, cwd=b.folder)
+    malformed = int(done.stderr.split(" malformed")[0].split()[-1])
+    b.pipeline(f"topic: {topic}, format: avro", "SELECT * FROM input")
+    b.run()
+    m.run("generate", "order-records", "--out", "same", "--format", "json", "--rows", 500, "--invalid", 0.1, cwd=b.folder)
+    want = []
+    for line in (line for path in (b.folder / "same").glob("*.json") for line in path.read_bytes().splitlines()):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        want.append({**row, "amount": float(row["amount"])})
+    assert len(want) == 500 - malformed < 500 and m.canonical(b.rows()) == m.canonical(want), (len(b.rows()), len(want))
+    for options, wanted in (([*"orders --brokers b:1 --registry http://r".split()], "for Avro"),
+                            ([*"events --out x --registry http://r".split()], "for topics")):
+        assert wanted in b.refused("generate", *options), options
+
+
 CASES = [bad_options, schema_changes_in_mid_stream, columns_of_the_latest_schema, what_can_not_be_read_is_kept,
-         registers_what_it_writes, writes_with_the_latest_schema, registry_away]
+         registers_what_it_writes, writes_with_the_latest_schema, generated_records, registry_away]
 
 
 def main():

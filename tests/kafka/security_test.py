@@ -205,8 +205,28 @@ def librdkafka_options(b):
     assert b.passes().returncode == 0
 
 
+def generated_messages(b):
+    """`millrace generate` has the options of a connection, and a secret is never among its arguments."""
+    command = ["generate", "events", "--brokers", b.kafka.sasl_ssl, "--topic", b.source, "--rows", 50, "--invalid", 0]
+    options = ["tls=true", f"tls_ca={b.kafka.authority}", "sasl_mechanism=SCRAM-SHA-256", "sasl_username=bob",
+               "librdkafka.socket.timeout.ms=10000"]
+
+    def generate(*more, **settings):
+        return b.millrace(*command, *(word for option in (*options, *more) for word in ("--kafka-option", option)), **settings)
+    (b.folder / "password.txt").write_text(PASSWORD + "\n")
+    for reference in ("${env:KAFKA_PASSWORD}", "${file:password.txt}"):
+        before = len(b.consume(b.source))
+        done = generate(f"sasl_password={reference}")
+        assert done.returncode == 0 and len(b.consume(b.source)) == before + 50, done.stderr
+    for more, want in ((["sasl_password=${env:KAFKA_PASSWORD}"], "check `sasl_username` and `sasl_password`"),
+                       ([], "needs a name and a password"), ([f"sasl_password={PASSWORD}"], "${env:"), (["tsl=true"], "`tls`"),
+                       (["tls"], "NAME=VALUE"), (["sasl_password=${env:KAFKA_PASSWORD}", "librdkafka.socket.timeouts=1"], "socket.timeouts")):
+        done = generate(*more, password="wr0ng-p4ss")
+        assert done.returncode == 2 and want in done.stderr, (more, done.stderr)
+
+
 CASES = [plain_and_tokens, scram, client_certificates, whom_to_trust, other_protocols, wrong_password, secrets,
-         librdkafka_options, expired_credentials]
+         librdkafka_options, generated_messages, expired_credentials]
 
 
 def main():

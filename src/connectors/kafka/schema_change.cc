@@ -34,10 +34,6 @@ std::optional<CannotChange> why_not(const formats::DecodingOptions& records, OnS
         fmt::format("leave `{}` out, or rescue what is new (`rescue_column: _rescued`)",
                     records.schema.empty() ? "schema_file" : "schema")};
   }
-  if (records.envelope == formats::Envelope::debezium && mode != OnSchemaChange::fail) {
-    return CannotChange{"can't be had with change events in Avro",
-                        "leave it out, or set it to `fail`"};
-  }
   return std::nullopt;
 }
 

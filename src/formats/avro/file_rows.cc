@@ -63,9 +63,9 @@ FileDecoder::FileDecoder(std::shared_ptr<const FilePlan> plan)
     : plan_(std::move(plan)), skip_(*plan_->skip) {
   if (plan_->rows != nullptr) {
     decoder_.emplace(*plan_->rows);
-  }
-  if (plan_->rest != nullptr) {
-    rescue_.emplace(*plan_->rest);
+    if (plan_->rest != nullptr) {
+      rescue_.emplace(*plan_->rows, *plan_->rest);
+    }
   }
   skip_.begin({});
 }

@@ -101,6 +101,7 @@ struct Plan {
   /// Shared by all that read data of the same schema; actions point into them.
   std::shared_ptr<const AvroSchema> writer;
   std::shared_ptr<const AvroSchema> reader;  ///< its defaults; nullptr: none
+  std::string field;  ///< of the writer's record, that is the row; empty: the record is
 };
 
 }  // namespace millrace::avro

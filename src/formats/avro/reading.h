@@ -29,6 +29,17 @@ struct Wanted {
   std::string schema_option = "schema";  ///< the name of the one that declares, for messages
 };
 
+/// The columns of a stream, and those of them that records fill.
+struct StreamColumns {
+  millrace::Schema all;
+  millrace::Schema known;  ///< without the one that is rescued into
+  std::size_t rescue = 0;  ///< that one
+};
+/// `of_schema` gives the columns where neither options nor an earlier run say what they are. Throws
+/// Error (user) if there can't be a column to rescue into.
+[[nodiscard]] StreamColumns stream_columns(const Wanted& wanted,
+                                           const std::function<millrace::Schema()>& of_schema);
+
 struct Reading {
   millrace::Schema columns;
   /// Fills the columns, or all but the one that is rescued into. Throws what Plans::Resolve does,
@@ -37,7 +48,11 @@ struct Reading {
   Plans::Resolve rest;     ///< what is rescued (formats/rescue.h); empty: nothing
   std::size_t rescue = 0;  ///< the column that is rescued into
 };
-/// Throws Error (user) for what does not fit.
-[[nodiscard]] Reading make_reading(Wanted wanted);
+/// Resolves as `resolve` does, to the columns that are known; adds what is to become of fields that
+/// are none.
+[[nodiscard]] Reading reading_by(Plans::Resolve resolve, const Wanted& wanted,
+                                 StreamColumns columns);
+/// Of records that are rows. Throws Error (user) for what does not fit.
+[[nodiscard]] Reading make_reading(const Wanted& wanted);
 
 }  // namespace millrace::avro

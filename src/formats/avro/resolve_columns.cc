@@ -218,7 +218,7 @@ Plan resolve(const std::shared_ptr<const AvroSchema>& writer, const millrace::Sc
 
 Plan resolve_field(const std::shared_ptr<const AvroSchema>& writer, std::string_view field,
                    const millrace::Schema& columns, Missing missing) {
-  Plan plan{.row = row_type(columns), .writer = writer};
+  Plan plan{.row = row_type(columns), .writer = writer, .field = std::string(field)};
   ColumnResolver resolver(missing);
   plan.root = resolver.field(writer->root(), field, {.type = &plan.row, .slot = 0, .place = ""});
   check(plan.root, resolver.made());

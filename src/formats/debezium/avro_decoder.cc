@@ -36,8 +36,8 @@ AvroChangeDecoder::AvroChangeDecoder(const FramedEventPlans& plans, const Schema
     : schema_(columns),
       before_plans_(plans.before),
       facts_decoder_(std::make_unique<avro::FramedDecoder>(plans.facts)),
-      after_(std::make_unique<avro::FramedDecoder>(plans.after)),
-      before_(std::make_unique<avro::FramedDecoder>(plans.before)),
+      after_(formats::make_framed_decoder(plans.after)),
+      before_(formats::make_framed_decoder(plans.before)),
       key_(columns, {}, plans.key),
       nothing_(columns.size()) {}
 
@@ -113,19 +113,20 @@ std::optional<Malformation> AvroChangeDecoder::decode_removed(std::string_view e
 
 const std::vector<bool>& AvroChangeDecoder::columns_before(std::string_view event) {
   const auto frame = avro::parse_frame(event);
-  if (before_plans_ == nullptr || !frame) {
-    return before_plans_ == nullptr ? before_has_.at(0) : nothing_;
+  if (before_plans_.known == nullptr || !frame) {
+    return before_plans_.known == nullptr ? before_has_.at(0) : nothing_;
   }
   const auto id = frame->schema_id;
   auto known = before_has_.find(id);
   if (known == before_has_.end()) {
     // Without a plan the event is malformed: before_ says why.
-    const auto found = before_plans_->find(id);
-    known = before_has_
-                .emplace(id, found.plan == nullptr
-                                 ? nothing_
-                                 : debezium::columns_before(*found.plan->writer, schema_))
-                .first;
+    const auto found = before_plans_.known->find(id);
+    auto has =
+        found.plan == nullptr ? nothing_ : debezium::columns_before(*found.plan->writer, schema_);
+    if (before_plans_.rest != nullptr) {
+      has[before_plans_.rescue_column] = true;  // what is rescued is of the record, not of the key
+    }
+    known = before_has_.emplace(id, std::move(has)).first;
   }
   return known->second;
 }

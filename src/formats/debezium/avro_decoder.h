@@ -61,7 +61,7 @@ class AvroChangeDecoder final : public ChangeDecoder {
   const std::vector<bool>& columns_before(std::string_view event);
 
   Schema schema_;
-  std::shared_ptr<avro::Plans> before_plans_;  // nullptr: all events are of one schema
+  formats::FramedPlans before_plans_;  // none: all events are of one schema
   std::unique_ptr<RecordDecoder> facts_decoder_;
   std::unique_ptr<RecordDecoder> after_;
   std::unique_ptr<RecordDecoder> before_;

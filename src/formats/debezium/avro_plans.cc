@@ -12,7 +12,6 @@
 #include "formats/avro/actions.h"
 #include "formats/avro/columns.h"
 #include "formats/avro/leaf.h"
-#include "formats/avro/left_out.h"
 
 namespace millrace::debezium {
 
@@ -183,21 +182,23 @@ EventPlans plans_of(const avro::SharedSchema& writer, const Schema& columns) {
           .before = row_plan(writer, "before", columns, avro::Missing::null)};
 }
 
-FramedEventPlans plans_of(avro::NumberedSchemas& schemas, const Schema& columns, bool all_fields) {
+FramedEventPlans plans_of(
+    avro::NumberedSchemas& schemas, const Schema& columns, const Schema& known,
+    const std::function<formats::FramedPlans(avro::Plans::Resolve)>& plans_of_rows) {
   using avro::SharedSchema;
-  const auto of_part = [&](const char* part) -> avro::Plans::Resolve {
-    return [columns, part](const SharedSchema& writer) {
-      return row_plan(writer, part, columns, avro::Missing::null);
-    };
+  const auto of_part = [&](const char* part) {
+    return plans_of_rows([known, part](const SharedSchema& writer) {
+      return row_plan(writer, part, known, avro::Missing::null);
+    });
   };
-  const auto after = of_part("after");
   return {.facts = std::make_shared<avro::Plans>(schemas, facts_plan),
-          .after = std::make_shared<avro::Plans>(
-              schemas, all_fields ? avro::nothing_left_out(after, avro::Whole::fields) : after),
-          .before = std::make_shared<avro::Plans>(schemas, of_part("before")),
-          .key = std::make_shared<avro::Plans>(schemas, [columns](const SharedSchema& writer) {
-            return avro::resolve(writer, columns, avro::Missing::null);
-          })};
+          .key = std::make_shared<avro::Plans>(schemas,
+                                               [columns](const SharedSchema& writer) {
+                                                 return avro::resolve(writer, columns,
+                                                                      avro::Missing::null);
+                                               }),
+          .after = of_part("after"),
+          .before = of_part("before")};
 }
 
 }  // namespace millrace::debezium

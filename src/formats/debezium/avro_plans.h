@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "formats/avro/plan.h"
 #include "formats/avro/plans.h"
 #include "formats/avro/resolve.h"
+#include "formats/rescue_decoder.h"
 
 namespace millrace::debezium {
 
@@ -45,15 +47,16 @@ struct EventPlans {
 /// How events and keys that name their schemas do. Shared by the decoders of all threads.
 struct FramedEventPlans {
   std::shared_ptr<avro::Plans> facts;
-  std::shared_ptr<avro::Plans> after;
-  std::shared_ptr<avro::Plans> before;
   std::shared_ptr<avro::Plans> key;
+  formats::FramedPlans after;
+  formats::FramedPlans before;
 };
 
 [[nodiscard]] EventPlans plans_of(const avro::SharedSchema& writer, const Schema& columns);
-/// `schemas` must outlive what is made. With `all_fields`, a row that has other fields than the
-/// columns is a change of the schema; what was before an event may have any.
-[[nodiscard]] FramedEventPlans plans_of(avro::NumberedSchemas& schemas, const Schema& columns,
-                                        bool all_fields = false);
+/// `schemas` must outlive what is made. `plans_of_rows`: makes plans that resolve to `known`, the
+/// columns without one that is rescued into.
+[[nodiscard]] FramedEventPlans plans_of(
+    avro::NumberedSchemas& schemas, const Schema& columns, const Schema& known,
+    const std::function<formats::FramedPlans(avro::Plans::Resolve)>& plans_of_rows);
 
 }  // namespace millrace::debezium

@@ -24,6 +24,16 @@ void set_seen(PlanNode& node, std::size_t part) {
   node.seen[part / 64] |= std::uint64_t{1} << (part % 64);
 }
 
+/// Marks a STRUCT whose other keys have a place in the object that is rescued, and those in it.
+void mark_rescuing(PlanNode& node) {
+  node.rescues = true;
+  for (PlanNode& part : node.parts) {
+    if (part.id == Id::structure) {
+      mark_rescuing(part);
+    }
+  }
+}
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// False: no name of a part is as long.
@@ -55,6 +65,7 @@ Decoder::Decoder(const Schema& schema, const DecoderOptions& options)
   }
   rescue_part_ = static_cast<std::size_t>(column);
   plan_.parts[rescue_part_].raw_name = "\"";  // no key is the column itself
+  mark_rescuing(plan_);
 }
 
 void Decoder::begin(std::span<ColumnWriter* const> columns) { bind(plan_, columns); }
@@ -182,7 +193,17 @@ bool Decoder::read_scalar(PlanNode& node, std::size_t row) {
 }
 
 bool Decoder::read_struct(PlanNode& node, std::size_t row) {
-  return cursor_.take('{') ? read_members(node, row) : mismatch(node, Fault::form);
+  if (!cursor_.take('{')) {
+    return mismatch(node, Fault::form);
+  }
+  const std::size_t rescued = rescued_.size();
+  if (!read_members(node, row)) {
+    return false;
+  }
+  if (rescued_.size() > rescued) {
+    rescue_within(node, rescued);
+  }
+  return true;
 }
 
 // The cursor is behind the opening brace.
@@ -234,7 +255,8 @@ bool Decoder::read_member(PlanNode& node, std::size_t row, std::size_t*& expecte
 }
 
 bool Decoder::read_exact(PlanNode& node, std::size_t part, std::size_t row) {
-  if (node.parts[part].writer == nullptr || is_seen(node, part)) {
+  const PlanNode& to = node.parts[part];
+  if (is_seen(node, part) || (to.writer == nullptr && !rescues_from(to))) {
     set_seen(node, part);
     return cursor_.skip();
   }
@@ -260,7 +282,7 @@ bool Decoder::read_unknown(PlanNode& node, std::string_view key, std::string_vie
   if (options_.refuse_unknown) {
     return refuse(key, meant);
   }
-  return &node == &plan_ && rescue_part_ != kNone ? rescue(key) : cursor_.skip();
+  return node.rescues ? rescue(key) : cursor_.skip();
 }
 
 bool Decoder::read_candidates(PlanNode& node, std::size_t row, std::size_t first) {
@@ -305,6 +327,11 @@ bool Decoder::refuse(std::string_view key, std::string_view meant) {
   return wrong("the columns have no such field") || blame(meant);
 }
 
+/// Whether a value that nobody reads is to be looked through all the same.
+bool Decoder::rescues_from(const PlanNode& node) const {
+  return node.rescues && cursor_.peek() == '{' && plan_.parts[rescue_part_].writer != nullptr;
+}
+
 bool Decoder::rescue(std::string_view key) {
   std::string_view value;
   if (!cursor_.key_is_valid(key) || !cursor_.skip(value)) {
@@ -312,7 +339,7 @@ bool Decoder::rescue(std::string_view key) {
   }
   if (plan_.parts[rescue_part_].writer != nullptr) {
     set_seen(plan_, rescue_part_);
-    rescued_ += rescued_.empty() ? "{\"" : ",\"";
+    rescued_ += ",\"";
     rescued_ += key;
     rescued_ += "\":";
     rescued_ += value;
@@ -320,8 +347,17 @@ bool Decoder::rescue(std::string_view key) {
   return true;
 }
 
+/// Puts what was rescued from a STRUCT, from place `begin` on, into an object under its name.
+void Decoder::rescue_within(const PlanNode& node, std::size_t begin) {
+  std::string key;
+  write_string(node.name, key);
+  rescued_.insert(begin + 1, key + ":{");
+  rescued_ += '}';
+}
+
 void Decoder::fill_rescue_column(std::size_t row) {
   if (!rescued_.empty()) {
+    rescued_.front() = '{';
     rescued_ += '}';
     plan_.parts[rescue_part_].writer->set_string(row, rescued_);
   }

@@ -47,8 +47,9 @@ struct DecoderOptions {
   bool numbers_in_strings = true;
   bool strict = false;
   bool ignore_case = true;
-  /// A VARCHAR column for the keys of the record (not of its parts) that are no columns, as the
-  /// text of one JSON object; NULL if there are none. Empty: they are left out.
+  /// A VARCHAR column for the keys that are no columns, as the text of one JSON object; NULL if
+  /// there are none. Those of a STRUCT that are no fields are in an object under its name; in what
+  /// lies in lists and maps, they are left out. Empty: all are.
   std::string rescue_column;
   /// A valid record with a key, at any depth, that is no column and no field is a schema change.
   bool refuse_unknown = false;
@@ -96,7 +97,9 @@ class Decoder final : public RecordDecoder {
   bool read_entry(PlanNode& node, std::size_t row, std::size_t first);
   void fill_missing(PlanNode& node, std::size_t row);
   bool refuse(std::string_view key, std::string_view meant);
+  [[nodiscard]] bool rescues_from(const PlanNode& node) const;
   bool rescue(std::string_view key);
+  void rescue_within(const PlanNode& node, std::size_t begin);
   void fill_rescue_column(std::size_t row);
   bool count_element();
 
@@ -116,7 +119,7 @@ class Decoder final : public RecordDecoder {
   Cursor cursor_;
   std::vector<Candidate> candidates_;
   std::size_t elements_ = 0;
-  std::string rescued_;
+  std::string rescued_;   // members, a comma before each
   std::string reason_;    // empty: the cursor knows
   std::string path_;      // of the value at fault; made on the way out
   bool refused_ = false;  // a key at fault, not a value

@@ -70,6 +70,38 @@ TEST(JsonDecoderTest, OtherKeysAreRescued) {
   EXPECT_THROW(Rows(Columns{{"a", "INTEGER"}}, {.rescue_column = "b"}), Error);
 }
 
+TEST(JsonDecoderTest, OtherKeysOfStructsAreRescuedUnderTheirNames) {
+  Rows rows(Columns{{"rest", "VARCHAR"},
+                    {"s", R"(STRUCT(a INTEGER, "q\" STRUCT(b INTEGER, l STRUCT(c INTEGER)[])))"}},
+            {.rescue_column = "rest"});
+  const auto rescued = [&](const char* record) { return rows.read(record)["rest"]; };
+  EXPECT_EQ(rescued(R"({"s":{"a":1,"q\\":{"b":2,"l":[{"c":1,"new":2}]}}})"), nullptr)
+      << "what is new in a list has no place";
+  EXPECT_EQ(rescued(R"({"s":{"zip":"1"},"x":2})"), R"({"s":{"zip":"1"},"x":2})");
+  EXPECT_EQ(rescued(R"({"x":2,"S":{"Q\\":{"y":[1],"b":3,"z":null},"a":1,"rest":4}})"),
+            R"({"x":2,"s":{"rest":4,"q\\":{"y":[1],"z":null}}})");
+  EXPECT_EQ(rows.read(R"({"s":{"zip":"1","a":7,"q\\":null},"s":{"zip":"2"}})"),
+            json({{"rest", R"({"s":{"zip":"1"}})"}, {"s", {{"a", 7}, {"q\\", nullptr}}}}));
+  EXPECT_EQ(rows.read(R"({"s":{"zip":"1","a":"x"}})"), malformed("s.a: `\"x\"` is no INTEGER"));
+  EXPECT_EQ(rescued(R"({"s":{"a":1}})"), nullptr);
+}
+
+// What is rescued does not depend on which of the other columns are read.
+TEST(JsonDecoderTest, KeysAreRescuedFromColumnsThatNobodyReads) {
+  const Schema schema =
+      schema_of(Columns{{"s", "STRUCT(a INTEGER, t STRUCT(b INTEGER))"}, {"rest", "VARCHAR"}});
+  testing::MemoryColumns columns(schema);
+  Decoder decoder(schema, {.rescue_column = "rest"});
+  const char* const record = R"({"s":{"x":1,"a":"no number","t":{"y":2,"b":3}},"z":4})";
+  decoder.begin(std::vector<ColumnWriter*>{nullptr, columns.writers()[1]});
+  EXPECT_FALSE(decoder.decode(record, 0));
+  EXPECT_FALSE(decoder.decode(R"({"s":[1],"z":4})", 1));
+  EXPECT_EQ(columns.row(0)["rest"], R"({"s":{"x":1,"t":{"y":2}},"z":4})");
+  EXPECT_EQ(columns.row(1)["rest"], R"({"z":4})");
+  decoder.begin(std::vector<ColumnWriter*>{nullptr, nullptr});
+  EXPECT_FALSE(decoder.decode(record, 2));
+}
+
 TEST(JsonDecoderTest, OtherKeysAreAChangeOfTheSchema) {
   const Schema schema = schema_of(Columns{{"a", "INTEGER"}, {"s", "STRUCT(b INTEGER)[]"}});
   testing::MemoryColumns columns(schema);

@@ -53,6 +53,7 @@ struct PlanNode {
   std::uint64_t lengths = 0;        ///< bit n: one of the names has n bytes; bit 63: 63 or more
   std::size_t first = 0;            ///< the part whose key came first last time
   std::vector<std::uint64_t> seen;  ///< bit i: the record being read has part i
+  bool rescues = false;             ///< other keys are kept; see Decoder
 
   // Of a MAP:
 
