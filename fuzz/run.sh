@@ -12,7 +12,7 @@ Usage: fuzz/run.sh TARGET|--all [SECONDS]
   --all     each of them, as many at a time as there are cores
   SECONDS   for each target; 900 unless told
 
-What was learnt is kept in build/fuzz/corpus, and used by the next run. An input that breaks a target is
+What was learnt is kept beside the downloads of scripts/deps.sh, in fuzz/, and used by the next run. An input that breaks a target is
 left as build/fuzz/findings/TARGET-*; `build/fuzz/fuzz_TARGET FILE` runs it again.
 MILLRACE_FUZZ_JOBS says how many run at a time, MILLRACE_FUZZ_TIMEOUT after how many seconds an input hangs.
 The last line is "N passed, N failed".
@@ -38,7 +38,7 @@ dictionary_of() {
 
 # An input of 1 MB may take 2 s; sanitizers make that 10 s.
 run_target() { # run_target NAME
-  local name=$1 learnt=build/fuzz/corpus/$1 log=build/fuzz/$1.log dictionary options=()
+  local name=$1 learnt=$(cache_folder)/fuzz/$1 log=build/fuzz/$1.log dictionary options=()
   dictionary=$(dictionary_of "$name")
   [ -n "$dictionary" ] && options=("-dict=fuzz/dictionaries/$dictionary.dict")
   mkdir -p "$learnt" build/fuzz/findings

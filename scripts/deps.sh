@@ -4,7 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib.sh"
 . "$here/versions.sh"
-cache=${MILLRACE_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/millrace}
+cache=$(cache_folder)
 
 usage() {
   cat <<HELP

@@ -5,6 +5,8 @@ else bold='' red='' dim='' plain=''; fi
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%serror:%s %s\n' "$red$bold" "$plain" "$1" >&2; shift; printf '  %s\n' "$@" >&2; exit 1; }
+# What is fetched and learnt, kept outside of the tree.
+cache_folder() { printf '%s\n' "${MILLRACE_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/millrace}"; }
 now_ms() { date +%s%3N; }
 seconds_since() { local ms=$(($(now_ms) - $1)); printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100)); }
 
