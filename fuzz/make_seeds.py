@@ -92,6 +92,7 @@ def avro_schema():
     # Found: slow, and read what was gone.
     yield "unknown-name", schema(record("R", a="lnog", b="x" * 300))
     yield "names-with-spaces", schema(record("a b", **{"c-d": "string"}))
+    yield "dots-before-a-name", schema(record("...R", a="int"))
     for logical in ("date", "time-millis", "uuid", "duration", "local-timestamp-nanos"):
         yield "logical-" + logical, schema({"type": {"date": "int", "time-millis": "int", "uuid": "string"}.get(
             logical, "long"), "logicalType": logical})

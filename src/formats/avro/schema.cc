@@ -250,9 +250,10 @@ class SchemaParser {
     }
     Node& node = add(kind);
     node.name = full_name(name, around);
-    if (name.empty() || (names_ == Names::checked && !is_full_name(node.name))) {
+    if (name.empty() || node.name.empty() ||
+        (names_ == Names::checked && !is_full_name(node.name))) {
       fail(at, fmt::format("`{}` is no name: letters, digits and _, with dots between namespaces",
-                           node.name));
+                           node.name.empty() ? name : node.name));
     }
     if (primitive(short_name(node.name))) {
       fail(at, fmt::format("the name `{}` is that of a built-in type", node.name));
@@ -303,12 +304,10 @@ class SchemaParser {
     return value;
   }
 
-  /// A leading dot means the null namespace.
+  /// A leading dot means the null namespace. There is none in what is given.
   static std::string full_name(const std::string& name, const std::string& space) {
-    if (name.starts_with('.')) {
-      return name.substr(1);
-    }
-    return space.empty() || name.contains('.') ? name : space + "." + name;
+    const std::string full = space.empty() || name.contains('.') ? name : space + "." + name;
+    return full.substr(std::min(full.find_first_not_of('.'), full.size()));
   }
   static std::string space_of(const std::string& full) {
     const std::size_t dot = full.rfind('.');

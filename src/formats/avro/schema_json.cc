@@ -46,8 +46,10 @@ class SchemaWriter {
     if (!node.name.contains('.')) {
       json["namespace"] = "";
     }
-    if (!node.aliases.empty()) {
-      json["aliases"] = node.aliases;
+    for (const std::string& alias : node.aliases) {
+      // So would an alias into that of the name.
+      const bool is_moved = node.name.contains('.') && !alias.contains('.');
+      json["aliases"].push_back(is_moved ? "." + alias : alias);
     }
     if (node.kind == Kind::fixed) {
       json["size"] = node.size;

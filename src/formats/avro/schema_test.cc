@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "base/strings.h"
 #include "formats/avro/testing.h"
 
@@ -40,6 +41,21 @@ TEST(AvroSchemaTest, AliasesAreInTheNamespaceOfTheirType) {
   const AvroSchema schema =
       parse_schema(R"({"type":"fixed","name":"a.b","aliases":["c","x.y"],"size":1})");
   EXPECT_EQ(schema.root().aliases, (std::vector<std::string>{"a.c", "x.y"}));
+}
+
+TEST(AvroSchemaTest, NamesAndAliasesOfOddNamespacesAreWrittenAsTheyAre) {
+  for (const std::string_view json : {
+           R"({"type":"fixed","name":"...R","size":1})",
+           R"({"type":"fixed","name":"R","namespace":".a","size":1})",
+           R"({"type":"fixed","name":"a.R","aliases":[".b","..c","d"],"size":1})",
+       }) {
+    const auto schema = parse_schema(json, Names::any);
+    const auto again = parse_schema(to_json(schema).dump(), Names::any);
+    EXPECT_EQ(again.root().name, schema.root().name) << json;
+    EXPECT_EQ(again.root().aliases, schema.root().aliases) << json;
+    EXPECT_FALSE(schema.root().name.starts_with('.')) << json;
+  }
+  EXPECT_THROW((void)parse_schema(R"({"type":"fixed","name":"..","size":1})", Names::any), Error);
 }
 
 TEST(AvroSchemaTest, ARecordMayContainItself) {
