@@ -51,7 +51,7 @@ struct SourceOptions {
   StartingOffsets start;  ///< starting_offsets, read
   std::string group_id;
   std::int64_t max_offsets_per_trigger = 1'000'000;
-  Bytes max_bytes_per_trigger{16LL << 20};
+  Bytes max_bytes_per_trigger{12LL << 20};
   std::int64_t min_offsets_per_trigger = 0;
   std::chrono::milliseconds max_trigger_delay{15 * 60'000};
   OnDataLoss on_data_loss = OnDataLoss::fail;
