@@ -5,8 +5,8 @@ Usage: scripts/lint.py [--all | --changed] [--build DIR] [FILE...]
 
 --changed (the default) takes the files that differ from the main branch, and for a header the sources
 that include it. A source that passed is not looked at again, in this checkout or another one, until it,
-a header of ours, its compile command, .clang-tidy or the version of clang-tidy changes; what passed is
-kept beside the downloads of scripts/deps.sh. The last line is "N passed, N failed".
+a header of ours that it includes, its compile command, .clang-tidy or the version of clang-tidy changes;
+what passed is kept beside the downloads of scripts/deps.sh. The last line is "N passed, N failed".
 """
 import argparse
 import concurrent.futures
@@ -47,10 +47,22 @@ def includers(headers, sources):
     return found
 
 
-def fingerprint(source, command, headers_digest):
-    digest = hashlib.sha256(headers_digest)
+def included(path, seen):
+    """Our files that a file includes, in the order of their names; `seen` gets them."""
+    for name in re.findall(rb'(?m)^#include "([^"]+)"', read(path)):
+        for folder in ("src", "tests", "."):
+            found = os.path.join(ROOT, folder, name.decode())
+            if found not in seen and os.path.exists(found):
+                seen.add(found)
+                included(found, seen)
+    return sorted(seen)
+
+
+def fingerprint(source, command, rules):
+    digest = hashlib.sha256(rules)
     digest.update(command.replace(ROOT, ".").encode())
-    digest.update(read(source))
+    for path in [source, *included(source, set())]:
+        digest.update(read(path))
     return digest.hexdigest()
 
 
@@ -91,18 +103,13 @@ def main():
         changed = changed_files()
         wanted = (wanted & changed) | includers(changed, wanted)
 
-    headers = hashlib.sha256(read(os.path.join(ROOT, ".clang-tidy")))
-    headers.update(tidy.encode())  # names the version
-    for folder, _, names in sorted(os.walk(os.path.join(ROOT, "src"))):
-        for name in sorted(names):
-            if name.endswith(".h"):
-                headers.update(read(os.path.join(folder, name)))
+    rules = read(os.path.join(ROOT, ".clang-tidy")) + tidy.encode()  # which names the version
     passed_before = os.path.join(cache_folder(), "lint-passed")
     os.makedirs(passed_before, exist_ok=True)
     forget_old(passed_before)
 
     def lint(source):
-        stamp = os.path.join(passed_before, fingerprint(source, commands[source], headers.digest()))
+        stamp = os.path.join(passed_before, fingerprint(source, commands[source], rules))
         if os.path.exists(stamp):
             os.utime(stamp)
             return True, ""
