@@ -89,6 +89,9 @@ TEST(AvroFileRowsTest, WhatIsLeftOutIsRescued) {
                                       R"({"f":2,"rest":"{\"b\":\"y\"}"})"}));
   EXPECT_EQ(read_all(rows, with_field(R"("int")"), std::string(Bytes().number(3))),
             std::vector<std::string>{R"({"f":3,"rest":null})"});
+  // The column of single values is the other one.
+  EXPECT_EQ(read_all(rows, R"("int")", std::string(Bytes().number(4))),
+            std::vector<std::string>{R"({"f":4,"rest":null})"});
 }
 
 TEST(AvroFileRowsTest, AFieldMoreEndsThePipelineOrIsAColumn) {

@@ -69,17 +69,15 @@ Reading reading_by(Plans::Resolve resolve, const Wanted& wanted, StreamColumns c
 }
 
 Reading make_reading(const Wanted& wanted) {
-  const auto record_of = [declared = wanted.declared, column = wanted.value_column,
-                          option = wanted.schema_option](const SharedSchema& schema) {
-    return as_record(schema, declared, column, option);
-  };
-  const auto reader = record_of(wanted.reader);
+  const auto reader =
+      as_record(wanted.reader, wanted.declared, wanted.value_column, wanted.schema_option);
   auto columns = stream_columns(wanted, [&] { return columns_of(*reader); });
   // Columns that grow are more than those of the reader's schema.
   const bool by_reader = wanted.declared.empty() && wanted.on_change != OnSchemaChange::add_columns;
-  const auto resolved = [record_of, reader, by_reader,
+  const auto resolved = [wanted, reader, by_reader,
                          known = columns.known](const SharedSchema& written) {
-    const auto writer = record_of(written);
+    const auto writer = as_record(written, wanted.declared.empty() ? millrace::Schema() : known,
+                                  wanted.value_column, wanted.schema_option);
     return by_reader ? resolve(writer, reader) : resolve(writer, known, Missing::null);
   };
   return reading_by(resolved, wanted, std::move(columns));
