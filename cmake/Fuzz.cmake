@@ -8,12 +8,22 @@ endif()
 file(GLOB fuzz_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/fuzz/*.cc")
 list(FILTER fuzz_sources EXCLUDE REGEX "/(libfuzzer|replay_test)\\.cc$")
 set(kafka "${CMAKE_SOURCE_DIR}/src/connectors/kafka")
+set(cassandra "${CMAKE_SOURCE_DIR}/src/connectors/cassandra")
+set(mysql "${CMAKE_SOURCE_DIR}/src/connectors/mysql")
+set(http "${CMAKE_SOURCE_DIR}/src/http")
 add_library(millrace_fuzz STATIC EXCLUDE_FROM_ALL ${fuzz_sources}
   "${CMAKE_SOURCE_DIR}/src/formats/testing/columns.cc"
-  "${kafka}/registry_answers.cc" "${kafka}/registry_references.cc")
+  "${kafka}/registry_answers.cc" "${kafka}/registry_references.cc"
+  "${cassandra}/from_cql.cc" "${cassandra}/numbers.cc" "${cassandra}/protocol/checksums.cc"
+  "${cassandra}/protocol/cql_type.cc" "${cassandra}/protocol/frame.cc"
+  "${cassandra}/protocol/messages.cc" "${cassandra}/protocol/wire.cc"
+  "${mysql}/binlog_compression.cc" "${mysql}/binlog_json.cc" "${mysql}/binlog_table.cc"
+  "${mysql}/binlog_values.cc" "${mysql}/cells.cc" "${mysql}/charset.cc"
+  "${http}/header_values.cc" "${http}/internal/request_reader.cc" "${http}/target.cc")
 millrace_flags(millrace_fuzz)
 target_include_directories(millrace_fuzz PRIVATE "${CMAKE_SOURCE_DIR}")
-target_link_libraries(millrace_fuzz PUBLIC millrace_formats)
+target_link_libraries(millrace_fuzz PUBLIC millrace_formats PRIVATE Compression::lz4
+  Compression::zstd ZLIB::ZLIB MariaDB::mariadb)
 
 if(MILLRACE_TESTS)
   millrace_test_program(millrace_fuzz_tests SOURCES "${CMAKE_SOURCE_DIR}/fuzz/replay_test.cc"

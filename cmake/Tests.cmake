@@ -6,7 +6,7 @@
 include(GoogleTest)
 
 file(GLOB_RECURSE support CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/support/*.cc")
-set(all_rooms base core spec sql formats engine connectors runtime cli)
+set(all_rooms base http core spec sql formats engine connectors runtime serve control cli)
 
 function(millrace_test_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
@@ -36,7 +36,7 @@ foreach(room IN LISTS all_rooms)
   set(link millrace_${room})
   file(GLOB testing CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${room}/testing/*.cc")
   list(APPEND tests ${testing})
-  if(NOT room MATCHES "^(base|core|spec|sql|formats)$")
+  if(NOT room MATCHES "^(base|http|core|spec|sql|formats)$")
     set(link ${MILLRACE_ROOM_LIBRARIES})
     list(APPEND tests ${support})
   endif()

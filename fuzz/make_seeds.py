@@ -172,6 +172,22 @@ def json_decoder():
     yield "nothing", b"\x00\x00"
 
 
+def http_requests():
+    yield "get", b"rGET /a/b%20c?x=1+2&y=%C3%A9 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
+    yield "length", b"rPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"
+    yield "chunks", (b"rPUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     b"5;a=b\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n")
+    yield "no-chunks", b"rPUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    yield "two-lengths", b"rPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"
+    yield "header-in-two-lines", b"rGET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n"
+    yield "of-a-proxy", b"rGET http://host:80/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    yield "target", b"t/a%2Fb/%E2%82%AC?token=x&y=%26&&z"
+    yield "target-dots", b"t/a/%2e%2E/b"
+    yield "authorization", b"aBasic YW5uOnBhc3M="
+    yield "bearer", b"abearer abc"
+    yield "encodings", b"ebr;q=0.5, gzip;q=0.25, identity;q=0, *;q=1.000"
+
+
 def json_infer():
     yield "kinds", (b'{"a":1,"b":true,"c":"2024-02-29","d":{"x":[1,2.5],"y":null},"e":[{"z":1}]}\n'
                     b'{"A":170141183460469231731687303715884105727,"c":"2024-02-29T00:00:00","d":{"x":[],"q":"t"},"f":1e400}\n')
@@ -193,6 +209,63 @@ def debezium():
     yield "null-payload", b'{"payload":null}'
     # Found: the reason was no UTF-8.
     yield "unknown-op", '{"op":"éééééééééééééé"}'.encode()
+
+
+def cassandra_frames():
+    def text(value):
+        return struct.pack(">H", len(value)) + value.encode()
+
+    def cell(value):
+        return struct.pack(">i", len(value)) + value
+
+    def rows(*columns):
+        """One row: names, types and values."""
+        body = struct.pack(">iii", 2, 1, len(columns)) + text("ks") + text("t")
+        body += b"".join(text(name) + kind for name, kind, _ in columns) + struct.pack(">i", 1)
+        return body + b"".join(cell(value) for _, _, value in columns)
+
+    def envelope(opcode, body, flags=0, version=0x84):
+        return struct.pack(">BBhBI", version, flags, 1, opcode, len(body)) + body
+    fixed = rows(("i", b"\0\x09", b"\0\0\0\7"), ("t", b"\0\x0d", "é".encode()), ("d", b"\0\x06", b"\0\0\0\2\0\x96"),
+                 ("v", b"\0\x0e", b"\x80" * 20), ("u", b"\0\x0c", bytes(16)), ("a", b"\0\x10", bytes(4)),
+                 ("du", b"\0\x15", b"\x1c\6\xfc\x1a\xc0\x3f\x6a\xb2\0"), ("dt", b"\0\x11", b"\x80\0\0\0"))
+    nested = rows(("l", b"\0\x20\0\x22\0\x09", struct.pack(">i", 1) + cell(struct.pack(">i", 1) + cell(bytes(4)))),
+                  ("m", b"\0\x21\0\x0d\0\x09", struct.pack(">i", 1) + cell(b"k") + cell(bytes(4))),
+                  ("p", b"\0\x30" + text("ks") + text("u") + b"\0\1" + text("f") + b"\0\x0d", cell(b"x")),
+                  ("tp", b"\0\x31\0\2\0\x09\0\x0d", cell(bytes(4)) + struct.pack(">i", -1)),
+                  ("ve", b"\0\0" + text("org.apache.cassandra.db.marshal.VectorType(FloatType , 2)"), bytes(8)))
+    yield "rows", b"\x88" + fixed
+    yield "rows-nested", b"\x88" + nested
+    yield "error", b"\x08" + struct.pack(">i", 0x1100) + text("late")
+    yield "supported", b"\x68" + b"\0\1" + text("COMPRESSION") + b"\0\1" + text("lz4")
+    yield "prepared", b"\x98" + struct.pack(">i", 4) + text("id") + struct.pack(">iiih", 1, 1, 1, 0) + text("k") + text("t") + \
+        text("p") + b"\0\x09" + struct.pack(">ii", 4, 0)
+    yield "frames", b"\0" + envelope(8, fixed) + envelope(2, b"")
+    yield "frame-lz4", b"\4" + envelope(8, struct.pack(">I", 20) + b"\x1fa\1\0\x00\x50aaaaa", 1)
+    yield "frame-lz4-much-of-little", b"\4" + envelope(8, struct.pack(">I", 200_000_000) + b"\x10a", 1)
+    yield "warnings", b"\0" + envelope(8, b"\0\1" + text("careful") + fixed, 8)
+    # By another client: "hello, segment", which is no envelope.
+    yield "segment", b"\3" + bytes.fromhex("0e0002e7a74f68656c6c6f2c207365676d656e7462b18f9c")
+    yield "nested-types", b"\x88" + struct.pack(">iii", 2, 1, 1) + text("k") + text("t") + text("c") + b"\0\x20" * 3000
+
+
+def binlog():
+    document = bytes.fromhex("00020029001200010013000200021500072500616262030010000501000c0d000400000178007011 0100".replace(" ", ""))
+    yield "json", b"\0" + document
+    yield "json-opaque", b"\0\x0f\xf6\x06\x06\x03\x80\x01\x00\x05"
+    yield "json-time", b"\0\x0f\x0c\x08" + struct.pack("<Q", 0x19B27AC8B8000000)
+    yield "json-double", b"\0\x0b" + struct.pack("<d", 1.5e-20)
+    # shop.t (id INT UNSIGNED, name VARCHAR(20), price DECIMAL(10,2), at DATETIME(3), e ENUM('a','b'), doc JSON), and two rows.
+    table = (b"\4shop\0\1t\0" + bytes([6, 3, 15, 246, 18, 254, 245, 8, 80, 0, 10, 2, 3, 247, 1, 4, 0x3F, 1, 1, 0x80, 2, 1, 45])
+             + b"\4\x17\2id\4name\5price\2at\1e\3doc" + b"\6\5\2\1a\1b")
+    row = (b"\0" + b"\xff" * 4 + b"\3Zoe" + bytes.fromhex("7ffffffbce99b2bac8b81ebe02") + struct.pack("<I", 2) + b"\4\1")
+    yield "rows", b"\1" + bytes([len(table)]) + table + row + row
+    wrong = table.replace(b"name", b"\xcaame").replace(bytes([6, 3, 15]), bytes([6, 3, 120]))  # found: a message that was no UTF-8
+    yield "rows-name-no-utf8", b"\1" + bytes([len(wrong)]) + wrong + row
+    text = b"rows of an event" * 20
+    yield "deflated", b"\2\x82" + struct.pack(">H", len(text)) + zlib.compress(text)
+    event = struct.pack("<IBIIIH", 0, 19, 1, 22, 0, 0) + b"map"
+    yield "payload-plain", b"\3" + bytes([2, 3, 252, 255, 0, 1, 1, len(event) * 2, 0]) + event + event
 
 
 def registry():
@@ -221,8 +294,8 @@ def sql_type():
 
 
 def main():
-    for target in (avro_container, avro_decoder, avro_framing, avro_schema, debezium, json_decoder, json_infer,
-                   registry, sql_type):
+    for target in (avro_container, avro_decoder, avro_framing, avro_schema, binlog, cassandra_frames, debezium, http_requests,
+                   json_decoder, json_infer, registry, sql_type):
         folder = os.path.join(ROOT, target.__name__)
         os.makedirs(folder, exist_ok=True)
         for name, data in target():

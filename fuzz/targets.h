@@ -20,6 +20,16 @@ Target avro_framing;
 Target avro_container;
 /// A byte that chooses the columns, one for the options, then a record.
 Target json_decoder;
+/// A byte that chooses the version and what is around; then answers of Cassandra or, if it says so,
+/// the body of one.
+Target cassandra_frames;
+/// A byte: 0, then a JSON document of MySQL's binlog; 1, then a byte with the length of a table's
+/// description, it, and rows; 2, then an event that MariaDB compressed; another one, then a
+/// transaction that MySQL compressed.
+Target binlog;
+/// A byte: t, then a request's target; a, then the value of Authorization; e, then one of
+/// Accept-Encoding; another one, then a request.
+Target http_requests;
 /// Records in lines.
 Target json_infer;
 /// A message.

@@ -60,6 +60,7 @@ has_clang_tidy() { [ -x "$clang_tidy_root/data/bin/clang-tidy" ]; }
 has_libfuzzer() { compgen -G "$("$(tool clang++)" -print-resource-dir)/lib/*/libclang_rt.fuzzer*.a"; }
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_cmake() { printf '3.22\n%s\n' "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -VC; }
+has_package_or() { command -v "$2" || has_package "$1"; }
 has_library() { has_header "$2" || has_package "$1"; }
 # No pipe to grep -q: it ends at the first match, and pipefail then counts apt-cache's broken pipe as a no.
 apt_offers() { [[ $(apt-cache policy "$1" 2>/dev/null) == *'Candidate: '[0-9]* ]]; }
@@ -80,12 +81,15 @@ list_missing() {
   need nlohmann-json3-dev "JSON" has_library nlohmann-json3-dev nlohmann/json.hpp
   need libyaml-cpp-dev "reads pipeline files" has_library libyaml-cpp-dev yaml-cpp/yaml.h
   need libcli11-dev "command line" has_library libcli11-dev CLI/CLI.hpp
-  need libssl-dev "TLS of Kafka" has_library libssl-dev openssl/ssl.h
-  need libcurl4-openssl-dev "schema registries" has_library libcurl4-openssl-dev curl/curl.h
+  need libssl-dev "TLS, signatures" has_library libssl-dev openssl/ssl.h
+  need libcurl4-openssl-dev "schema registries, S3, webhooks" has_library libcurl4-openssl-dev curl/curl.h
+  need libboost-dev "serves HTTP (Beast)" has_library libboost-dev boost/beast/version.hpp
   need libsimdjson-dev "reads JSON" has_library libsimdjson-dev simdjson.h
   need zlib1g-dev "Avro's deflate" has_library zlib1g-dev zlib.h
   need libsnappy-dev "Avro's snappy" has_library libsnappy-dev snappy.h
   need libzstd-dev "Avro's zstandard" has_library libzstd-dev zstd.h
+  need liblz4-dev "Cassandra's frames" has_library liblz4-dev lz4.h
+  need libmariadb-dev "MySQL and MariaDB" has_library libmariadb-dev mariadb/mysql.h
   need libbz2-dev "Avro's bzip2" has_library libbz2-dev bzlib.h
   need liblzma-dev "Avro's xz" has_library liblzma-dev lzma.h
   if ! has_duckdb; then
@@ -108,6 +112,10 @@ list_missing() {
     need libgmock-dev "matchers for unit tests" has_library libgmock-dev gmock/gmock.h
     need openjdk-17-jre-headless "runs a Kafka broker" has_java
     need maven "fetches the broker" command -v mvn
+    need mariadb-server "a database for the tests" has_package_or mariadb-server mariadbd
+    need chromium "a browser for the tests of the web UI and of what is served" command -v chromium
+    need prometheus "scrapes and checks our metrics, and alert rules" command -v promtool
+    need mariadb-client "reads back what we wrote there" has_package_or mariadb-client mariadb
     need clang-format-19 "formatting, the one version that decides" tool clang-format
     need clang-19 "fuzzing" tool clang++
     need libclang-rt-19-dev "fuzzing: libFuzzer and the sanitizers" has_libfuzzer

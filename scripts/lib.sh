@@ -22,6 +22,11 @@ jobs() { # one a core, but no more than memory allows: DuckDB's headers take 1.5
 choose_compiler() {
   [ -n "${CXX:-}" ] && return
   local candidate major
+  # First the one that CMake takes by itself: ccache and lint.py know a compiler by its name.
+  if [[ $(c++ --version 2>/dev/null) == *"Free Software"* ]] && [ "$(c++ -dumpversion | cut -d. -f1)" -ge 12 ]; then
+    export CXX=c++ CC=cc
+    return
+  fi
   for candidate in g++ g++-14 g++-13 g++-12; do
     command -v "$candidate" >/dev/null || continue
     major=$("$candidate" -dumpversion | cut -d. -f1)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace millrace::cli {
@@ -18,7 +19,22 @@ ExitCode exit_code_of(const Error& error) noexcept {
   return kInternal;
 }
 
+void print_error(const Error& error) {
+  if (log_format() == LogFormat::json) {
+    Log().error("{}", error.what());
+  } else {
+    fmt::print(stderr, "error: {}\n", error.what());
+  }
+}
+
 void print_diagnostics(const Diagnostics& diagnostics, const std::string& consequence) {
+  if (log_format() == LogFormat::json) {
+    for (const auto& diagnostic : diagnostics.all()) {
+      const bool is_error = diagnostic.severity == Diagnostic::Severity::error;
+      write_log(is_error ? LogLevel::error : LogLevel::warn, {}, diagnostic.text());
+    }
+    return;
+  }
   for (const auto& diagnostic : diagnostics.all()) {
     fmt::print(stderr, "{}\n", diagnostic.text());
   }

@@ -37,6 +37,7 @@ void Display::opened(const std::string& text) {
 
 void Display::batch(const BatchProgress& progress) {
   quarantined_ += progress.quarantined_rows;
+  violations_ += progress.violations();
   input_rows_ += progress.input_rows;
   output_rows_ += progress.output_rows;
   for (const auto& alert : progress.alerts) {
@@ -77,6 +78,9 @@ void Display::live_line(const BatchProgress& p) {
   if (quarantined_ > 0) {
     text += fmt::format("  quarantined {}", human_count(quarantined_));
   }
+  if (violations_ > 0) {
+    text += fmt::format("  violations {}", human_count(violations_));
+  }
   text.resize(std::min(text.size(), terminal_width() - 1));
   fmt::print(stderr, "\r\x1b[2K{}", text);
   std::fflush(stderr);
@@ -100,6 +104,9 @@ void Display::ended(const RunSummary& s) {
   }
   if (s.refused_rows > 0) {
     text += fmt::format("; {} refused by sinks", human_count(s.refused_rows, "row"));
+  }
+  if (s.violations > 0) {
+    text += fmt::format("; {} of checks", human_count(s.violations, "violation"));
   }
   Log().with("pipeline", pipeline_).info("{}", text);
 }

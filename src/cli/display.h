@@ -30,6 +30,7 @@ class Display {
   bool line_open_ = false;
   std::chrono::steady_clock::time_point last_draw_;
   std::int64_t quarantined_ = 0;
+  std::int64_t violations_ = 0;  ///< of quality checks
   std::int64_t input_rows_ = 0;
   std::int64_t output_rows_ = 0;
 };

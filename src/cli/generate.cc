@@ -1,4 +1,4 @@
-// millrace generate: sample data into files or a topic.
+// millrace generate: sample data into files, a topic or a database.
 #include "cli/generate.h"
 
 #include <fmt/format.h>
@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <ctime>
+#include <iterator>
 #include <memory>
 #include <mutex>
 
@@ -24,35 +25,81 @@ namespace {
 constexpr auto kEarly = std::chrono::milliseconds(5);
 constexpr auto kShowEvery = std::chrono::milliseconds(100);
 
-/// "now" or a time such as 2026-01-01T00:00:00Z, in milliseconds since 1970.
+constexpr std::int64_t kMillisOfDay = 86'400'000;
+
+std::int64_t now_ms() { return make_clock()->now_us() / 1000; }
+
+/// "now", "yesterday" (its first moment), or a time such as 2026-01-01T00:00:00Z, in milliseconds
+/// since 1970.
 std::int64_t time_of(const std::string& text) {
   if (text == "now") {
-    return make_clock()->now_us() / 1000;
+    return now_ms();
+  }
+  if (text == "yesterday") {
+    return (now_ms() / kMillisOfDay - 1) * kMillisOfDay;
   }
   std::tm parts{};
   const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
   if (end == nullptr || *end != '\0') {
-    throw Error(Blame::user, fmt::format("--start must be now, or a time such as "
+    throw Error(Blame::user, fmt::format("--start must be now, yesterday, or a time such as "
                                          "2026-01-01T00:00:00Z, not {}",
                                          text));
   }
   return static_cast<std::int64_t>(::timegm(&parts)) * 1000;
 }
 
-void check(const GenerateOptions& options) {
-  const auto fail = [](const std::string& text) { throw Error(Blame::user, text); };
-  const auto* kind = kind_of(options);
+bool is_database(const GenerateOptions& options) {
+  return find_database_kind(options.kind) != nullptr;
+}
+
+[[noreturn]] void fail(const std::string& text) { throw Error(Blame::user, text); }
+
+/// Each kind has places that it goes to.
+void check_place(const GenerateOptions& options) {
   const bool to_topic = !options.brokers.empty();
-  const bool is_avro = kind != nullptr && format_of(options, *kind) == formats::Kind::avro;
-  if (to_topic == !options.out.empty()) {
-    fail("say where to: --out DIRECTORY, or --brokers HOST:PORT");
+  const bool to_mysql = !options.mysql.empty();
+  if (static_cast<int>(!options.out.empty()) + static_cast<int>(to_topic) +
+          static_cast<int>(to_mysql) !=
+      1) {
+    fail(
+        "say where to: --out DIRECTORY, --brokers HOST:PORT for messages, or --mysql HOST:PORT "
+        "for tables");
   }
-  if (kind == nullptr && (to_topic || options.messages.late > 0 ||
-                          options.messages.duplicates > 0 || options.first > 0)) {
+  if (is_database(options)) {
+    if (to_topic) {
+      fail(fmt::format("{} is made of tables, for --mysql or files", options.kind));
+    }
+  } else if (to_mysql) {
+    std::vector<std::string> kinds;
+    std::ranges::transform(database_kinds(), std::back_inserter(kinds),
+                           [](const DatabaseKind& each) { return std::string(each.name); });
+    fail(fmt::format("{} are no tables; {} are", options.kind, join(kinds, ", ")));
+  } else if (kind_of(options) == nullptr && to_topic) {
     fail("transactions are written to files, and have no --late, --duplicates and --first");
   }
   if (!to_topic && !(options.connection.empty() && options.registry.empty())) {
     fail("--kafka-option and --registry are for topics: name the cluster by --brokers");
+  }
+  if (!to_mysql && !options.mysql_options.empty()) {
+    fail("--mysql-option is for databases: name the server by --mysql");
+  }
+  if (options.rows == 0 && !options.out.empty()) {
+    fail("--rows 0, without an end, is for topics and databases");
+  }
+}
+
+void check(const GenerateOptions& options) {
+  const auto* kind = kind_of(options);
+  const bool is_avro = kind != nullptr && format_of(options, *kind) == formats::Kind::avro;
+  const bool has_flaws_of_messages = options.messages.late > 0 || options.messages.duplicates > 0;
+  check_place(options);
+  if (kind == nullptr && (has_flaws_of_messages || (options.first > 0 && !is_database(options)))) {
+    fail(is_database(options)
+             ? "--late and --duplicates are for messages"
+             : "transactions are written to files, and have no --late, --duplicates and --first");
+  }
+  if (!options.mysql.empty() && options.first > 0) {
+    fail("--first is for files: tables of a database go on after their highest key");
   }
   if (!options.registry.empty() && !is_avro) {
     fail("--registry is for Avro: ask for --format avro");
@@ -60,25 +107,36 @@ void check(const GenerateOptions& options) {
   if (options.messages.late + options.messages.duplicates + options.invalid > 1) {
     fail("--invalid, --late and --duplicates are shares of all, and may not be more than 1 in all");
   }
-  if (options.rows == 0 && !to_topic) {
-    fail("--rows 0, without an end, is for topics");
-  }
   if (!options.schema_out.empty() && (kind == nullptr || kind->avro.empty())) {
     fail(fmt::format("there is no Avro schema of {}", options.kind));
   }
 }
 
+/// When rows happen: what is there at once lies before now, what comes at a rate comes now.
+void set_times(GenerateOptions& options, std::string start) {
+  if (start.empty()) {
+    start = !is_database(options) ? "2026-01-01T00:00:00Z" : options.rate ? "now" : "yesterday";
+  }
+  MessageOptions& times = options.messages;
+  times.start_ms = time_of(start);
+  if (options.event_rate || options.rate) {
+    times.per_second = options.event_rate.value_or(options.rate.value_or(0));
+  } else if (const auto past_ms = now_ms() - times.start_ms; is_database(options) && past_ms > 0) {
+    times.per_second = static_cast<double>(options.rows) * 1000 / static_cast<double>(past_ms);
+  }
+}
+
 void generate(GenerateOptions options, const std::string& start) {
   options.messages.invalid = options.invalid;
-  options.messages.start_ms = time_of(start);
-  options.messages.per_second =
-      options.event_rate.value_or(options.rate.value_or(options.messages.per_second));
   check(options);
+  set_times(options, start);
   if (!options.schema_out.empty()) {
     write_file_atomically(options.schema_out, kind_of(options)->avro, /*sync=*/false);
   }
   const SignalStop signals;
-  if (options.out.empty()) {
+  if (is_database(options)) {
+    generate_tables(options, signals.token());
+  } else if (options.out.empty()) {
     generate_topic(options, signals.token());
   } else {
     generate_files(options, signals.token());
@@ -134,6 +192,30 @@ void add_place_options(CLI::App& command, GenerateOptions& options) {
       .add_option("--partitions", options.partitions,
                   "Make the topic with so many partitions if it is not there")
       ->check(CLI::Range(1, 10'000));
+  command.add_option("--mysql", options.mysql, "The server of MySQL or MariaDB to fill tables of")
+      ->option_text("HOST:PORT");
+  command
+      .add_option("--mysql-option", options.mysql_options,
+                  "An option of the connection as in a pipeline file, such as user=etl, "
+                  "database=shop or 'password=${env:MYSQL_PASSWORD}'; may be given several times")
+      ->allow_extra_args(false)
+      ->option_text("NAME=VALUE");
+}
+
+/// Their names, and what there is to say of them.
+std::string list_kinds(std::vector<std::string>& names) {
+  std::string text = "Kinds:\n  transactions   Sales, as files alone, for examples/sql-first-etl\n";
+  names.emplace_back("transactions");
+  for (const auto& kind : message_kinds()) {
+    names.emplace_back(kind.name);
+    text += fmt::format("  {:<14} {}: {}\n", kind.name, kind.summary, kind.columns.text());
+  }
+  for (const auto& kind : database_kinds()) {
+    names.emplace_back(kind.name);
+    text +=
+        fmt::format("  {:<14} {}: tables, as files or in a database\n", kind.name, kind.summary);
+  }
+  return text;
 }
 
 }  // namespace
@@ -193,7 +275,7 @@ const MessageKind* kind_of(const GenerateOptions& options) {
 formats::Kind format_of(const GenerateOptions& options, const MessageKind& kind) {
   switch (options.format) {
     case GenerateFormat::automatic:
-      return kind.format;
+      return options.registry.empty() || kind.avro.empty() ? kind.format : formats::Kind::avro;
     case GenerateFormat::avro:
       return formats::Kind::avro;
     case GenerateFormat::json:
@@ -206,19 +288,16 @@ formats::Kind format_of(const GenerateOptions& options, const MessageKind& kind)
 
 void add_generate_command(CLI::App& app, Context&) {
   auto options = std::make_shared<GenerateOptions>();
-  auto start = std::make_shared<std::string>("2026-01-01T00:00:00Z");
+  auto start = std::make_shared<std::string>();
   auto* command = app.add_subcommand("generate", "Make sample data, the same at every run");
-  std::vector<std::string> kinds{"transactions"};
-  std::string footer =
-      "Kinds:\n  transactions   Sales, as files alone, for examples/sql-first-etl\n";
-  for (const auto& kind : message_kinds()) {
-    kinds.emplace_back(kind.name);
-    footer += fmt::format("  {:<14} {}: {}\n", kind.name, kind.summary, kind.columns.text());
-  }
+  std::vector<std::string> kinds;
+  const std::string footer = list_kinds(kinds);
   command->add_option("KIND", options->kind, "What to make: " + join(kinds, ", "))
       ->required()
       ->check(CLI::IsMember(kinds));
-  command->add_option("--rows", options->rows, "How many in all; 0, of a topic: without an end")
+  command
+      ->add_option("--rows", options->rows,
+                   "How many in all; 0, of a topic or a database: without an end")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
       ->capture_default_str();
   command
@@ -228,17 +307,19 @@ void add_generate_command(CLI::App& app, Context&) {
       ->check(CLI::PositiveNumber);
   command
       ->add_option("--event-rate", options->event_rate,
-                   "How many happened in a second, by what messages say; default: --rate, or 10")
+                   "How many happened in a second, by what they say; default: --rate, or 10, and "
+                   "of tables as many as fill the time from --start until now")
       ->check(CLI::PositiveNumber);
   command->add_option("--seed", options->messages.seed, "Another seed gives others")
       ->capture_default_str();
-  command->add_option("--first", options->first, "The number of the first message, to go on with")
+  command->add_option("--first", options->first, "The number of the first one, to go on with")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
       ->capture_default_str();
-  command
-      ->add_option("--start", *start,
-                   "When message 0 happened: a time such as 2026-01-01T00:00:00Z, or now")
-      ->capture_default_str();
+  command->add_option(
+      "--start", *start,
+      "When message 0, or the first row, happened: a time such as 2026-01-01T00:00:00Z, yesterday, "
+      "or now; default: 2026-01-01T00:00:00Z, and of tables yesterday or, with "
+      "--rate, now");
   add_flaw_options(*command, *options);
   using Format = GenerateFormat;
   const std::map<std::string, Format> formats{
@@ -246,8 +327,8 @@ void add_generate_command(CLI::App& app, Context&) {
   command
       ->add_option(
           "--format", options->format,
-          "csv (transactions), json (one object a message, or a line), or avro (the record "
-          "alone; in files, containers); default: what the example reads")
+          "csv (transactions, tables), json (one object a message, or a line), or avro (the record "
+          "alone; in files, containers); default: what the example reads; avro with --registry")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
       ->option_text("FORMAT");
   command->add_option("--schema-out", options->schema_out, "A file for the schema of Avro");
@@ -262,7 +343,10 @@ void add_generate_command(CLI::App& app, Context&) {
       "  millrace generate events --brokers localhost:9092 --rate 10 --rows 0 --start now\n"
       "  millrace generate order-records --brokers localhost:9092 --schema-out order.avsc\n"
       "  millrace generate order-records --brokers localhost:9092 --registry "
-      "http://localhost:8081");
+      "http://localhost:8081\n"
+      "  millrace generate shop --out input --rows 20000\n"
+      "  millrace generate shop --mysql localhost:3306 --mysql-option user=etl "
+      "--mysql-option database=shop --rows 0 --rate 10");
   command->callback([options, start] { generate(*options, *start); });
 }
 

@@ -1,14 +1,19 @@
-// What `millrace generate` is asked for, and the two places that it writes to.
+// What `millrace generate` is asked for, and the places that it writes to.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/files.h"
 #include "connectors/generator/messages.h"
+#include "connectors/generator/tables.h"
 
 namespace millrace::cli {
 
@@ -37,6 +42,10 @@ struct GenerateOptions {
   std::string registry;                 ///< its URL: records are framed; empty: there is none
   std::string topic;
   std::optional<int> partitions;
+
+  // To a database.
+  std::string mysql;                       ///< HOST:PORT
+  std::vector<std::string> mysql_options;  ///< NAME=VALUE: options of a connection
 };
 
 /// Rows at a rate, or as fast as they are made; on a terminal it shows how far it is.
@@ -72,12 +81,46 @@ struct MessageCounts {
   [[nodiscard]] std::string text(std::int64_t first) const;
 };
 
-/// The kind of messages that is asked for, and their format. nullptr: of transactions.
+/// The kind of messages that is asked for, and their format. nullptr: something else is.
 [[nodiscard]] const MessageKind* kind_of(const GenerateOptions& options);
 [[nodiscard]] formats::Kind format_of(const GenerateOptions& options, const MessageKind& kind);
 
 /// Throw Error. A stop ends them early, with all that was made in place.
 void generate_files(const GenerateOptions& options, const std::stop_token& stop);
 void generate_topic(const GenerateOptions& options, const std::stop_token& stop);
+/// Tables, into a database or files, a folder a table.
+void generate_tables(const GenerateOptions& options, const std::stop_token& stop);
+
+// What writers of files have in common.
+
+/// "orders-000007.json"
+[[nodiscard]] std::string file_name(std::string_view name, std::int64_t number,
+                                    std::string_view extension);
+/// The number of the first file to write: 0, or after the last that is there. Removes what is there
+/// if that is asked for, and throws Error (user) if nothing is said of it.
+[[nodiscard]] std::int64_t first_file(const std::string& folder, std::string_view name,
+                                      const GenerateOptions& options);
+/// Who watches the folder never sees a part of a file.
+void write_hidden_first(const std::string& path, const std::function<void(AppendFile&)>& write);
+
+/// Where tables go, one growing piece after the other.
+class TableOutput {
+ public:
+  virtual ~TableOutput() = default;
+  /// How many rows a table has already, which is the number to go on with.
+  virtual std::int64_t rows_of(const TableKind& table) = 0;
+  /// Rows of the piece; several times for each table, parents before children.
+  virtual void write(const TableKind& table, const Chunk& rows) = 0;
+  /// The piece is complete, and can be seen.
+  virtual void commit() = 0;
+  /// "in shop on localhost:3306"
+  [[nodiscard]] virtual std::string where() const = 0;
+};
+[[nodiscard]] std::unique_ptr<TableOutput> tables_in_files(const GenerateOptions& options,
+                                                           const DatabaseKind& kind);
+/// Makes the tables that are not there.
+[[nodiscard]] std::unique_ptr<TableOutput> tables_in_mysql(const GenerateOptions& options,
+                                                           const DatabaseKind& kind,
+                                                           const std::stop_token& stop);
 
 }  // namespace millrace::cli

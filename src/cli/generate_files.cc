@@ -18,10 +18,6 @@ namespace {
 constexpr std::size_t kWriteBytes = 1U << 20U;
 constexpr std::array<std::string_view, 3> kExtensions{"csv", "json", "avro"};
 
-std::string file_name(std::string_view kind, std::int64_t number, std::string_view extension) {
-  return fmt::format("{}-{:06}.{}", kind, number, extension);
-}
-
 /// What is written into files.
 class Rows {
  public:
@@ -173,35 +169,6 @@ class MessageRows final : public Rows {
   MessageCounts counts_;
 };
 
-/// The number of the first file to write: 0, or after the last that is there.
-std::int64_t first_file(const GenerateOptions& options) {
-  const auto prefix = options.kind + "-";
-  std::int64_t next = 0;
-  for (const auto& name : list_folder(options.out)) {
-    const auto dot = name.find('.');
-    if (!name.starts_with(prefix) || dot == std::string::npos) {
-      continue;
-    }
-    if (const auto number = parse_integer(name.substr(prefix.size(), dot - prefix.size()))) {
-      next = std::max(next, *number + 1);
-    }
-  }
-  if (next == 0 || options.append) {
-    return next;
-  }
-  if (options.force) {
-    for (std::int64_t i = 0; i < next; i++) {
-      for (const auto extension : kExtensions) {
-        remove_file(options.out + "/" + file_name(options.kind, i, extension));
-      }
-    }
-    return 0;
-  }
-  throw Error(Blame::user, fmt::format("`{}` has generated files already; --append adds more, "
-                                       "--force replaces them",
-                                       options.out));
-}
-
 std::unique_ptr<Rows> rows_of(const GenerateOptions& options) {
   if (const auto* kind = kind_of(options)) {
     return std::make_unique<MessageRows>(options, *kind);
@@ -211,10 +178,52 @@ std::unique_ptr<Rows> rows_of(const GenerateOptions& options) {
 
 }  // namespace
 
+std::string file_name(std::string_view name, std::int64_t number, std::string_view extension) {
+  return fmt::format("{}-{:06}.{}", name, number, extension);
+}
+
+std::int64_t first_file(const std::string& folder, std::string_view name,
+                        const GenerateOptions& options) {
+  const auto prefix = std::string(name) + "-";
+  std::int64_t next = 0;
+  for (const auto& file : list_folder(folder)) {
+    const auto dot = file.find('.');
+    if (!file.starts_with(prefix) || dot == std::string::npos) {
+      continue;
+    }
+    if (const auto number = parse_integer(file.substr(prefix.size(), dot - prefix.size()))) {
+      next = std::max(next, *number + 1);
+    }
+  }
+  if (next == 0 || options.append) {
+    return next;
+  }
+  if (options.force) {
+    for (std::int64_t i = 0; i < next; i++) {
+      for (const auto extension : kExtensions) {
+        remove_file(folder + "/" + file_name(name, i, extension));
+      }
+    }
+    return 0;
+  }
+  throw Error(Blame::user, fmt::format("`{}` has generated files already; --append adds more, "
+                                       "--force replaces them",
+                                       folder));
+}
+
+void write_hidden_first(const std::string& path, const std::function<void(AppendFile&)>& write) {
+  const auto slash = path.rfind('/');
+  const auto hidden = path.substr(0, slash + 1) + "." + path.substr(slash + 1) + ".tmp";
+  remove_file(hidden);
+  AppendFile file(hidden);
+  write(file);
+  rename_file(hidden, path);
+}
+
 void generate_files(const GenerateOptions& options, const std::stop_token& stop) {
   const auto rows = rows_of(options);
   make_folders(options.out, false);
-  const auto first = first_file(options);
+  const auto first = first_file(options.out, options.kind, options);
   const auto base = rows->begin(first);
   std::int64_t written = 0;
   std::int64_t files = 0;
@@ -224,13 +233,9 @@ void generate_files(const GenerateOptions& options, const std::stop_token& stop)
     if (!pace.wait(end, stop)) {
       break;
     }
-    // Under a hidden name first: who watches the directory never sees a part of a file.
-    const auto name = file_name(options.kind, first + files, rows->extension());
-    const auto hidden = options.out + "/." + name + ".tmp";
-    remove_file(hidden);
-    AppendFile file(hidden);
-    rows->write(base + written, base + end, file);
-    rename_file(hidden, options.out + "/" + name);
+    write_hidden_first(
+        options.out + "/" + file_name(options.kind, first + files, rows->extension()),
+        [&](AppendFile& file) { rows->write(base + written, base + end, file); });
     written = end;
     pace.show(written);
   }

@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/node.h"
-#include "cli/command.h"
+#include "cli/connection_node.h"
 #include "cli/generate.h"
 #include "connectors/kafka/client.h"
 #include "connectors/kafka/producer.h"
@@ -18,6 +17,8 @@
 
 namespace millrace::cli {
 namespace {
+
+constexpr std::string_view kOption = "--kafka-option";
 
 /// Makes a topic, if that is asked for and it is not there.
 void need_topic(const kafka::ConnectionOptions& connection, const std::string& topic,
@@ -31,57 +32,30 @@ void need_topic(const kafka::ConnectionOptions& connection, const std::string& t
   }
 }
 
-Node scalar(std::string text) { return {.kind = Node::Kind::scalar, .text = std::move(text)}; }
-
-/// The connection as a pipeline file would have it, so that it has the same options and checks.
+/// The connection as a pipeline file would have it.
 Node connection_node(const GenerateOptions& options) {
   constexpr std::string_view kOthers = "librdkafka.";
   Node brokers{.kind = Node::Kind::sequence};
   brokers.items.reserve(options.brokers.size());
-  std::ranges::transform(options.brokers, std::back_inserter(brokers.items), scalar);
+  std::ranges::transform(options.brokers, std::back_inserter(brokers.items), scalar_node);
   Node others{.kind = Node::Kind::mapping};
   Node node{.kind = Node::Kind::mapping};
-  const auto add = [](Node& to, std::string_view name, Node value) {
-    to.entries.push_back({.key = std::string(name), .at = {}, .value = std::move(value)});
-  };
-  add(node, "brokers", std::move(brokers));
+  add_entry(node, "brokers", std::move(brokers));
   if (!options.registry.empty()) {
-    add(node, "schema_registry", scalar(options.registry));
+    add_entry(node, "schema_registry", scalar_node(options.registry));
   }
   for (const std::string_view each : options.connection) {
-    const auto equals = each.find('=');
-    if (equals == std::string_view::npos) {
-      throw Error(Blame::user,
-                  fmt::format("--kafka-option {} must be NAME=VALUE, such as tls=true", each));
-    }
-    const auto name = each.substr(0, equals);
-    auto value = scalar(std::string(each.substr(equals + 1)));
+    const auto [name, value] = name_and_value(each, kOption);
     if (name.starts_with(kOthers)) {
-      add(others, name.substr(kOthers.size()), std::move(value));
+      add_entry(others, name.substr(kOthers.size()), scalar_node(std::string(value)));
     } else {
-      add(node, name, std::move(value));
+      add_entry(node, name, scalar_node(std::string(value)));
     }
   }
   if (!others.entries.empty()) {
-    add(node, "librdkafka", std::move(others));
+    add_entry(node, "librdkafka", std::move(others));
   }
   return node;
-}
-
-kafka::ConnectionOptions connection_of(const GenerateOptions& options) {
-  constexpr std::string_view kWhat = "--kafka-option";
-  kafka::ConnectionOptions connection;
-  Diagnostics diagnostics;
-  const bool good = kafka::ConnectionOptions::table().parse(connection_node(options), diagnostics,
-                                                            connection, kWhat) &&
-                    kafka::check_connection(connection, {}, diagnostics, kWhat);
-  if (!good) {
-    const auto& first = diagnostics.all().front();
-    throw Error(Blame::user,
-                fmt::format("{}{}{}", first.message, first.hint.empty() ? "" : "; ", first.hint));
-  }
-  print_diagnostics(diagnostics, "");
-  return connection;
 }
 
 /// What each message begins with: of Avro, if there is a registry, the number of its schema.
@@ -101,7 +75,8 @@ std::string frame_of(const kafka::ConnectionOptions& connection, const GenerateO
 void generate_topic(const GenerateOptions& options, const std::stop_token& stop) {
   const MessageKind& kind = *kind_of(options);
   const std::string topic = options.topic.empty() ? std::string(kind.topic) : options.topic;
-  const auto connection = connection_of(options);
+  const auto connection = parse_connection<kafka::ConnectionOptions>(
+      connection_node(options), kOption, kafka::check_connection);
   kafka::Troubles troubles(topic);
   need_topic(connection, topic, options.partitions, troubles, stop);
   const std::string frame = frame_of(connection, options, topic, stop);

@@ -1,5 +1,6 @@
 // The entry point: builds the list of connectors, adds the commands, maps errors to exit codes.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <exception>
 
@@ -18,9 +19,10 @@ constexpr const char* kFooter =
     "  millrace preview pipeline.yaml orders    real rows through the real plan, nothing written\n"
     "  millrace run pipeline.yaml               until Ctrl-C; goes on where it stopped\n"
     "  millrace run pipeline.yaml --once        what is there now, then exit\n"
+    "  millrace daemon pipelines                all pipelines of a folder, as a service\n"
     "  millrace query pipeline.yaml 'SELECT …'  SQL over what the pipeline made\n\n"
     "Exit codes: 0 done, 1 a bug in millrace, 2 a mistake in the pipeline or the command line,\n"
-    "3 something outside failed (a file, a disk, a server).";
+    "3 something outside failed (a file, a disk, a server), 4 asked to stop, it did not in time.";
 
 int run(int argc, char** argv) {
   using namespace millrace::cli;
@@ -32,12 +34,18 @@ int run(int argc, char** argv) {
   context.root = &app;
   app.set_version_flag("--version", MILLRACE_VERSION);
   add_run_command(app, context);
+  add_daemon_command(app, context);
+  add_reload_command(app, context);
+  add_remote_commands(app);
+  add_top_command(app);
   add_validate_command(app, context);
   add_explain_command(app, context);
   add_preview_command(app, context);
   add_query_command(app, context);
+  add_serve_command(app, context);
   add_state_command(app, context);
   add_quarantine_command(app, context);
+  add_compact_command(app, context);
   add_generate_command(app, context);
   add_infer_command(app, context);
   add_schema_command(app, context);
@@ -52,9 +60,20 @@ int run(int argc, char** argv) {
   return context.exit_code;
 }
 
+/// Connections and files may need more than the 1,024 that shells usually allow; nothing here uses
+/// select(), which would need so few.
+void allow_open_files() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  allow_open_files();
 #ifdef __GLIBC__
   // Large blocks go back to the system when they are freed. By itself glibc keeps them, once it has
   // seen some: 70 of 440 MB of a job that catches up with a topic (bench/kafka.py, medallion).
@@ -64,7 +83,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const millrace::Error& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
+    millrace::cli::print_error(error);
     return millrace::cli::exit_code_of(error);
   } catch (const std::exception& error) {
     fmt::print(stderr, "internal error: {}\nThis is a bug in millrace; please report it.\n",

@@ -136,7 +136,7 @@ void preview(const PreviewOptions& options, Context& context) {
     }
   }
   BatchRun run(*graph);
-  auto outputs = begin_outputs(*graph, plan.id);
+  auto outputs = begin_outputs(*graph, plan);
   run.run(plan, outputs);
   auto& sink = dynamic_cast<PreviewSink&>(*graph->sinks[0].sink);
   const auto& schema =

@@ -1,4 +1,4 @@
-// millrace quarantine: what sources could not read and sinks could not write.
+// millrace quarantine: what sources could not read, sinks could not write, and checks took out.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,10 +29,11 @@ struct QuarantineOptions {
   bool json = false;
 };
 
-/// The files of a pipeline's sources, and of its sinks.
+/// The files of a pipeline's sources, of its sinks, and of its quality checks.
 struct Kept {
   std::vector<KeptFile> malformed;
   std::vector<KeptFile> refused;
+  std::vector<KeptFile> violating;
 };
 
 Kept find_kept(const PipelineSpec& spec, const std::vector<std::string>& of) {
@@ -43,7 +44,9 @@ Kept find_kept(const PipelineSpec& spec, const std::vector<std::string>& of) {
     });
     return files;
   };
-  return {.malformed = find("/quarantine"), .refused = find("/refused")};
+  return {.malformed = find("/quarantine"),
+          .refused = find("/refused"),
+          .violating = find("/violating")};
 }
 
 /// Reasons that differ in their numbers and quoted texts alone are one kind.
@@ -95,6 +98,7 @@ void list(const QuarantineOptions& options, Context& context) {
   Groups groups;
   gather(kept.malformed, "source ", groups);
   gather(kept.refused, "sink ", groups);
+  gather(kept.violating, "checks of ", groups);
   std::vector<std::vector<std::optional<std::string>>> rows;
   rows.reserve(groups.size());
   Json json = Json::array();
@@ -171,8 +175,18 @@ void show(const QuarantineOptions& options, Context& context) {
   const auto kept = find_kept(*spec, options.of);
   std::int64_t shown_rows = 0;
   if (!show_files(kept.malformed, "source ", options, shown_rows) &&
-      !show_files(kept.refused, "sink ", options, shown_rows) && shown_rows == 0) {
+      !show_files(kept.refused, "sink ", options, shown_rows) &&
+      !show_files(kept.violating, "checks of ", options, shown_rows) && shown_rows == 0) {
     fmt::print("nothing {} is in quarantine\n", options.reason.empty() ? "" : "with such a reason");
+  }
+}
+
+/// Rows that a check took out are values, and no records that a source could read.
+void note_violating(const PipelineSpec& spec, const QuarantineOptions& options) {
+  if (!find_kept(spec, options.of).violating.empty()) {
+    fmt::print(stderr,
+               "note: rows that quality checks took out stay where they are: their source has read "
+               "them; mend the data where it comes from, and have the source give it again\n");
   }
 }
 
@@ -190,7 +204,8 @@ void replay(const QuarantineOptions& options, Context& context) {
   const SignalStop signals;
   const auto clock = make_clock();
   Diagnostics diagnostics;
-  Pipeline pipeline(*spec, context.connectors, *clock, diagnostics, signals.token());
+  sql::Database database(database_options(*spec));
+  Pipeline pipeline(*spec, context.connectors, database, *clock, diagnostics, signals.token());
   print_diagnostics(diagnostics, "nothing was read again.");
   if (!pipeline.valid()) {
     context.exit_code = kMistake;
@@ -202,6 +217,7 @@ void replay(const QuarantineOptions& options, Context& context) {
   }
   if (!pipeline.replay(options.of)) {
     pipeline.close();
+    note_violating(*spec, options);
     fmt::print("nothing is in quarantine that could be read again\n");
     return;
   }
@@ -216,6 +232,7 @@ void replay(const QuarantineOptions& options, Context& context) {
     }
   }
   pipeline.close();
+  note_violating(*spec, options);
   for (const auto& source : last.sources) {
     if (replayed_batches(source.offsets).has_value()) {
       fmt::print("source {}: {} read again in batch {}; {} still malformed\n", source.name,
@@ -239,11 +256,13 @@ void add_quarantine_command(CLI::App& app, Context& context) {
       "quarantine", "Look at what could not be read or written, and read it again after a fix");
   command->require_subcommand(1);
   auto* listing = command->add_subcommand("list", "How many rows there are, by reason");
-  add_options(*listing, options, "Only of this source or sink; may be given several times");
+  add_options(*listing, options,
+              "Only of this source, sink or checked dataset; may be given several times");
   listing->add_flag("--json", options->json, "As JSON");
   listing->callback([options, &context] { list(*options, context); });
   auto* showing = command->add_subcommand("show", "The rows, each with its place and bytes");
-  add_options(*showing, options, "Only of this source or sink; may be given several times");
+  add_options(*showing, options,
+              "Only of this source, sink or checked dataset; may be given several times");
   showing->add_option("--reason", options->reason, "Only those whose reason has this text");
   showing->add_option("--limit", options->limit, "At most so many")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))

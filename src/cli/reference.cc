@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "control/metrics.h"
 
 namespace millrace::cli {
 namespace {
@@ -111,9 +112,16 @@ void add_schema_command(CLI::App& app, Context& context) {
 }
 
 void add_docs_command(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand("docs", "Print the reference of all options, in Markdown");
-  command->footer("Example:\n  millrace docs > reference.md");
-  command->callback([&context] { fmt::print("{}", reference_markdown(context.connectors)); });
+  auto* command =
+      app.add_subcommand("docs", "Print the reference of all options, or metrics, in Markdown");
+  auto what = std::make_shared<std::string>("options");
+  command->add_option("WHAT", *what, "options (the default) or metrics")
+      ->check(CLI::IsMember({"options", "metrics"}));
+  command->footer("Examples:\n  millrace docs > options.md\n  millrace docs metrics > metrics.md");
+  command->callback([what, &context] {
+    fmt::print("{}", *what == "metrics" ? control::metrics_markdown()
+                                        : reference_markdown(context.connectors));
+  });
 }
 
 void add_completion_command(CLI::App& app, Context& context) {

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/query.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "spec/tables.h"
 #include "sql/database.h"
 
 namespace millrace::cli {
@@ -82,6 +83,35 @@ std::string oldest_text(const Json& dataset) {
              : fmt::format("; the oldest key is of {}", oldest);
 }
 
+/// The counts of quality checks over all batches, as of the last commit: in the log, or, if nothing
+/// was committed since, in a snapshot.
+Json checks_of(const PipelineSpec& spec, const CheckpointView& view) {
+  Json event_time;
+  if (!view.commits.empty()) {
+    event_time = view.commits.rbegin()->second.value("event_time", Json::object());
+  } else if (const auto standing = read_standing(spec.checkpoint.path, spec.name)) {
+    event_time = standing->event_time;
+  }
+  return event_time.is_object() ? event_time.value("checks", Json::object()) : Json::object();
+}
+
+void print_checks(const PipelineSpec& spec, const CheckpointView& view) {
+  const auto all = checks_of(spec, view);
+  if (!all.empty()) {
+    fmt::print("\nquality checks, over all batches\n");
+  }
+  for (const auto& [of, checks] : all.items()) {
+    const auto* declared = spec.checks_of(of);
+    for (const auto& [name, check] : checks.items()) {
+      const auto* found = declared == nullptr ? nullptr : declared->find(name);
+      fmt::print("  {}.{}: {} of {} ({})\n", of, name,
+                 human_count(check.value("violations", std::int64_t{0}), "violation"),
+                 human_count(check.value("rows", std::int64_t{0}), "row"),
+                 found == nullptr ? "not checked any more" : enum_word(found->otherwise));
+    }
+  }
+}
+
 void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size_t batches) {
   fmt::print("checkpoint of pipeline {}: {}\n  id {}, made {}\n", spec.name, spec.checkpoint.path,
              view.description.value("id", "?"), view.description.value("created", "?"));
@@ -106,6 +136,7 @@ void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size
       }
     }
   }
+  print_checks(spec, view);
   if (view.batches.empty()) {
     return;
   }
@@ -116,8 +147,9 @@ void print_words(const PipelineSpec& spec, const CheckpointView& view, std::size
   }
 }
 
-void print_json(const CheckpointView& view) {
+void print_json(const PipelineSpec& spec, const CheckpointView& view) {
   Json out = {{"checkpoint", view.description},
+              {"checks", checks_of(spec, view)},
               {"batches", Json::array()},
               {"logs", Json::array()},
               {"snapshots", Json::array()}};
@@ -166,7 +198,7 @@ void state(const StateOptions& options, Context& context) {
   }
   const auto view = view_checkpoint(spec->checkpoint.path);
   if (options.json) {
-    print_json(view);
+    print_json(*spec, view);
   } else {
     print_words(*spec, view, options.batches);
   }

@@ -1,28 +1,47 @@
 // millrace validate: every mistake of pipeline files at once. millrace explain: what would run.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/command.h"
+#include "cli/connect.h"
+#include "control/companions.h"
 #include "engine/graph.h"
 
 namespace millrace::cli {
 namespace {
 
-/// Loads, plans and checks one file; the mistakes are printed.
-bool validate(const std::string& file, Context& context) {
+struct ValidateOptions {
+  std::vector<std::string> files;
+  bool connect = false;
+  int connect_timeout_s = 30;
+};
+
+/// Loads, plans and checks one file; the mistakes are printed. With `connect`, tries its systems,
+/// too.
+ExitCode validate(const std::string& file, const ValidateOptions& options, Context& context) {
   Diagnostics diagnostics;
+  auto code = kOk;
   const auto spec = load_pipeline(file, context.connectors, diagnostics);
-  if (spec) {
+  if (spec && options.connect && !diagnostics.has_errors()) {
+    code = try_systems(*spec, context.connectors, std::chrono::seconds(options.connect_timeout_s),
+                       diagnostics);
+  } else if (spec) {
     sql::Database database({.threads = 1, .memory_limit_bytes = 0, .temp_directory = ""});
-    (void)build_graph(*spec, context.connectors, database, diagnostics);
+    if (build_graph(*spec, context.connectors, database, diagnostics)) {
+      control::check_companions(*spec, context.connectors, database, diagnostics);
+    }
   }
   print_diagnostics(diagnostics, file + " can't run.");
   if (!diagnostics.has_errors()) {
     fmt::print("{}: ok: {} sources, {} datasets, {} sinks\n", file, spec->sources.size(),
                spec->datasets.size(), spec->sinks.size());
+    return kOk;
   }
-  return !diagnostics.has_errors();
+  return code == kOk ? kMistake : code;
 }
 
 struct ExplainOptions {
@@ -49,18 +68,27 @@ void explain_file(const ExplainOptions& options, Context& context) {
 }  // namespace
 
 void add_validate_command(CLI::App& app, Context& context) {
-  auto files = std::make_shared<std::vector<std::string>>();
+  auto options = std::make_shared<ValidateOptions>();
   auto* command = app.add_subcommand(
       "validate", "Check pipeline files: every mistake at once, each at file:line:column");
-  command->add_option("FILE", *files, "Pipeline files")->required();
+  command->add_option("FILE", options->files, "Pipeline files")->required();
+  command->add_flag("--connect", options->connect,
+                    "Also ask the systems of all sources and sinks: whether they can be reached, "
+                    "let us in, have what is named, and would give and take the rows");
+  command
+      ->add_option("--connect-timeout", options->connect_timeout_s,
+                   "With --connect: how long systems may take to answer; default: 30")
+      ->check(CLI::Range(1, 3600))
+      ->option_text("SECONDS");
   command->footer(
       "Checks the YAML, every option, that every dataset's SQL can be run incrementally, and that\n"
-      "every sink can take its dataset in its mode. Reads no data and writes nothing.\n\n"
-      "Examples:\n  millrace validate pipeline.yaml\n  millrace validate */pipeline.yaml");
-  command->callback([files, &context] {
-    for (const auto& file : *files) {
-      if (!validate(file, context)) {
-        context.exit_code = kMistake;
+      "every sink can take its dataset in its mode. Reads no rows and writes nothing.\n\n"
+      "Examples:\n  millrace validate pipeline.yaml\n  millrace validate */pipeline.yaml\n"
+      "  millrace validate --connect pipeline.yaml");
+  command->callback([options, &context] {
+    for (const auto& file : options->files) {
+      if (const auto code = validate(file, *options, context); code != kOk) {
+        context.exit_code = context.exit_code == kMistake ? kMistake : code;
       }
     }
   });

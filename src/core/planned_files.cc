@@ -12,7 +12,10 @@
 
 namespace millrace {
 
-void check_unchanged(const FileScan::File& file) {
+void check_unchanged(const FileScan& scan, const FileScan::File& file) {
+  if (scan.store != nullptr) {
+    return;
+  }
   struct stat now{};
   if (::stat(file.path.c_str(), &now) != 0) {
     if (errno != ENOENT) {
@@ -35,6 +38,13 @@ void check_unchanged(const FileScan::File& file) {
                             now.st_size == file.size ? "same size, but written again"
                                                      : human_bytes(now.st_size)));
   }
+}
+
+Object object_of(const FileScan& scan, const FileScan::File& file) {
+  return {.key = file.path.substr(scan.store->url("").size()),
+          .size = file.size,
+          .modified_ns = file.mtime_ns,
+          .etag = file.etag};
 }
 
 }  // namespace millrace

@@ -20,6 +20,9 @@
 
 namespace millrace {
 
+class KeyLookup;
+class ObjectStore;
+
 using Json = nlohmann::json;
 
 /// A part of a source that one batch reads. `offsets` is written to the offset log before the batch
@@ -38,14 +41,18 @@ struct Lag {
   std::int64_t total = 0;  ///< of all partitions
 };
 
-/// Files that DuckDB scans inside the plan, with its own readers.
+/// Files of a slice: to be scanned inside the plan, or read by us.
 struct FileScan {
   struct File {
     std::string path;
     std::int64_t size = 0;
     std::int64_t mtime_ns = 0;  ///< with the size, how a changed file is recognised
+    std::string etag;           ///< of an object: the same for the same content
   };
   std::vector<File> files;
+  /// Where the files are; their paths are its URLs then. Null: on this machine.
+  std::shared_ptr<const ObjectStore> store;  // shared with the source, and what scans them
+  std::string mount;                         ///< what sql::Database::mount() gave for it
 };
 
 /// Gives the rows of a slice, chunk by chunk. Used by one thread.
@@ -136,6 +143,11 @@ class Source {
   [[nodiscard]] virtual bool offsets_tell_change() const { return false; }
   /// The batch that holds these slices is committed: acknowledge, archive, clean up.
   virtual void committed(const Json& offsets) { (void)offsets; }
+
+  /// What finds its rows by the values of these columns of its schema, for `as: lookup`; nullptr: a
+  /// source of this kind can't. Asks the system for nothing yet. The source outlives what is given.
+  /// Throws Error (user) if these columns can't be looked up by.
+  [[nodiscard]] virtual std::unique_ptr<KeyLookup> lookup(const std::vector<std::size_t>& key);
 
   /// The rows of records that were malformed when they were read, in the same order; what is still
   /// malformed goes to `malformed` again. All three outlive what is given. `folder`: an empty one

@@ -36,14 +36,15 @@ void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datase
       fail(fmt::format("dataset {} was given {} rows and read {}", d.name, d.given, d.in));
     }
     const auto left = d.in + d.emitted + d.expanded;
-    const auto right = d.out + d.absorbed + d.filtered + d.cut + d.duplicates + d.late.rows;
+    const auto right =
+        d.out + d.absorbed + d.filtered + d.cut + d.duplicates + d.late.rows + d.removed;
     if (left != right) {
       fail(
           fmt::format("the rows of dataset {} don't add up: {} in + {} emitted from state + {} "
                       "expanded, but {} out + {} absorbed into state + {} filtered + {} cut + {} "
-                      "duplicates + {} late",
+                      "duplicates + {} late + {} removed by checks",
                       d.name, d.in, d.emitted, d.expanded, d.out, d.absorbed, d.filtered, d.cut,
-                      d.duplicates, d.late.rows));
+                      d.duplicates, d.late.rows, d.removed));
     }
     if (d.late_given >= 0 && d.late_given != d.late_whole) {
       fail(
@@ -52,9 +53,9 @@ void check_accounts(std::int64_t batch, const std::vector<DatasetCounts>& datase
     }
   }
   for (const auto& s : sinks) {
-    if (s.given != s.written + s.refused) {
-      fail(fmt::format("sink {} was given {} rows, wrote {} and refused {}", s.name, s.given,
-                       s.written, s.refused));
+    if (s.given != s.written + s.refused + s.kept) {
+      fail(fmt::format("sink {} was given {} rows, wrote {}, refused {} and left {} as they were",
+                       s.name, s.given, s.written, s.refused, s.kept));
     }
   }
 }

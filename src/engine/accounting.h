@@ -2,16 +2,20 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/checked_rows.h"
+#include "engine/phases.h"
 #include "sql/plan.h"
 
 namespace millrace {
 
 /// Rows of one dataset in one batch.
 ///
-/// For each dataset: in + emitted + expanded = out + absorbed + filtered + cut + duplicates + late.
+/// For each dataset: in + emitted + expanded = out + absorbed + filtered + cut + duplicates + late
+/// + removed by checks.
 /// What goes into state is absorbed, and what comes out of it emitted; only tables have `cut`. Rows
 /// of files that can't be decoded never become rows: they are `malformed`. A sink of late rows gets
 /// all of them.
@@ -37,8 +41,27 @@ struct DatasetCounts {
   std::int64_t state_rows = 0;
   std::int64_t state_changed = 0;
   std::int64_t state_bytes = 0;
-  std::int64_t windows = 0;  ///< open ones
-  std::string oldest;        ///< the first of them, as sql::StateStats has it
+  std::int64_t windows = 0;               ///< open ones
+  std::string oldest;                     ///< the first of them, as sql::StateStats has it
+  std::optional<std::int64_t> oldest_us;  ///< the same, since 1970
+  std::int64_t state_evicted = 0;         ///< forgotten in this batch, as sql::StateStats has it
+  /// Of the newest snapshot and of the log behind it, after this batch; -1: not known.
+  std::int64_t state_disk_bytes = -1;
+  bool of_source = false;    ///< made by the graph, to read the source of this name
+  bool for_checks = false;   ///< made by the graph, to check the rows of another one: of `checked`
+  std::string checked;       ///< the name that users know
+  std::int64_t removed = 0;  ///< rows that checks took out
+  std::int64_t put_aside = 0;  ///< of these, rows that are kept for people
+  std::vector<CheckCounts> checks;
+  /// The time of its own operators while it took rows chunk by chunk, within the runs of datasets
+  /// that gave them. Several datasets, and sinks, then work on one chunk after the other, on
+  /// several threads; of the time that passed each has the part that its own work took of all
+  /// threads'.
+  Span fed;
+  /// The time of its own runs, without what others did with its rows meanwhile (theirs: `fed`) and
+  /// without SourceProgress::read. Reading files that its plan scans is part of it.
+  Span run;
+  double row_bytes = -1;  ///< of a row that it gave out, on average of samples; -1: there was none
 
   void add(const sql::RunCounts& run);
 };
@@ -49,8 +72,13 @@ struct SinkCounts {
   std::int64_t given = 0;    ///< rows that its dataset gave out to it
   std::int64_t written = 0;  ///< rows that the sink says it wrote
   std::int64_t refused = 0;  ///< rows that it can't write, which are kept elsewhere
+  std::int64_t kept = 0;     ///< rows of a table's parts that nothing changed in
   std::int64_t bytes = 0;
   std::int64_t files = 0;
+  Span write;               ///< taking rows while the batch runs; as DatasetCounts::fed
+  Span stage;               ///< closing and syncing what nobody sees yet
+  Span publish;             ///< making it visible
+  bool quarantine = false;  ///< its rows are those that were put aside, and no result
 };
 
 /// Checked before a batch is committed: a mismatch throws Error{Blame::internal} naming the dataset

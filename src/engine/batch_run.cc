@@ -3,22 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 #include <utility>
 #include <variant>
 
 #include "base/error.h"
 #include "engine/fanout.h"
+#include "engine/part_readers.h"
 #include "engine/quarantine.h"
 #include "engine/replay.h"
+#include "sql/input_counts.h"
 
 namespace millrace {
 namespace {
-
-/// Rows that readers of ours decode before the datasets run over them, and how many of them one
-/// thread decodes at a time.
-constexpr std::size_t kPartRows = 60 * kChunkRows;
-constexpr std::size_t kReaderRows = 10 * kChunkRows;
 
 bool reads_stream(const sql::Plan& plan) {
   return std::any_of(plan.inputs().begin(), plan.inputs().end(),
@@ -30,55 +26,6 @@ sql::Run part_run(const sql::Plan& plan) {
   return plan.shape() == sql::Shape::stream ? sql::Run::rows : sql::Run::absorb;
 }
 
-/// Ends a slice early, so that it can be read in parts.
-class LimitedReader final : public RowReader {
- public:
-  LimitedReader(RowReader& inner, std::size_t rows) : inner_(inner), left_(rows) {}
-  std::size_t read(ChunkWriter& to) override {
-    if (left_ == 0) {
-      return 0;
-    }
-    const auto rows = inner_.read(to);
-    left_ -= std::min(left_, rows);
-    return rows;
-  }
-
- private:
-  RowReader& inner_;
-  std::size_t left_;
-};
-
-/// A slice's rows in parts, for a plan that takes them so, or as one.
-class PartReaders {
- public:
-  PartReaders(std::unique_ptr<RowReader> slice, bool in_parts)
-      : slice_(std::move(slice)), in_parts_(in_parts), split_(slice_->split(kReaderRows)) {}
-
-  /// The readers of the next part.
-  std::span<const std::unique_ptr<RowReader>> next() {
-    if (split_.empty()) {
-      limited_ = std::make_unique<LimitedReader>(*slice_, in_parts_ ? kPartRows : SIZE_MAX);
-      return {&limited_, 1};
-    }
-    const auto begin = next_;
-    const auto left = split_.size() - begin;
-    const auto count = in_parts_ ? std::min(kPartRows / kReaderRows, left) : left;
-    next_ += count;
-    return std::span(split_).subspan(begin, count);
-  }
-  /// Whether the part that had so many rows was the last.
-  [[nodiscard]] bool at_end(std::int64_t rows) const {
-    return split_.empty() ? !in_parts_ || std::cmp_less(rows, kPartRows) : next_ == split_.size();
-  }
-
- private:
-  std::unique_ptr<RowReader> slice_;
-  bool in_parts_;
-  std::vector<std::unique_ptr<RowReader>> split_;
-  std::size_t next_ = 0;
-  std::unique_ptr<RowReader> limited_;
-};
-
 }  // namespace
 
 BatchOutputs::BatchOutputs() = default;
@@ -86,26 +33,34 @@ BatchOutputs::BatchOutputs(BatchOutputs&&) noexcept = default;
 BatchOutputs& BatchOutputs::operator=(BatchOutputs&&) noexcept = default;
 BatchOutputs::~BatchOutputs() = default;
 
-BatchOutputs begin_outputs(Graph& graph, std::int64_t batch, const Quarantines* quarantines) {
+BatchOutputs begin_outputs(Graph& graph, const BatchPlan& plan, const Quarantines* quarantines) {
   BatchOutputs outputs;
   if (quarantines != nullptr) {
-    outputs.malformed = quarantines->malformed.begin(batch);
-    outputs.refused = quarantines->refused.begin(batch);
+    outputs.malformed = quarantines->malformed.begin(plan.id);
+    outputs.refused = quarantines->refused.begin(plan.id);
+    outputs.violating = quarantines->violating.begin(plan.id);
   }
   for (auto& node : graph.sinks) {
     const auto& name = node.spec->name;
     outputs.refused_by.push_back(std::make_unique<CountedMalformed>(
         "sink " + name, "can't be written",
-        outputs.refused ? &outputs.refused->receiver(name) : nullptr));
-    outputs.sinks.push_back(node.sink->begin(batch, *outputs.refused_by.back()));
+        // What the sink of quarantine refuses is in the checkpoint already.
+        outputs.refused && !node.spec->quarantine && !node.live ? &outputs.refused->receiver(name)
+                                                                : nullptr));
+    node.sink->next_batch_time(plan.time_us);
+    outputs.sinks.push_back(node.sink->begin(plan.id, *outputs.refused_by.back()));
   }
   return outputs;
 }
 
 BatchRun::BatchRun(Graph& graph, std::int64_t part_bytes)
-    : graph_(graph), part_bytes_(part_bytes), given_to_sink_(graph.sinks.size(), 0) {
+    : graph_(graph),
+      part_bytes_(part_bytes),
+      given_to_sink_(graph.sinks.size(), 0),
+      shares_(graph.datasets.size(), graph.sinks.size()) {
   for (const auto& node : graph.datasets) {
     nodes_.push_back(std::make_unique<Node>());
+    nodes_.back()->input_rows.resize(node.inputs.size());
     if (node.watermark != nullptr) {
       nodes_.back()->clock =
           std::make_unique<EventClock>(*node.watermark, node.time_column, node.partition_column);
@@ -113,7 +68,9 @@ BatchRun::BatchRun(Graph& graph, std::int64_t part_bytes)
   }
   std::set<std::size_t> written;
   for (const auto& sink : graph.sinks) {
-    written.insert(static_cast<std::size_t>(sink.dataset));
+    if (sink.dataset >= 0) {
+      written.insert(static_cast<std::size_t>(sink.dataset));
+    }
   }
   only_for(written);
   for (std::size_t i = 0; i < graph.datasets.size(); i++) {
@@ -153,24 +110,49 @@ bool BatchRun::takes_parts(std::size_t producer) const {
          });
 }
 
-void BatchRun::run(const BatchPlan& plan, BatchOutputs& to) {
+void BatchRun::run(const BatchPlan& plan, BatchOutputs& to, WorkShares::Time began) {
   to_ = &to;
   last_time_us_ = plan.time_us;
+  shares_.begin(began);
+  running_.reset();
   begin_nodes(plan);
+  begin_lookups();
   open_feeds();
+  auto before = shares_.since_began(std::chrono::steady_clock::now());
   for (std::size_t i = 0; i < nodes_.size(); i++) {
     if (nodes_[i]->needed && !is_kept(i, plan)) {
+      auto& node = *nodes_[i];
       if (is_table_source(i)) {
-        nodes_[i]->gathered.reset();
+        node.gathered.reset();
       }
+      running_ = i;
       run_node(i, plan);
       end_node(i, plan);
+      const auto after = shares_.since_began(std::chrono::steady_clock::now());
+      node.counts.run = {before, std::max<std::int64_t>(after - before - node.lent_us, 0)};
+      before = after;
     }
   }
   for (std::size_t i = 0; i < nodes_.size(); i++) {
     if (!is_table_source(i)) {
       nodes_[i]->gathered.reset();
     }
+  }
+  end_checks();
+}
+
+/// All rows were counted. Throws if the batch fails by a check.
+void BatchRun::end_checks() {
+  alerts_.clear();
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    auto& node = *nodes_[i];
+    if (!node.checks) {
+      continue;
+    }
+    const auto& of = graph_.name_of(graph_.datasets[i]);
+    node.counts.checks = node.checks->end(check_totals_[of], alerts_);
+    node.removed = node.checks->removed();
+    node.counts.put_aside = node.checks->put_aside();
   }
 }
 
@@ -194,6 +176,12 @@ void BatchRun::begin_nodes(const BatchPlan& plan) {
     node.readings.clear();
     node.counts = DatasetCounts{};
     node.counts.name = dataset.name;
+    node.counts.of_source = dataset.spec == nullptr && dataset.checked < 0;
+    std::ranges::fill(node.input_rows, 0);
+    node.scanning.clear();
+    node.lent_us = 0;
+    node.sampled_rows = 0;
+    node.sampled_bytes = 0;
     node.counts.stream = dataset.plan->shape() == sql::Shape::stream;
     node.counts.stream_input = reads_stream(*dataset.plan);
     if (node.needed) {
@@ -203,6 +191,29 @@ void BatchRun::begin_nodes(const BatchPlan& plan) {
       }
       dataset.plan->take_late(node.late.get());
       node.counts.late_given = node.late ? 0 : -1;
+    }
+    node.counts.for_checks = dataset.checked >= 0;
+    if (node.counts.for_checks) {
+      node.counts.checked = graph_.name_of(dataset);
+    }
+    node.checks.reset();
+    if (node.needed && dataset.checks && to_->violating) {
+      node.checks = std::make_unique<CheckedRows>(
+          *dataset.checks, to_->violating->receiver(graph_.name_of(dataset)));
+    }
+  }
+}
+
+/// What is looked up in this batch has not been read by an earlier one too long ago.
+void BatchRun::begin_lookups() {
+  for (const auto& source : graph_.sources) {
+    if (source.lookup) {
+      const auto& name = source.spec->name;
+      auto& malformed = malformed_found_[name];
+      malformed = std::make_unique<CountedMalformed>(
+          "source " + name, "is malformed",
+          to_->malformed ? &to_->malformed->receiver(name) : nullptr);
+      source.lookup->begin_batch(*malformed);
     }
   }
 }
@@ -231,8 +242,21 @@ void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
       return;
     }
   }
+  if (!fed) {
+    give_inputs(i, plan);
+  }
+  if (node.counts.stream) {
+    run_stream(i);
+  } else {
+    run_table(i);
+  }
+}
+
+void BatchRun::give_inputs(std::size_t i, const BatchPlan& plan) {
+  auto& node = *nodes_[i];
+  const auto& dataset = graph_.datasets[i];
   const auto& inputs = dataset.plan->inputs();
-  for (std::size_t k = 0; k < dataset.inputs.size() && !fed; k++) {
+  for (std::size_t k = 0; k < dataset.inputs.size(); k++) {
     const auto& input = dataset.inputs[k];
     if (input.kind == Producer::Kind::source) {
       read_source(i, k, plan);
@@ -245,12 +269,20 @@ void BatchRun::run_node(std::size_t i, const BatchPlan& plan) {
     if (inputs[k].shape == sql::Shape::stream || !node.counts.stream_input) {
       node.counts.given += rows->rows() * inputs[k].scans;
     }
+    node.input_rows[k] += rows->rows();
     dataset.plan->give(inputs[k].name, rows);
   }
-  if (node.counts.stream) {
-    run_stream(i);
-  } else {
-    run_table(i);
+}
+
+/// Runs a plan over what it was given, and counts what came of it, and who took how long.
+void BatchRun::run_plan(std::size_t i, sql::Run what, OutputMode mode) {
+  auto& node = *nodes_[i];
+  auto& plan = *graph_.datasets[i].plan;
+  Fanout fanout(*this, i, mode);
+  node.counts.add(plan.run(what, fanout));
+  node.lent_us += shares_.end_run(i, fanout.section());
+  for (const auto input : std::exchange(node.scanning, {})) {  // the first run reads it all
+    node.input_rows[input] += sql::rows_scanned(plan, input) / plan.inputs()[input].scans;
   }
 }
 
@@ -260,20 +292,16 @@ bool BatchRun::wants(const DatasetNode& dataset, OutputMode mode) const {
 }
 
 void BatchRun::run_stream(std::size_t i) {
-  auto& node = *nodes_[i];
   auto& dataset = graph_.datasets[i];
   auto& plan = *dataset.plan;
   if (!plan.has_state()) {
-    Fanout fanout(*this, i, OutputMode::append);
-    node.counts.add(plan.run(sql::Run::rows, fanout));
+    run_plan(i, sql::Run::rows, OutputMode::append);
     return;
   }
   if (wants(dataset, OutputMode::update)) {
-    Fanout fanout(*this, i, OutputMode::update);
-    node.counts.add(plan.run(sql::Run::update, fanout));
+    run_plan(i, sql::Run::update, OutputMode::update);
   }
-  Fanout fanout(*this, i, OutputMode::append);
-  node.counts.add(plan.run(sql::Run::finish, fanout));
+  run_plan(i, sql::Run::finish, OutputMode::append);
   plan.close_windows();
   // What a stream of windows holds is wanted only to be looked at (read_committed_tables()).
   if (wants(dataset, OutputMode::complete)) {
@@ -307,7 +335,6 @@ void BatchRun::end_node(std::size_t i, const BatchPlan& plan) {
 }
 
 void BatchRun::run_table(std::size_t i) {
-  auto& node = *nodes_[i];
   const auto& dataset = graph_.datasets[i];
   // A table gives its rows once for each mode that somebody wants; the input goes in with the
   // first.
@@ -315,18 +342,18 @@ void BatchRun::run_table(std::size_t i) {
                         std::any_of(dataset.readers.begin(), dataset.readers.end(), [&](int r) {
                           return nodes_[static_cast<std::size_t>(r)]->needed;
                         });
-  const bool update = wants(dataset, OutputMode::update);
+  const bool update =
+      wants(dataset, OutputMode::update) || std::ranges::any_of(dataset.sinks, [&](int s) {
+        return graph_.sinks[static_cast<std::size_t>(s)].replaces_parts();
+      });
   if (update) {
-    Fanout fanout(*this, i, OutputMode::update);
-    node.counts.add(dataset.plan->run(sql::Run::update, fanout));
+    run_plan(i, sql::Run::update, OutputMode::update);
   }
   if (complete) {
-    Fanout fanout(*this, i, OutputMode::complete);
-    node.counts.add(dataset.plan->run(sql::Run::complete, fanout));
+    run_plan(i, sql::Run::complete, OutputMode::complete);
   }
   if (!update && !complete) {  // nobody wants its rows: only its state is needed
-    Fanout fanout(*this, i, OutputMode::complete);
-    node.counts.add(dataset.plan->run(sql::Run::absorb, fanout));
+    run_plan(i, sql::Run::absorb, OutputMode::complete);
   }
   dataset.plan->close_windows();
 }
@@ -342,6 +369,7 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
   const auto& name = source.spec->name;
   MalformedReceiver* quarantine = to_->malformed ? &to_->malformed->receiver(name) : nullptr;
   auto& reading = nodes_[node]->readings.emplace_back();
+  reading.source = static_cast<std::size_t>(dataset.inputs[input].index);
   reading.malformed =
       std::make_unique<CountedMalformed>("source " + name, "is malformed", quarantine);
   auto& malformed = *reading.malformed;
@@ -357,31 +385,39 @@ void BatchRun::read_source(std::size_t node, std::size_t input, const BatchPlan&
     nodes_[node]->counts.given = -1;
     // Put back by read_again() already; the scan counts its own.
     nodes_[node]->counts.malformed += malformed.count();
+    nodes_[node]->scanning.push_back(input);
     const auto format = source.source->file_format();
     nodes_[node]->counts.permissive = format && format->on_malformed == OnMalformed::permissive;
     dataset.plan->give(read.name, std::move(*files), &malformed);
   } else if (auto* scan = std::get_if<SqlScan>(&rows)) {
     nodes_[node]->counts.given = -1;
+    nodes_[node]->scanning.push_back(input);
     dataset.plan->give(read.name, std::move(scan->query));
   } else {
-    read_rows(node, read, std::move(std::get<std::unique_ptr<RowReader>>(rows)));
+    read_rows(node, input, std::move(std::get<std::unique_ptr<RowReader>>(rows)));
     nodes_[node]->counts.malformed += malformed.count() - malformed.passed();
     nodes_[node]->counts.corrupt += malformed.passed();
   }
 }
 
-void BatchRun::read_rows(std::size_t node, const sql::Plan::Input& input,
-                         std::unique_ptr<RowReader> reader) {
-  auto& counts = nodes_[node]->counts;
-  auto& plan = *graph_.datasets[node].plan;
+void BatchRun::read_rows(std::size_t i, std::size_t input, std::unique_ptr<RowReader> reader) {
+  auto& node = *nodes_[i];
+  auto& plan = *graph_.datasets[i].plan;
+  const auto& read = plan.inputs()[input];
+  auto& span = node.readings.back().read;
   PartReaders parts(std::move(reader), plan.splittable());
   for (bool last = false; !last;) {
-    const auto rows = plan.give(input.name, parts.next());
-    counts.given += rows * input.scans;
+    const auto from = std::chrono::steady_clock::now();
+    const auto rows = plan.give(read.name, parts.next());
+    const auto took = us_between(from, std::chrono::steady_clock::now());
+    span.start_us = span.us == 0 ? shares_.since_began(from) : span.start_us;
+    span.us += took;
+    node.lent_us += took;
+    node.counts.given += rows * read.scans;
+    node.input_rows[input] += rows;
     last = parts.at_end(rows);
     if (!last) {  // the last part goes in with the run that gives the results out
-      Fanout fanout(*this, node, OutputMode::append);
-      counts.add(plan.run(part_run(plan), fanout));
+      run_plan(i, part_run(plan), OutputMode::append);
     }
   }
 }
@@ -399,50 +435,30 @@ void BatchRun::run_part(std::size_t reader, std::size_t producer,
       });
   const auto& read =
       dataset.plan->inputs()[static_cast<std::size_t>(input - dataset.inputs.begin())];
+  const auto from = std::chrono::steady_clock::now();
   const std::lock_guard guard(node.running);
   node.counts.given += rows->rows() * read.scans;
+  node.input_rows[static_cast<std::size_t>(input - dataset.inputs.begin())] += rows->rows();
   dataset.plan->give(read.name, std::move(rows));
   Fanout fanout(*this, reader, OutputMode::append);
   node.counts.add(dataset.plan->run(part_run(*dataset.plan), fanout));
-}
-
-std::vector<DatasetCounts> BatchRun::dataset_counts() const {
-  std::vector<DatasetCounts> out;
-  for (std::size_t i = 0; i < nodes_.size(); i++) {
-    if (!nodes_[i]->needed) {
-      continue;
-    }
-    out.push_back(nodes_[i]->counts);
-    const auto state = graph_.datasets[i].plan->state_stats();
-    out.back().state_rows = state.rows;
-    out.back().state_changed = state.changed;
-    out.back().state_bytes = state.bytes;
-    out.back().windows = state.windows;
-    out.back().oldest = state.oldest;
-  }
-  return out;
-}
-
-std::vector<BatchRun::Watermark> BatchRun::watermarks() const {
-  std::vector<Watermark> out;
-  for (std::size_t i = 0; i < nodes_.size(); i++) {
-    if (const auto& clock = nodes_[i]->clock; clock && nodes_[i]->needed) {
-      const auto us = clock->watermark_us();
-      out.push_back({graph_.datasets[i].name, us == kNoBound ? std::nullopt : std::optional(us),
-                     clock->slowest(), clock->bound() == kIdle});
-    }
-  }
-  return out;
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - from;
+  const std::lock_guard given(given_mutex_);
+  shares_.add_dataset(producer, reader, took.count());
 }
 
 Json BatchRun::save_event_time() const {
   Json watermarks = Json::object();
   for (std::size_t i = 0; i < nodes_.size(); i++) {
     if (nodes_[i]->clock) {
-      watermarks[graph_.datasets[i].name] = nodes_[i]->clock->save();
+      watermarks[graph_.name_of(graph_.datasets[i])] = nodes_[i]->clock->save();
     }
   }
-  return {{"time_us", last_time_us_}, {"watermarks", std::move(watermarks)}};
+  Json saved = {{"time_us", last_time_us_}, {"watermarks", std::move(watermarks)}};
+  if (!check_totals_.empty()) {
+    saved["checks"] = totals_json(check_totals_);
+  }
+  return saved;
 }
 
 bool BatchRun::is_due(std::int64_t now_us) const {
@@ -458,10 +474,12 @@ void BatchRun::load_event_time(const Json& saved) {
     return;
   }
   last_time_us_ = saved.value("time_us", last_time_us_);
+  check_totals_ = totals_of(saved.value("checks", Json::object()));
   const auto watermarks = saved.value("watermarks", Json::object());
   for (std::size_t i = 0; i < nodes_.size(); i++) {
-    if (nodes_[i]->clock && watermarks.contains(graph_.datasets[i].name)) {
-      nodes_[i]->clock->load(watermarks.at(graph_.datasets[i].name));
+    const auto& name = graph_.name_of(graph_.datasets[i]);
+    if (nodes_[i]->clock && watermarks.contains(name)) {
+      nodes_[i]->clock->load(watermarks.at(name));
     }
   }
 }

@@ -1,6 +1,7 @@
 // One batch through the graph: reads the slices, runs the datasets, fills the sinks.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,7 +11,10 @@
 #include <vector>
 
 #include "engine/accounting.h"
+#include "engine/checked_rows.h"
 #include "engine/graph.h"
+#include "engine/progress.h"
+#include "engine/work_shares.h"
 
 namespace millrace {
 
@@ -29,9 +33,11 @@ struct BatchPlan {
 
 /// Where the rows of a batch go.
 struct BatchOutputs {
-  /// What sources can't read and sinks can't write; null: it is only counted.
+  /// What sources can't read, sinks can't write, and checks take out; null: the first two are only
+  /// counted, and rows are taken out by checks, but not looked at.
   std::unique_ptr<QuarantineBatch> malformed;
   std::unique_ptr<QuarantineBatch> refused;
+  std::unique_ptr<QuarantineBatch> violating;
   // One for each sink of the graph:
   std::vector<std::unique_ptr<CountedMalformed>> refused_by;
   std::vector<std::unique_ptr<SinkBatch>> sinks;
@@ -42,7 +48,7 @@ struct BatchOutputs {
   ~BatchOutputs();
 };
 /// Begins a batch at every sink of a graph.
-[[nodiscard]] BatchOutputs begin_outputs(Graph& graph, std::int64_t batch,
+[[nodiscard]] BatchOutputs begin_outputs(Graph& graph, const BatchPlan& plan,
                                          const Quarantines* quarantines = nullptr);
 
 /// Runs batches, one after the other, on the threads of the Database.
@@ -64,28 +70,38 @@ class BatchRun {
   /// In the next batch every group of this dataset counts as changed.
   void touch_all(std::size_t dataset);
 
-  /// Throws on any failure; states are then half advanced.
-  void run(const BatchPlan& plan, BatchOutputs& to);
+  /// Throws on any failure; states are then half advanced. `began`: when the batch did.
+  void run(const BatchPlan& plan, BatchOutputs& to,
+           WorkShares::Time began = std::chrono::steady_clock::now());
 
-  // Of the batch that was run last:
+  // Of the batch that was run last, or failed:
   [[nodiscard]] std::vector<DatasetCounts> dataset_counts() const;
+  /// What passed between the parts of the graph that users know. Bytes of what is read from sources
+  /// are not known here.
+  [[nodiscard]] std::vector<EdgeProgress> edges() const;
+  /// How long a sink took rows.
+  [[nodiscard]] const Span& written(std::size_t sink) const { return shares_.sink(sink); }
+  /// What was read from a source: `rows`, with those that are malformed, and the times.
+  [[nodiscard]] SourceProgress read_from(std::size_t source) const;
+  /// What was run last: "dataset totals"; empty: nothing yet.
+  [[nodiscard]] std::string working_on() const;
   /// Rows given to each sink. What it wrote is known when it has staged them.
   [[nodiscard]] const std::vector<std::int64_t>& given_to_sinks() const { return given_to_sink_; }
 
-  /// A watermark, after the batch that was run last.
-  struct Watermark {
-    std::string name;                ///< of the source or dataset
-    std::optional<std::int64_t> us;  ///< none: no row has come yet
-    std::string partition;           ///< that holds it back, if it has partitions
-    bool idle = false;
-  };
-  [[nodiscard]] std::vector<Watermark> watermarks() const;
+  /// What somebody should know of its quality checks.
+  [[nodiscard]] const std::vector<std::string>& alerts() const { return alerts_; }
+
+  /// After the batch that was run last.
+  [[nodiscard]] std::vector<WatermarkProgress> watermarks() const;
+  /// Rows of a source that is looked up which could not be decoded.
+  [[nodiscard]] std::int64_t malformed_found(const std::string& source) const;
   /// The time of the batch that was run last.
   [[nodiscard]] std::int64_t last_time_us() const noexcept { return last_time_us_; }
   /// Whether windows of processing time are over at a time, so that a batch has something to do
   /// even without new rows.
   [[nodiscard]] bool is_due(std::int64_t now_us) const;
-  /// The watermarks and the time of the batch, for the checkpoint; and from there.
+  /// The watermarks, the time of the batch, and the counts of checks so far, for the checkpoint;
+  /// and from there.
   [[nodiscard]] Json save_event_time() const;
   void load_event_time(const Json& saved);
 
@@ -96,8 +112,11 @@ class BatchRun {
   struct Node;
 
   void begin_nodes(const BatchPlan& plan);
+  void begin_lookups();
   void open_feeds();
   void run_node(std::size_t i, const BatchPlan& plan);
+  void give_inputs(std::size_t i, const BatchPlan& plan);
+  void run_plan(std::size_t i, sql::Run what, OutputMode mode);
   [[nodiscard]] bool wants(const DatasetNode& dataset, OutputMode mode) const;
   void run_stream(std::size_t i);
   void run_table(std::size_t i);
@@ -105,9 +124,10 @@ class BatchRun {
   [[nodiscard]] bool is_table_source(std::size_t i) const;
   [[nodiscard]] bool is_kept(std::size_t i, const BatchPlan& plan) const;
   void end_node(std::size_t i, const BatchPlan& plan);
+  void end_checks();
+  void count_checked(std::size_t dataset, DatasetCounts& counts) const;
   void read_source(std::size_t node, std::size_t input, const BatchPlan& plan);
-  void read_rows(std::size_t node, const sql::Plan::Input& input,
-                 std::unique_ptr<RowReader> reader);
+  void read_rows(std::size_t i, std::size_t input, std::unique_ptr<RowReader> reader);
   void run_part(std::size_t reader, std::size_t producer, std::shared_ptr<const sql::Batch> rows);
   [[nodiscard]] bool takes_parts(std::size_t producer) const;
 
@@ -116,8 +136,13 @@ class BatchRun {
   std::int64_t part_bytes_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::int64_t> given_to_sink_;
+  WorkShares shares_;
+  std::optional<std::size_t> running_;  ///< the dataset that was run last
+  std::map<std::string, std::unique_ptr<CountedMalformed>> malformed_found_;  ///< by the source
   std::int64_t last_time_us_ = 0;
-  std::mutex given_mutex_;  ///< guards the counts of rows handed over
+  std::map<std::string, TotalsByCheck> check_totals_;  ///< by the source or dataset
+  std::vector<std::string> alerts_;
+  std::mutex given_mutex_;  ///< guards the counts of rows handed over, and of the time that took
 };
 
 }  // namespace millrace

@@ -50,23 +50,27 @@ class EventClock {
   /// The partition that holds the watermark back, if there are any.
   [[nodiscard]] const std::string& slowest() const noexcept { return slowest_; }
 
+  struct Partition {
+    std::int64_t newest_us = kNoBound;
+    std::int64_t active_us = 0;  ///< the time of the last batch that had rows of it
+  };
+  using Partitions = std::map<std::string, Partition, std::less<>>;
+  /// All that were met; without a partition column one, of the empty name.
+  [[nodiscard]] const Partitions& partitions() const noexcept { return partitions_; }
+  [[nodiscard]] std::int64_t delay_us() const noexcept { return delay_us_; }
+
   /// For the checkpoint.
   [[nodiscard]] Json save() const;
   void load(const Json& saved);
 
  private:
-  struct Partition {
-    std::int64_t newest_us = kNoBound;
-    std::int64_t active_us = 0;  ///< the time of the last batch that had rows of it
-  };
-
   std::size_t column_;
   int partition_;
   std::int64_t delay_us_;
   std::int64_t idle_us_;
   std::mutex lock_;  ///< guards what is taken from threads
   std::map<std::string, std::int64_t, std::less<>> taken_;
-  std::map<std::string, Partition, std::less<>> partitions_;
+  Partitions partitions_;
   std::optional<std::int64_t> began_us_;
   std::int64_t watermark_us_ = kNoBound;
   std::string slowest_;

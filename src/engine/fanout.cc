@@ -3,15 +3,51 @@
 #include <optional>
 #include <utility>
 
+#include "core/chunk_bytes.h"
+
 namespace millrace {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+// One chunk of so many is looked at to estimate the bytes of all.
+constexpr std::int64_t kSampled = 16;
+
+/// Somebody who takes a dataset's rows on one thread, and how long its work took.
+struct Taker {
+  std::unique_ptr<SinkWriter> writer;  // made with the first row
+  std::int64_t ns = 0;
+};
+
+/// Measures the work of one taker after the other.
+class Stopwatch {
+ public:
+  explicit Stopwatch(bool needed) : last_(needed ? Steady::now() : Steady::time_point()) {}
+  void lap(std::int64_t& to) {
+    const auto now = Steady::now();
+    to += std::chrono::nanoseconds(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  Steady::time_point last_;
+};
+
+}  // namespace
 
 /// One thread's end of a Fanout.
 class FanoutWriter final : public SinkWriter {
  public:
   explicit FanoutWriter(Fanout& fanout)
-      : fanout_(fanout), writers_(fanout.sinks_.size()), feeders_(fanout.fed_.size()) {
+      : fanout_(fanout),
+        began_(Steady::now()),
+        writers_(fanout.sinks_.size()),
+        told_(fanout.told_.size()),
+        feeders_(fanout.fed_.size()) {
     if (const auto& clock = fanout.run_.nodes_[fanout.dataset_]->clock) {
       observer_.emplace(clock->observer());
+    }
+    if (const auto& checks = fanout.run_.nodes_[fanout.dataset_]->checks) {
+      checked_.emplace(checks->observer());
     }
   }
 
@@ -21,28 +57,31 @@ class FanoutWriter final : public SinkWriter {
     if (observer_) {
       observer_->observe(chunk);
     }
-    for (std::size_t i = 0; i < writers_.size(); i++) {
-      if (!writers_[i]) {
-        writers_[i] = run.to_->sinks[fanout_.sinks_[i]]->writer();
+    if (checked_) {
+      checked_->observe(chunk);
+    }
+    if (chunks_++ % kSampled == 0) {
+      sample(chunk);
+    }
+    Stopwatch watch(!writers_.empty() || !told_.empty() || !feeders_.empty());
+    const auto give = [&](Taker& to, const auto& make) {
+      if (!to.writer) {
+        to.writer = make();
       }
-      writers_[i]->write(chunk);
+      to.writer->write(chunk);
+      watch.lap(to.ns);
+    };
+    for (std::size_t i = 0; i < writers_.size(); i++) {
+      give(writers_[i], [&] { return run.to_->sinks[fanout_.sinks_[i]]->writer(); });
+    }
+    for (std::size_t i = 0; i < told_.size(); i++) {
+      give(told_[i], [&] { return run.to_->sinks[fanout_.told_[i]]->changed(); });
     }
     for (std::size_t i = 0; i < feeders_.size(); i++) {
-      if (!feeders_[i]) {
-        feeders_[i] = run.nodes_[fanout_.fed_[i]]->feed->writer();
-      }
-      feeders_[i]->write(chunk);
+      give(feeders_[i], [&] { return run.nodes_[fanout_.fed_[i]]->feed->writer(); });
     }
-    if (!fanout_.gathers_) {
-      return;
-    }
-    if (!part_) {
-      const auto& node = run.graph_.datasets[fanout_.dataset_];
-      part_ = std::make_shared<sql::Batch>(node.plan->schema(), node.kept);
-    }
-    part_->append(chunk);
-    if (fanout_.parts_ && part_->bytes() >= run.part_bytes_) {
-      hand_on();
+    if (fanout_.gathers_) {
+      gather(chunk);
     }
   }
 
@@ -51,23 +90,19 @@ class FanoutWriter final : public SinkWriter {
     if (observer_) {
       run.nodes_[fanout_.dataset_]->clock->take(*observer_);
     }
-    for (const auto* writers : {&writers_, &feeders_}) {
-      for (const auto& writer : *writers) {
-        if (writer) {
-          writer->finish();
+    if (checked_) {
+      run.nodes_[fanout_.dataset_]->checks->take(*checked_);
+    }
+    Stopwatch watch(true);
+    for (auto* takers : {&writers_, &told_, &feeders_}) {
+      for (auto& taker : *takers) {
+        if (taker.writer) {
+          taker.writer->finish();
+          watch.lap(taker.ns);
         }
       }
     }
-    {
-      const std::lock_guard guard(run.given_mutex_);
-      for (auto sink : fanout_.sinks_) {
-        run.given_to_sink_[sink] += rows_;
-      }
-      for (auto reader : fanout_.fed_) {
-        run.nodes_[reader]->counts.given +=
-            rows_ * run.graph_.datasets[reader].plan->inputs()[0].scans;
-      }
-    }
+    note_given();
     if (part_) {
       auto& node = *run.nodes_[fanout_.dataset_];
       const std::lock_guard guard(node.gathering);
@@ -81,6 +116,48 @@ class FanoutWriter final : public SinkWriter {
   }
 
  private:
+  /// Adds what this thread has counted to the counts of the batch.
+  void note_given() {
+    auto& run = fanout_.run_;
+    auto& node = *run.nodes_[fanout_.dataset_];
+    const std::lock_guard guard(run.given_mutex_);
+    fanout_.section_.add(began_, Steady::now());
+    node.sampled_rows += sampled_rows_;
+    node.sampled_bytes += sampled_bytes_;
+    for (std::size_t i = 0; i < writers_.size(); i++) {
+      run.given_to_sink_[fanout_.sinks_[i]] += rows_;
+      run.shares_.add_sink(fanout_.dataset_, fanout_.sinks_[i], writers_[i].ns);
+    }
+    for (std::size_t i = 0; i < told_.size(); i++) {
+      run.shares_.add_sink(fanout_.dataset_, fanout_.told_[i], told_[i].ns);
+    }
+    for (std::size_t i = 0; i < feeders_.size(); i++) {
+      const auto reader = fanout_.fed_[i];
+      auto& fed = *run.nodes_[reader];
+      fed.input_rows[0] += rows_;
+      fed.counts.given += rows_ * run.graph_.datasets[reader].plan->inputs()[0].scans;
+      run.shares_.add_dataset(fanout_.dataset_, reader, feeders_[i].ns);
+    }
+  }
+
+  void sample(const Chunk& chunk) {
+    const auto& node = fanout_.run_.graph_.datasets[fanout_.dataset_];
+    sampled_rows_ += static_cast<std::int64_t>(chunk.rows);
+    sampled_bytes_ += node.trimmed ? bytes_of(chunk, node.kept) : bytes_of(chunk);
+  }
+
+  void gather(const Chunk& chunk) {
+    auto& run = fanout_.run_;
+    if (!part_) {
+      const auto& node = run.graph_.datasets[fanout_.dataset_];
+      part_ = std::make_shared<sql::Batch>(node.plan->schema(), node.kept);
+    }
+    part_->append(chunk);
+    if (fanout_.parts_ && part_->bytes() >= run.part_bytes_) {
+      hand_on();
+    }
+  }
+
   /// Runs the readers over what this thread has gathered. While another thread does so, this one
   /// goes on gathering, up to twice as much, instead of waiting.
   void hand_on() {
@@ -102,18 +179,27 @@ class FanoutWriter final : public SinkWriter {
   }
 
   Fanout& fanout_;
-  std::vector<std::unique_ptr<SinkWriter>> writers_;
-  std::vector<std::unique_ptr<SinkWriter>> feeders_;
+  Steady::time_point began_;
+  std::vector<Taker> writers_;
+  std::vector<Taker> told_;
+  std::vector<Taker> feeders_;
   std::shared_ptr<sql::Batch> part_;
   std::optional<EventClock::Observer> observer_;
+  std::optional<CheckedRows::Observer> checked_;
   std::int64_t rows_ = 0;
+  std::int64_t chunks_ = 0;
+  std::int64_t sampled_rows_ = 0;
+  std::int64_t sampled_bytes_ = 0;
 };
 
 Fanout::Fanout(BatchRun& run, std::size_t dataset, OutputMode mode) : run_(run), dataset_(dataset) {
   const auto& node = run.graph_.datasets[dataset];
   for (int i : node.sinks) {
-    if (run.graph_.sinks[static_cast<std::size_t>(i)].mode == mode) {
+    const auto& sink = run.graph_.sinks[static_cast<std::size_t>(i)];
+    if (sink.mode == mode) {
       sinks_.push_back(static_cast<std::size_t>(i));
+    } else if (mode == OutputMode::update && sink.replaces_parts()) {
+      told_.push_back(static_cast<std::size_t>(i));
     }
   }
   if (mode !=

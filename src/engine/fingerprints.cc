@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "base/crc32c.h"
 #include "base/log.h"
+#include "engine/checked_rows.h"
 #include "engine/kept_columns.h"
 #include "engine/rebuild.h"
 
@@ -46,6 +49,19 @@ std::string normalised(const std::string& sql) {
     out.pop_back();
   }
   return out;
+}
+
+/// The SQL of a dataset, and which of the rows its checks take out.
+std::string what_it_gives(const Graph& graph, const DatasetNode& node) {
+  auto text = normalised(node.spec->sql.text);
+  if (const auto* checks = graph.spec->checks_of(node.name)) {
+    for (const auto& check : checks->checks) {
+      if (check.otherwise == Otherwise::drop || check.otherwise == Otherwise::quarantine) {
+        text += fmt::format("; {}", normalised(text_of(check)));
+      }
+    }
+  }
+  return text;
 }
 
 /// What is wrong with going on, and what would help.
@@ -148,10 +164,47 @@ void note_new(const std::string& kind, const std::string& name, const Json& part
                   checkpoint, fmt::join(findings.wrong, "\n  "), way_out));
 }
 
+bool runs(const Graph& graph, const DatasetNode& node) {
+  return !node.sinks.empty() || !node.late_sinks.empty() ||
+         std::ranges::any_of(node.readers, [&](int reader) {
+           return runs(graph, graph.datasets[static_cast<std::size_t>(reader)]);
+         });
+}
+
+/// The datasets with state that somebody needs, so that they run.
+std::set<std::string> running(const Graph& graph) {
+  std::set<std::string> names;
+  for (const auto& node : graph.datasets) {
+    if (node.spec != nullptr && node.plan->has_state() && runs(graph, node)) {
+      names.insert(node.name);
+    }
+  }
+  return names;
+}
+
+/// Says which datasets run now and did not before, though they were there.
+void note_running(const Json& before, const Graph& graph, const std::set<std::size_t>& rebuilt) {
+  if (!before.contains("runs")) {  // an older version wrote it
+    return;
+  }
+  const auto ran = before.at("runs").get<std::set<std::string>>();
+  const auto known = before.value("dataset", Json::object());
+  for (const auto& name : running(graph)) {
+    if (known.contains(name) && !ran.contains(name) &&
+        !rebuilt.contains(static_cast<std::size_t>(graph.find(name)->index))) {
+      Log().warn(
+          "dataset {} was not needed before, so what came until now is not in it; with "
+          "`--rebuild {}` it would be",
+          name, name);
+    }
+  }
+}
+
 }  // namespace
 
 Json fingerprints(const Graph& graph) {
   Json out = {{"source", Json::object()}, {"dataset", Json::object()}, {"sink", Json::object()}};
+  out["runs"] = running(graph);
   for (const auto& node : graph.sources) {
     out["source"][node.spec->name] = {{"type", node.spec->connector},
                                       {"columns", node.source->schema().text()}};
@@ -160,7 +213,7 @@ Json fingerprints(const Graph& graph) {
   for (const auto& node : graph.datasets) {
     if (node.spec != nullptr) {
       out["dataset"][node.name] = {
-          {"sql", fmt::format("{:08x}", crc32c(normalised(node.spec->sql.text)))},
+          {"sql", fmt::format("{:08x}", crc32c(what_it_gives(graph, node)))},
           {"columns", node.plan->schema().text()},
           {"feeds_state", feeds_state(graph, node)},
           {"state", node.plan->has_state() ? node.plan->state_schema() : std::string()},
@@ -168,6 +221,9 @@ Json fingerprints(const Graph& graph) {
     }
   }
   for (const auto& node : graph.sinks) {
+    if (node.live) {
+      continue;
+    }
     out["sink"][node.spec->name] = {{"type", node.spec->connector},
                                     {"from", (node.late() ? "late " : "") + node.spec->from},
                                     {"mode", std::string(name_of(node.mode))}};
@@ -197,6 +253,7 @@ void check_fingerprints(const Json& before, const Json& now, const Graph& graph,
       }
     }
   }
+  note_running(before, graph, rebuilt);
   if (!findings.wrong.empty()) {
     refuse(findings, graph, checkpoint);
   }

@@ -6,8 +6,11 @@
 #include <set>
 
 #include "base/strings.h"
+#include "engine/check_graph.h"
 #include "engine/kept_columns.h"
+#include "engine/live_sink.h"
 #include "engine/output_modes.h"
+#include "engine/quarantine_sink.h"
 #include "engine/watermarks.h"
 #include "sql/names.h"
 
@@ -23,12 +26,13 @@ std::string scan_name(const std::string& source) { return "__scan_" + source; }
 class GraphBuilder {
  public:
   GraphBuilder(const PipelineSpec& spec, const ConnectorList& connectors, sql::Database& database,
-               Diagnostics& diagnostics, std::stop_token stop)
+               Diagnostics& diagnostics, std::stop_token stop, const Serving& serving)
       : spec_(spec),
         connectors_(connectors),
         database_(database),
         diagnostics_(diagnostics),
-        stop_(std::move(stop)) {
+        stop_(std::move(stop)),
+        serving_(serving) {
     graph_.spec = &spec;
   }
 
@@ -42,6 +46,9 @@ class GraphBuilder {
       plan_in_order(i, done, visiting);
     }
     make_sinks();
+    add_live_sinks(
+        graph_, serving_, [this](const auto& name) { return broken_.contains(to_lower(name)); },
+        diagnostics_);
     connect_readers();
     if (diagnostics_.has_errors()) {
       return std::nullopt;
@@ -122,15 +129,68 @@ class GraphBuilder {
       }
       const auto& schema = node.source->schema();
       const auto format = node.source->file_format();
-      if (node.spec->table) {
+      if (node.spec->lookup) {
+        declare_lookup(node);
+      } else if (node.spec->table) {
         database_.declare(scan_name(name), schema, sql::Shape::table, format);
         add_scan(i, scan_name(name));
         database_.declare(name, schema, sql::Shape::table);
-      } else if (readers_of(name) <= 1 && !written_by_sink(name) && !node.spec->watermark) {
+      } else if (readers_of(name) <= 1 && !written_by_sink(name) && !node.spec->watermark &&
+                 spec_.checks_of(name) == nullptr) {
         database_.declare(name, schema, sql::Shape::stream, format);
       } else {
         read_once(i);
       }
+    }
+    // Once all tables are declared, to which they may refer.
+    for (const auto i : checked_sources_) {
+      const auto& spec = *graph_.sources[i].spec;
+      add_checks(static_cast<std::size_t>(graph_.sources[i].scanned_by), spec.watermark);
+    }
+  }
+
+  void declare_lookup(SourceNode& node) {
+    const auto& name = node.spec->name;
+    const auto& spec = *node.spec->lookup;
+    const auto& schema = node.source->schema();
+    const auto refuse = [&](const std::string& text, const std::string& hint) {
+      diagnostics_.error(spec.key_at, fmt::format("source {}: {}", name, text), hint);
+      broken_.insert(to_lower(name));
+    };
+    sql::LookupOptions options{.key = {},
+                               .ttl = spec.cache_ttl,
+                               .max_rows = spec.cache_rows,
+                               .max_bytes = spec.cache_bytes};
+    for (const auto& column : spec.key) {
+      const int at = schema.find(column);
+      if (at < 0) {
+        refuse(fmt::format("there is no column {} to be looked up by", column),
+               "there is: " + schema.text());
+        return;
+      }
+      options.key.push_back(static_cast<std::size_t>(at));
+    }
+    try {
+      auto lookup = node.source->lookup(options.key);
+      if (lookup == nullptr) {
+        refuse(fmt::format("{} can't be looked up by a key", node.spec->connector),
+               "let it be read whole: `as: table`, without `key`");
+        return;
+      }
+      node.lookup =
+          std::make_shared<sql::LookupTable>(name, schema, std::move(options), std::move(lookup));
+      database_.declare(node.lookup);
+    } catch (const Error& error) {
+      refuse(error.what(), "");
+    }
+  }
+
+  /// Puts the checks of a dataset, or source, between it and its readers.
+  void add_checks(std::size_t dataset, const std::optional<WatermarkSpec>& watermark) {
+    const auto name = graph_.datasets[dataset].name;
+    if (!CheckBuilder(graph_, database_, diagnostics_)
+             .add(dataset, *spec_.checks_of(name), watermark ? &*watermark : nullptr)) {
+      broken_.insert(to_lower(name));
     }
   }
 
@@ -139,7 +199,7 @@ class GraphBuilder {
     DatasetNode node;
     node.name = spec.name;
     node.plan = database_.plan(node.name, "SELECT * FROM " + sql::quote_name(declared));
-    if (spec.watermark) {
+    if (spec.watermark && spec_.checks_of(spec.name) == nullptr) {
       set_watermark(node, *spec.watermark, "source " + spec.name, diagnostics_);
     }
     node.inputs.push_back({Producer::Kind::source, static_cast<int>(source)});
@@ -162,15 +222,24 @@ class GraphBuilder {
     }
     visiting[i] = true;
     for (const auto& [name, position] : references_[i]) {
-      for (std::size_t j = 0; j < spec_.datasets.size(); j++) {
-        if (equal_ignoring_case(spec_.datasets[j].name, name)) {
-          plan_in_order(j, done, visiting);
-        }
+      plan_named(name, done, visiting);
+    }
+    if (const auto* checks = spec_.checks_of(dataset.name)) {
+      for (const auto& check : checks->checks) {
+        plan_named(check.table, done, visiting);
       }
     }
     visiting[i] = false;
     done[i] = true;
     plan_dataset(i);
+  }
+
+  void plan_named(const std::string& name, std::vector<bool>& done, std::vector<bool>& visiting) {
+    for (std::size_t j = 0; j < spec_.datasets.size(); j++) {
+      if (equal_ignoring_case(spec_.datasets[j].name, name)) {
+        plan_in_order(j, done, visiting);
+      }
+    }
   }
 
   void plan_dataset(std::size_t i) {
@@ -198,10 +267,15 @@ class GraphBuilder {
       return;
     }
     for (const auto& input : node.plan->inputs()) {
-      node.inputs.push_back(*graph_.find(input.name));
+      node.inputs.push_back(*graph_.rows_of(input.name));
     }
     for (const auto& warning : node.plan->warnings()) {
       diagnostics_.warning(dataset.sql.at, fmt::format("dataset {}: {}", dataset.name, warning));
+    }
+    if (spec_.checks_of(dataset.name) != nullptr) {
+      graph_.datasets.push_back(std::move(node));
+      add_checks(graph_.datasets.size() - 1, dataset.watermark);
+      return;
     }
     if (dataset.watermark) {
       set_watermark(node, *dataset.watermark, "dataset " + dataset.name, diagnostics_);
@@ -239,14 +313,6 @@ class GraphBuilder {
     return plan;
   }
 
-  static EventTimes event_times_of(const DatasetNode& node) {
-    auto times = node.plan->event_times();
-    if (node.watermark != nullptr) {
-      times[node.time_column] = {std::chrono::microseconds(node.watermark->delay).count()};
-    }
-    return times;
-  }
-
   /// A source that a plan scans several times is read by a plan of its own first: its files are
   /// decoded once, and its malformed rows counted once. True if there was such a source.
   bool read_sources_once(const sql::Plan& plan) {
@@ -269,6 +335,10 @@ class GraphBuilder {
     const auto& name = graph_.sources[i].spec->name;
     database_.declare(scan_name(name), source.schema(), sql::Shape::stream, source.file_format());
     add_scan(i, scan_name(name));
+    if (spec_.checks_of(name) != nullptr) {
+      checked_sources_.push_back(i);
+      return;
+    }
     database_.declare(name, source.schema(), sql::Shape::stream, std::nullopt,
                       event_times_of(graph_.datasets.back()));
   }
@@ -300,7 +370,12 @@ class GraphBuilder {
       const auto* connector = find_connector(connectors_, spec.connector);
       node.sink = connector->make_sink(request(spec.name, spec.at, spec.connection, spec.options),
                                        diagnostics_);
-      const auto producer = graph_.find(spec.from);
+      if (spec.quarantine && node.sink) {
+        check_appends(node, diagnostics_);
+        graph_.sinks.push_back(std::move(node));
+        continue;
+      }
+      const auto producer = spec.late ? graph_.find(spec.from) : graph_.rows_of(spec.from);
       if (!node.sink || !producer || broken_.contains(to_lower(spec.from))) {
         continue;
       }
@@ -321,6 +396,9 @@ class GraphBuilder {
   /// end, because a dataset needs what its readers need.
   void connect_readers() {
     for (std::size_t i = 0; i < graph_.sinks.size(); i++) {
+      if (graph_.sinks[i].dataset < 0) {
+        continue;
+      }
       auto& dataset = graph_.datasets[static_cast<std::size_t>(graph_.sinks[i].dataset)];
       (graph_.sinks[i].late() ? dataset.late_sinks : dataset.sinks).push_back(static_cast<int>(i));
     }
@@ -360,7 +438,7 @@ class GraphBuilder {
     }
     const bool all_kept = std::find(node.kept.begin(), node.kept.end(), false) == node.kept.end();
     if (diagnostics_.has_errors() || !node.sinks.empty() || node.readers.empty() || all_kept ||
-        node.plan->shape() != sql::Shape::stream) {
+        node.plan->shape() != sql::Shape::stream || node.checks) {
       return;
     }
     node.trimmed = true;
@@ -371,9 +449,10 @@ class GraphBuilder {
       select.push_back(node.kept[c] ? name
                                     : fmt::format("CAST(NULL AS {}) AS {}", columns[c].type, name));
     }
-    const auto sql = node.spec == nullptr
-                         ? "SELECT * FROM " + sql::quote_name(node.plan->inputs()[0].name)
-                         : node.spec->sql.text;
+    const auto sql = node.spec != nullptr ? node.spec->sql.text
+                     : node.checked >= 0
+                         ? node.sql
+                         : "SELECT * FROM " + sql::quote_name(node.plan->inputs()[0].name);
     node.plan = plan(node.name, node.spec,
                      fmt::format("SELECT {} FROM (\n{}\n) AS d", fmt::join(select, ", "), sql));
   }
@@ -383,14 +462,19 @@ class GraphBuilder {
   sql::Database& database_;
   Diagnostics& diagnostics_;
   std::stop_token stop_;
+  const Serving& serving_;
   Graph graph_;
   std::vector<std::vector<sql::NameRead>> references_;  ///< of each dataset of the spec
+  std::vector<std::size_t> checked_sources_;
   std::set<std::string> broken_;  ///< names whose mistakes are reported; dependents keep quiet
 };
 
 }  // namespace
 
 const Schema& Graph::schema_of(const SinkNode& sink) const {
+  if (sink.dataset < 0) {
+    return quarantine_columns();
+  }
   const auto& plan = *datasets[static_cast<std::size_t>(sink.dataset)].plan;
   return sink.late() ? plan.late_schema() : plan.schema();
 }
@@ -410,10 +494,44 @@ std::optional<Producer> Graph::find(std::string_view name) const {
   return std::nullopt;
 }
 
+std::optional<Producer> Graph::rows_of(std::string_view name) const {
+  for (std::size_t i = 0; i < datasets.size(); i++) {
+    if (datasets[i].checked < 0 && equal_ignoring_case(unchecked_name(datasets[i].name), name)) {
+      return Producer{Producer::Kind::dataset, static_cast<int>(i)};
+    }
+  }
+  auto producer = find(name);
+  if (producer && producer->kind == Producer::Kind::dataset) {
+    const auto passed = datasets[static_cast<std::size_t>(producer->index)].passed;
+    producer->index = passed >= 0 ? passed : producer->index;
+  }
+  return producer;
+}
+
+const std::string& Graph::name_of(const DatasetNode& dataset) const {
+  return dataset.checked >= 0 ? datasets[static_cast<std::size_t>(dataset.checked)].name
+                              : dataset.name;
+}
+
 std::optional<Graph> build_graph(const PipelineSpec& spec, const ConnectorList& connectors,
                                  sql::Database& database, Diagnostics& diagnostics,
-                                 std::stop_token stop) {
-  return GraphBuilder(spec, connectors, database, diagnostics, std::move(stop)).build();
+                                 std::stop_token stop, const Serving& serving) {
+  return GraphBuilder(spec, connectors, database, diagnostics, std::move(stop), serving).build();
+}
+
+SinkStart sink_start(const Graph& graph, const SinkNode& node, const std::string& checkpoint,
+                     std::optional<std::int64_t> last_committed) {
+  const auto& folder = graph.spec->checkpoint.path;
+  const auto& name = node.spec->name;
+  return {.schema = graph.schema_of(node),
+          .mode = node.mode,
+          .key = node.key,
+          .delete_column = node.spec->delete_column,
+          .last_committed = last_committed,
+          .pipeline = graph.spec->name,
+          .checkpoint = checkpoint,
+          .staging = fmt::format("{}/staging/{}", folder, name),
+          .folder = fmt::format("{}/sinks/{}", folder, name)};
 }
 
 }  // namespace millrace

@@ -50,8 +50,9 @@ std::vector<StateSize> state_sizes(const Graph& graph) {
 
 }  // namespace
 
-void check_memory(const Graph& graph, const sql::Database& database) {
-  std::int64_t state = 0;
+void check_memory(const Graph& graph, const sql::Database& database, std::int64_t live_bytes,
+                  std::int64_t process_bytes) {
+  std::int64_t state = live_bytes;
   for (const auto& size : state_sizes(graph)) {
     state += size.stats.bytes;
   }
@@ -59,9 +60,11 @@ void check_memory(const Graph& graph, const sql::Database& database) {
     return;
   }
   const auto limit = database.memory_limit_bytes();
-  const auto is_above = [limit] { return resident_bytes() - kBesideStateBytes > limit; };
+  const auto is_above = [of_all = std::max(limit, process_bytes)] {
+    return resident_bytes() - kBesideStateBytes > of_all;
+  };
   if (state > limit) {
-    throw out_of_memory(graph, database, "");
+    throw out_of_memory(graph, database, "", live_bytes);
   }
   if (!is_above()) {
     return;
@@ -69,11 +72,13 @@ void check_memory(const Graph& graph, const sql::Database& database) {
   ::malloc_trim(0);  // what is free in the heap does not count
   if (is_above()) {
     throw out_of_memory(graph, database,
-                        fmt::format("the process has {} in memory", human_bytes(resident_bytes())));
+                        fmt::format("the process has {} in memory", human_bytes(resident_bytes())),
+                        live_bytes);
   }
 }
 
-Error out_of_memory(const Graph& graph, const sql::Database& database, const std::string& reason) {
+Error out_of_memory(const Graph& graph, const sql::Database& database, const std::string& reason,
+                    std::int64_t live_bytes) {
   const auto sizes = state_sizes(graph);
   std::string text =
       fmt::format("the memory limit of {} is reached", human_bytes(database.memory_limit_bytes()));
@@ -89,6 +94,9 @@ Error out_of_memory(const Graph& graph, const sql::Database& database, const std
         "`state_ttl`; the checkpoint is as of the last batch, and with a larger limit the pipeline "
         "goes on from there",
         largest.dataset->name, human_count(largest.stats.rows), human_bytes(largest.stats.bytes));
+  }
+  if (live_bytes > 0) {
+    text += fmt::format("\ntables that are served take {} more", human_bytes(live_bytes));
   }
   return {Blame::user, reason.empty() ? text : fmt::format("{}\n({})", text, reason)};
 }

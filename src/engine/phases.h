@@ -12,6 +12,31 @@ inline std::int64_t us_between(std::chrono::steady_clock::time_point from,
   return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
 }
 
+/// When something was worked on in a batch: microseconds since the batch began, and for how long.
+struct Span {
+  std::int64_t start_us = 0;
+  std::int64_t us = 0;
+
+  [[nodiscard]] std::int64_t end_us() const noexcept { return start_us + us; }
+};
+
+/// Measures a span from its making to its end.
+class SpanTimer {
+  using Steady = std::chrono::steady_clock;
+
+ public:
+  SpanTimer(Span& to, Steady::time_point began) : to_(to), from_(Steady::now()) {
+    to.start_us = us_between(began, from_);
+  }
+  SpanTimer(const SpanTimer&) = delete;
+  SpanTimer& operator=(const SpanTimer&) = delete;
+  ~SpanTimer() { to_.us = us_between(from_, Steady::now()); }
+
+ private:
+  Span& to_;
+  Steady::time_point from_;
+};
+
 /// Measures the phases of a batch one after the other.
 class Phases {
   using Steady = std::chrono::steady_clock;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "engine/kept_columns.h"
 #include "engine/pipeline_impl.h"
@@ -20,29 +21,17 @@ using Steady = std::chrono::steady_clock;
 // Of a batch; fewer rows are committed before a thread has woken up.
 constexpr std::int64_t kWorthCommittingBeside = 10'000;
 
-/// Says so if more of a source's records are malformed than its author expects.
-void note_share(const SourceSpec& spec, const SourceProgress& source,
-                std::vector<std::string>& alerts) {
-  const auto share = static_cast<double>(source.malformed_rows) /
-                     static_cast<double>(std::max<std::int64_t>(source.rows, 1));
-  if (spec.alert_malformed_share && share > *spec.alert_malformed_share) {
-    alerts.push_back(fmt::format(
-        "source {}: {} of {} are malformed, {:.3g} %, and more than {:.3g} "
-        "% is more than expected (`alert_malformed_share`)",
-        spec.name, human_count(source.malformed_rows), human_count(source.rows, "record"),
-        share * 100, *spec.alert_malformed_share * 100));
-  }
-}
-
 double per_second(std::int64_t rows, std::int64_t us) {
   return us <= 0 ? 0 : static_cast<double>(rows) * 1e6 / static_cast<double>(us);
 }
 
 }  // namespace
 
-Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
-                   Diagnostics& diagnostics, std::stop_token stop)
-    : impl_(std::make_unique<Impl>(spec, connectors, clock, diagnostics, std::move(stop))) {}
+Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors,
+                   sql::Database& database, const Clock& clock, Diagnostics& diagnostics,
+                   std::stop_token stop, Serving serving)
+    : impl_(std::make_unique<Impl>(spec, connectors, database, clock, diagnostics, std::move(stop),
+                                   std::move(serving))) {}
 Pipeline::~Pipeline() = default;
 
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }
@@ -83,6 +72,12 @@ void Pipeline::wait(const std::stop_token& stop, std::chrono::steady_clock::time
   }
 }
 
+std::optional<BatchProgress> Pipeline::take_failed() {
+  return std::exchange(impl_->failed, std::nullopt);
+}
+
+const Graph& Pipeline::graph() const noexcept { return *impl_->graph; }
+
 std::vector<BatchProgress> Pipeline::finish() {
   std::vector<BatchProgress> committed;
   impl_->attempt([&] { impl_->finish_commit(committed); });
@@ -90,20 +85,63 @@ std::vector<BatchProgress> Pipeline::finish() {
 }
 
 bool Pipeline::replay(const std::vector<std::string>& sources) {
-  auto& slices = impl_->replay;
-  slices = replay_slices(kept_files(impl_->quarantines.malformed.folder()));
-  std::erase_if(slices, [&](const auto& slice) {
-    // A table is read whole by every batch; a source may have left the pipeline.
-    const bool can_be_read = std::ranges::any_of(impl_->graph->sources, [&](const auto& node) {
-      return node.spec->name == slice.first && !node.spec->table;
-    });
-    return !can_be_read ||
-           (!sources.empty() && std::ranges::find(sources, slice.first) == sources.end());
+  auto files = kept_files(impl_->quarantines.malformed.folder());
+  std::erase_if(files, [&](const KeptFile& file) {
+    return !sources.empty() && std::ranges::find(sources, file.of) == sources.end();
   });
-  return !slices.empty();
+  return replay_files(std::move(files));
+}
+
+bool Pipeline::replay_files(std::vector<KeptFile> files) {
+  for (const auto& [source, slice] : impl_->replay) {
+    for (const auto batch : replayed_batches(slice).value_or(std::vector<std::int64_t>())) {
+      files.push_back({.of = source, .batch = batch});
+    }
+  }
+  std::erase_if(files, [&](const KeptFile& file) {
+    // A table is read whole by every batch; a source may have left the pipeline.
+    return std::ranges::none_of(impl_->graph->sources, [&](const auto& node) {
+      return node.spec->name == file.of && !node.spec->table;
+    });
+  });
+  impl_->replay = replay_slices(files);
+  return !impl_->replay.empty();
+}
+
+std::int64_t Pipeline::next_batch() const noexcept {
+  return impl_->unfinished ? impl_->unfinished->id : impl_->next_batch;
+}
+
+bool Pipeline::snapshot() {
+  if (!impl_->checkpoint->has_news()) {
+    return false;
+  }
+  impl_->attempt([&] { impl_->write_snapshot(); });
+  impl_->checkpoint->check_snapshot(/*wait=*/true);
+  return true;
+}
+
+void Pipeline::set_memory_limit(std::int64_t bytes) {
+  (void)impl_->database.query(fmt::format("SET GLOBAL memory_limit = '{}B'", bytes));
+}
+
+void Pipeline::on_phase(std::function<void(std::int64_t, std::string_view)> call) {
+  impl_->on_phase = std::move(call);
 }
 
 void Pipeline::close() {
+  for (auto& node : impl_->graph->sinks) {
+    try {
+      node.sink->close();
+    } catch (const Stopped&) {
+      Log()
+          .with("pipeline", impl_->spec.name)
+          .with("sink", node.spec->name)
+          .warn(
+              "stopped while it waited for a system outside; what was committed and can't be "
+              "seen yet is published at the next start");
+    }
+  }
   impl_->checkpoint->check_snapshot(/*wait=*/true);
   impl_->checkpoint.reset();
 }
@@ -122,9 +160,10 @@ bool Pipeline::Impl::plan_batch(PendingBatch& batch) {
   bool news = run->is_due(plan.time_us) || refresh;
   for (auto& node : graph->sources) {
     auto slice = retrier([&] {
-      return node.spec->table ? plan_table(node, plan)
-             : again.empty()  ? node.source->plan(plan.time_us)
-                              : plan_replay(again, node.spec->name);
+      return node.lookup        ? std::nullopt
+             : node.spec->table ? plan_table(node, plan)
+             : again.empty()    ? node.source->plan(plan.time_us)
+                                : plan_replay(again, node.spec->name);
     });
     if (slice) {
       news = news || !node.spec->table;
@@ -206,6 +245,7 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
     return nullptr;
   }
   const auto& plan = batch->plan;
+  on_phase(plan.id, "run");
   batch->progress.plan_us = batch->phases.lap();
   batch->event_time_before = run->save_event_time();
   for (auto& node : graph->sources) {
@@ -217,10 +257,15 @@ std::unique_ptr<PendingBatch> Pipeline::Impl::run_next() {
   }
   next_batch = plan.id + 1;
   refresh = false;
-  batch->outputs = begin_outputs(*graph, plan.id, &quarantines);
-  run->run(plan, batch->outputs);
-  check_memory(*graph, database);
-  fault_point("batch.after_run");
+  try {
+    batch->outputs = begin_outputs(*graph, plan, &quarantines);
+    run->run(plan, batch->outputs, batch->phases.start());
+    check_memory(*graph, database, live_bytes(), spec.process_memory_bytes);
+    fault_point("batch.after_run");
+  } catch (...) {
+    note_failed(*batch, std::current_exception());
+    throw;
+  }
   batch->progress.run_us = batch->phases.lap();
   batch->event_time = run->save_event_time();
   batch->given_to_sinks = run->given_to_sinks();
@@ -237,10 +282,11 @@ void Pipeline::Impl::start_commit(std::unique_ptr<PendingBatch> batch, bool ahea
   const bool much = committing->progress.input_rows >= worth_a_thread(kWorthCommittingBeside);
   const auto room = checkpoint->bytes_to_snapshot();  // after this the other thread has it
   commit = std::async(much ? std::launch::async : std::launch::deferred,
-                      [this] { commit_batch(*committing, *graph, *checkpoint, clock); });
+                      [this] { commit_batch(*committing, *graph, *checkpoint, clock, on_phase); });
   bool snapshot = false;
   try {
     auto states = changed_states(committing->plan.id);
+    committing->states_bytes = static_cast<std::int64_t>(states.size());
     snapshot = std::cmp_greater_equal(states.size(), room);
     committing->states.set_value(std::move(states));
   } catch (...) {
@@ -259,7 +305,9 @@ std::string Pipeline::Impl::changed_states(std::int64_t batch) {
   states.reserve(states_bytes);
   for (const auto& node : graph->datasets) {
     if (node.plan->has_state()) {
+      auto& on_disk = state_disk_bytes[node.name];
       node.plan->write_changes([&](std::string_view piece) {
+        on_disk += static_cast<std::int64_t>(piece.size());
         Checkpoint::append_state(states, batch, node.name, piece);
       });
     }
@@ -273,8 +321,19 @@ void Pipeline::Impl::finish_commit(std::vector<BatchProgress>& committed) {
   if (!committing) {
     return;
   }
-  commit.get();
+  try {
+    commit.get();
+  } catch (...) {
+    if (committing->progress.failure) {
+      failed = std::move(committing->progress);
+      failed->total_us = failed->ended_us;
+    }
+    throw;
+  }
   const auto batch = std::exchange(committing, nullptr);
+  for (auto& node : graph->sinks) {
+    node.sink->committed(batch->plan.id);
+  }
   for (auto& node : graph->sources) {
     const auto slice = batch->plan.slices.find(node.spec->name);
     if (slice == batch->plan.slices.end()) {
@@ -287,8 +346,16 @@ void Pipeline::Impl::finish_commit(std::vector<BatchProgress>& committed) {
     }
   }
   auto& progress = batch->progress;
+  progress.state_log_bytes = batch->states_bytes;
+  for (auto& dataset : progress.datasets) {
+    if (const auto on_disk = state_disk_bytes.find(dataset.name);
+        on_disk != state_disk_bytes.end()) {
+      dataset.state_disk_bytes = on_disk->second;
+    }
+  }
+  show_live(batch->plan.id, batch->plan.time_us, progress);
   for (const auto& sink : progress.sinks) {
-    progress.output_rows += sink.written;
+    progress.output_rows += sink.quarantine ? 0 : sink.written;
     progress.refused_rows += sink.refused;
   }
   const auto end = Steady::now();
@@ -305,49 +372,6 @@ void Pipeline::Impl::finish_commit(std::vector<BatchProgress>& committed) {
   committed.push_back(std::move(progress));
 }
 
-/// What is known when a batch has run.
-void Pipeline::Impl::describe(PendingBatch& batch) {
-  auto& progress = batch.progress;
-  progress.pipeline = spec.name;
-  progress.id = checkpoint->id();
-  progress.run_id = run_id;
-  progress.batch = batch.plan.id;
-  progress.start_us = batch.plan.time_us;
-  progress.datasets = run->dataset_counts();
-  for (const auto& node : graph->sources) {
-    SourceProgress source{.name = node.spec->name, .type = node.spec->connector};
-    if (const auto slice = batch.plan.slices.find(node.spec->name);
-        slice != batch.plan.slices.end()) {
-      source.offsets = slice->second;
-      source.text = batch.described[node.spec->name].text;
-      source.bytes = batch.described[node.spec->name].bytes.value_or(0);
-    }
-    for (std::size_t d = 0; d < graph->datasets.size(); d++) {
-      if (std::cmp_equal(node.scanned_by, d) && !node.spec->table) {
-        const auto found = std::find_if(
-            progress.datasets.begin(), progress.datasets.end(),
-            [&](const auto& counts) { return counts.name == graph->datasets[d].name; });
-        if (found != progress.datasets.end()) {
-          source.rows = found->in + found->malformed;
-          source.malformed_rows = found->malformed + found->corrupt;
-        }
-      }
-    }
-    source.lag = node.source->lag();
-    note_share(*node.spec, source, progress.alerts);
-    progress.input_rows += source.rows;
-    progress.sources.push_back(std::move(source));
-  }
-  for (const auto& dataset : progress.datasets) {
-    progress.quarantined_rows += dataset.malformed;
-    progress.late_rows += dataset.late.rows;
-  }
-  for (const auto& w : run->watermarks()) {
-    progress.watermarks.push_back({w.name, w.us, w.partition, w.idle});
-  }
-  progress.memory_bytes = database.memory_bytes();
-}
-
 std::map<std::string, Json> Pipeline::Impl::positions() const {
   std::map<std::string, Json> positions;
   for (const auto& node : graph->sources) {
@@ -359,7 +383,12 @@ std::map<std::string, Json> Pipeline::Impl::positions() const {
 void Pipeline::Impl::write_states(const Checkpoint::PutState& put) const {
   for (const auto& node : graph->datasets) {
     if (node.plan->has_state()) {
-      node.plan->write_snapshot([&](std::string_view piece) { put(node.name, piece); });
+      auto& on_disk = state_disk_bytes[node.name] = 0;
+      node.plan->write_snapshot([&](std::string_view piece) {
+        on_disk += static_cast<std::int64_t>(piece.size());
+        snapshot.bytes += static_cast<std::int64_t>(piece.size());
+        put(node.name, piece);
+      });
     }
   }
 }
@@ -372,8 +401,11 @@ void Pipeline::Impl::keep_columns(const ColumnsGrew& grew) const {
 }
 
 void Pipeline::Impl::write_snapshot() {
+  Phases phases;
+  snapshot.bytes = 0;
   checkpoint->write_snapshot(positions(), run->save_event_time(),
                              [&](const auto& put) { write_states(put); });
+  snapshot.us = phases.total();
 }
 
 }  // namespace millrace

@@ -7,12 +7,17 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "core/connector.h"
+#include "engine/graph.h"
 #include "engine/progress.h"
+#include "engine/quarantine_files.h"
+#include "engine/serving.h"
 #include "spec/pipeline.h"
+#include "sql/database.h"
 
 namespace millrace {
 
@@ -23,11 +28,14 @@ namespace millrace {
 /// runs again over the same offsets and with the same time.
 class Pipeline {
  public:
-  /// The spec, the connectors and the clock must outlive the pipeline. Reports mistakes into
+  /// All that it is given must outlive the pipeline. Reports mistakes into
   /// `diagnostics`; is not valid if there was one. A request to `stop` ends a rebuild, and, with
   /// Stopped, waits for systems outside.
-  Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, const Clock& clock,
-           Diagnostics& diagnostics, std::stop_token stop = {});
+  /// `database` is made with database_options() of the spec. It may be that of an earlier pipeline
+  /// of this spec, which has ended: those who read tables that are served go on meanwhile.
+  Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, sql::Database& database,
+           const Clock& clock, Diagnostics& diagnostics, std::stop_token stop = {},
+           Serving serving = {});
   ~Pipeline();
 
   /// False if a mistake was found: nothing else may then be called.
@@ -57,11 +65,29 @@ class Pipeline {
   /// the pipeline must then be thrown away, or, after Stopped and ColumnsGrew, closed. After
   /// ColumnsGrew another one goes on at once, with the new columns.
   StepResult step(bool ahead);
+  /// The batch that step() or finish() has failed with, as far as it is known, once they threw; a
+  /// batch that could not be planned is none.
+  [[nodiscard]] std::optional<BatchProgress> take_failed();
+  /// What is run, for as long as the pipeline lives.
+  [[nodiscard]] const Graph& graph() const noexcept;
   /// Waits for a commit that is under way.
   std::vector<BatchProgress> finish();
   /// The next batch reads what is in the quarantine of these sources (none: of all) in place of
   /// what they have next. What is still malformed stays there. False: there is nothing of a stream.
   bool replay(const std::vector<std::string>& sources);
+  /// The same of some files of this quarantine, beside those that the next batch is to read
+  /// already.
+  bool replay_files(std::vector<KeptFile> files);
+  /// The number of the batch that is planned next.
+  [[nodiscard]] std::int64_t next_batch() const noexcept;
+  /// Copies all states to a snapshot, and waits until it is durable. False: nothing was committed
+  /// since the last one. Not while a commit is under way.
+  bool snapshot();
+  /// Another limit from the next batch on. Throws Error if more than that cannot be given up.
+  void set_memory_limit(std::int64_t bytes);
+  /// Is told when a phase of a batch begins: "run", "stage", "commit". Before open(); called by
+  /// this thread and by that of a commit.
+  void on_phase(std::function<void(std::int64_t batch, std::string_view phase)> call);
   /// What is there now is all there is: for triggers once and available_now.
   void stop_at_present();
   /// No source can ever give anything again.
@@ -76,5 +102,11 @@ class Pipeline {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// How a pipeline's database is set up.
+[[nodiscard]] sql::Database::Options database_options(const PipelineSpec& spec);
+
+/// How long to wait for systems that are not there; none: for ever. Who wants an end waits for one.
+[[nodiscard]] std::optional<std::chrono::milliseconds> patience_of(const TriggerSpec& trigger);
 
 }  // namespace millrace

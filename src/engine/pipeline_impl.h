@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/retry.h"
 #include "core/growing_columns.h"
 #include "engine/batch_run.h"
 #include "engine/checkpoint/checkpoint.h"
@@ -20,7 +21,6 @@
 #include "engine/pipeline.h"
 #include "engine/quarantine.h"
 #include "engine/rebuild.h"
-#include "engine/retry.h"
 #include "sql/database.h"
 #include "sql/out_of_memory.h"
 
@@ -34,8 +34,8 @@ struct Pipeline::Impl {
     std::map<std::string, std::vector<Json>> advanced;
   };
 
-  Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
-       Diagnostics& diagnostics, std::stop_token stop_request);
+  Impl(const PipelineSpec& of, const ConnectorList& connectors, sql::Database& in,
+       const Clock& time, Diagnostics& diagnostics, std::stop_token stop_request, Serving served);
 
   // pipeline_open.cc
   bool open(const Start& start);
@@ -44,6 +44,9 @@ struct Pipeline::Impl {
   Recovered recover(Restored& restored, Rebuild* rebuild);
   bool make_anew(Rebuild& rebuild, const Recovered& recovered, const Start& start);
   void refresh_sinks();
+  void fill_live(std::int64_t last_committed);
+  void show_live(std::int64_t batch, std::int64_t time_us, const BatchProgress& progress) const;
+  [[nodiscard]] std::int64_t live_bytes() const;
 
   // pipeline.cc
   StepResult step(bool ahead);
@@ -53,6 +56,9 @@ struct Pipeline::Impl {
   static std::optional<Slice> plan_replay(const std::map<std::string, Json>& again,
                                           const std::string& source);
   void describe(PendingBatch& batch);
+  void describe_plan(PendingBatch& batch);
+  void describe_source(const SourceNode& node, std::size_t index, PendingBatch& batch) const;
+  void note_failed(PendingBatch& batch, const std::exception_ptr& error);
   void start_commit(std::unique_ptr<PendingBatch> batch, bool ahead,
                     std::vector<BatchProgress>& committed);
   std::string changed_states(std::int64_t batch);
@@ -68,7 +74,7 @@ struct Pipeline::Impl {
     try {
       call();
     } catch (const sql::OutOfMemory& error) {
-      throw out_of_memory(*graph, database, error.what());
+      throw out_of_memory(*graph, database, error.what(), live_bytes());
     } catch (const ColumnsGrew& grew) {
       keep_columns(grew);
       throw;
@@ -80,12 +86,14 @@ struct Pipeline::Impl {
   const Clock& clock;
   std::stop_token stop;
   Retrier retrier;
-  sql::Database database;
+  sql::Database& database;
+  Serving serving;
   std::optional<Graph> graph;  ///< nullopt: the spec has a mistake
   bool reads_itself = false;   ///< a table may be what a sink has just written
   std::unique_ptr<BatchRun> run;
   Quarantines quarantines;
   std::string run_id;
+  std::function<void(std::int64_t, std::string_view)> on_phase = [](auto, auto) {};
 
   // From open() on:
   std::unique_ptr<Checkpoint> checkpoint;
@@ -105,6 +113,16 @@ struct Pipeline::Impl {
   using TimePoint = std::chrono::steady_clock::time_point;
   std::optional<TimePoint> previous_start;
   std::optional<TimePoint> previous_end;
+  std::shared_ptr<const PipelineFacts> facts;  // shared with all progress
+  /// The snapshot that was taken since the last batch was told of.
+  struct SnapshotTaken {
+    std::int64_t us = 0;
+    mutable std::int64_t bytes = 0;
+  };
+  SnapshotTaken snapshot;
+  /// By dataset: its part of the newest snapshot, and of the log behind it.
+  mutable std::map<std::string, std::int64_t> state_disk_bytes;
+  std::optional<BatchProgress> failed;  ///< see Pipeline::take_failed()
   std::size_t states_bytes = 0;  ///< changed states of the batch before: this one has as many
   std::exception_ptr failure;    ///< of a batch that ran while the one before was committed
   std::unique_ptr<PendingBatch> committing;

@@ -8,7 +8,9 @@
 
 #include "base/fault.h"
 #include "base/files.h"
+#include "engine/facts.h"
 #include "engine/fingerprints.h"
+#include "engine/live_sink.h"
 #include "engine/pipeline_impl.h"
 #include "engine/replay.h"
 
@@ -39,12 +41,7 @@ bool reads_own_output(const PipelineSpec& spec) {
   });
 }
 
-/// How long to wait for systems that are not there. Who wants an end waits for one.
-std::optional<std::chrono::milliseconds> patience_of(const TriggerSpec& trigger) {
-  using Kind = TriggerSpec::Kind;
-  const bool ends = trigger.kind == Kind::once || trigger.kind == Kind::available_now;
-  return ends ? std::optional<std::chrono::milliseconds>(std::chrono::minutes(5)) : std::nullopt;
-}
+}  // namespace
 
 sql::Database::Options database_options(const PipelineSpec& spec) {
   return {.threads = spec.threads,
@@ -53,19 +50,26 @@ sql::Database::Options database_options(const PipelineSpec& spec) {
           .watermark_policy = spec.watermark_policy};
 }
 
-}  // namespace
+std::optional<std::chrono::milliseconds> patience_of(const TriggerSpec& trigger) {
+  using Kind = TriggerSpec::Kind;
+  const bool ends = trigger.kind == Kind::once || trigger.kind == Kind::available_now;
+  return ends ? std::optional<std::chrono::milliseconds>(std::chrono::minutes(5)) : std::nullopt;
+}
 
-Pipeline::Impl::Impl(const PipelineSpec& of, const ConnectorList& connectors, const Clock& time,
-                     Diagnostics& diagnostics, std::stop_token stop_request)
+Pipeline::Impl::Impl(const PipelineSpec& of, const ConnectorList& connectors, sql::Database& in,
+                     const Clock& time, Diagnostics& diagnostics, std::stop_token stop_request,
+                     Serving served)
     : spec(of),
       clock(time),
       stop(std::move(stop_request)),
       retrier(stop, Log().with("pipeline", of.name), {.patience = patience_of(of.trigger)}),
-      database(database_options(of)),
+      database(in),
+      serving(std::move(served)),
       quarantines{.malformed = {of.checkpoint.path + "/quarantine", of.checkpoint.sync},
-                  .refused = {of.checkpoint.path + "/refused", of.checkpoint.sync}},
+                  .refused = {of.checkpoint.path + "/refused", of.checkpoint.sync},
+                  .violating = {of.checkpoint.path + "/violating", of.checkpoint.sync}},
       run_id(random_id()) {
-  graph = build_graph(spec, connectors, database, diagnostics, stop);
+  graph = build_graph(spec, connectors, database, diagnostics, stop, serving);
   if (graph) {
     run = std::make_unique<BatchRun>(*graph);
     reads_itself = reads_own_output(spec);
@@ -84,12 +88,14 @@ bool Pipeline::Impl::open(const Start& start) {
                           .snapshot_log_bytes = spec.checkpoint.snapshot_log_bytes},
       spec.name);
   const auto now = fingerprints(*graph);
+  facts = facts_of(*graph, now);
   check_fingerprints(checkpoint->fingerprints(), now, *graph, spec.checkpoint.path,
                      rebuild ? rebuild->datasets() : std::set<std::size_t>());
   Restored restored;
   const auto recovered = recover(restored, rebuild ? &*rebuild : nullptr);
   quarantines.malformed.open();
   quarantines.refused.open();
+  quarantines.violating.open();
   if (!rebuild) {
     checkpoint->set_fingerprints(now);
   }
@@ -98,6 +104,9 @@ bool Pipeline::Impl::open(const Start& start) {
   next_batch = recovered.last_committed.value_or(-1) + 1;
   if (rebuild && !make_anew(*rebuild, recovered, start)) {
     return false;
+  }
+  if (recovered.last_committed) {
+    fill_live(*recovered.last_committed);
   }
   refresh_sinks();
   if (recovered.unfinished) {
@@ -128,7 +137,12 @@ Recovered Pipeline::Impl::recover(Restored& restored, Rebuild* rebuild) {
     if (rebuild != nullptr && rebuild->takes_part(i)) {
       rebuild->note_state(i, next, fingerprints_then);
     } else {
-      graph->datasets[i].plan->apply(next);
+      auto& on_disk = state_disk_bytes[dataset];
+      graph->datasets[i].plan->apply([&](std::string& piece) {
+        const bool is_there = next(piece);
+        on_disk += is_there ? static_cast<std::int64_t>(piece.size()) : 0;
+        return is_there;
+      });
     }
   };
   visitor.committed = [&](const LoggedBatch& batch) {
@@ -160,14 +174,7 @@ void Pipeline::Impl::open_sources(const Restored& restored) {
 
 void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
   for (auto& node : graph->sinks) {
-    retrier([&] {
-      node.sink->open({.schema = graph->schema_of(node),
-                       .mode = node.mode,
-                       .key = node.key,
-                       .last_committed = last_committed,
-                       .pipeline = spec.name,
-                       .checkpoint = checkpoint->id()});
-    });
+    retrier([&] { node.sink->open(sink_start(*graph, node, checkpoint->id(), last_committed)); });
   }
 }
 
@@ -194,12 +201,45 @@ bool Pipeline::Impl::make_anew(Rebuild& rebuild, const Recovered& recovered, con
   return true;
 }
 
+/// What tables hold as of the last committed batch can be read before the next one has run.
+void Pipeline::Impl::fill_live(std::int64_t last_committed) {
+  if (serving.live == nullptr) {
+    return;
+  }
+  retrier([&] {  // tables are read from systems outside
+    fill_live_tables(*graph, serving, {last_committed, run->last_time_us(), {}, {}},
+                     run->save_event_time());
+  });
+  BatchProgress progress;
+  for (const auto& w : run->watermarks()) {
+    progress.watermarks.push_back({w.name, w.us, w.partition, w.idle});
+  }
+  show_live(last_committed, run->last_time_us(), progress);
+}
+
+void Pipeline::Impl::show_live(std::int64_t batch, std::int64_t time_us,
+                               const BatchProgress& progress) const {
+  if (serving.live != nullptr) {
+    const auto* slowest = progress.slowest();
+    serving.live->commit({.batch = batch,
+                          .time_us = time_us,
+                          .watermark_us = slowest == nullptr ? std::nullopt : slowest->us});
+  }
+}
+
+std::int64_t Pipeline::Impl::live_bytes() const {
+  return serving.live == nullptr ? 0 : serving.live->bytes();
+}
+
 /// After a rebuild the next batch runs even without new rows: any group may be another one.
 void Pipeline::Impl::refresh_sinks() {
   for (const auto& name : checkpoint->just_rebuilt()) {
     const auto producer = graph->find(name);
     if (producer && producer->kind == Producer::Kind::dataset) {
       run->touch_all(static_cast<std::size_t>(producer->index));
+      for (const int sink : graph->datasets[static_cast<std::size_t>(producer->index)].sinks) {
+        graph->sinks[static_cast<std::size_t>(sink)].sink->next_batch_is_whole();
+      }
       refresh = true;
     }
   }

@@ -6,6 +6,8 @@
 #include <array>
 
 #include "base/strings.h"
+#include "engine/node_figures.h"
+#include "spec/tables.h"
 
 namespace millrace {
 namespace {
@@ -28,6 +30,19 @@ Json dataset_json(const DatasetCounts& d) {
   }
   if (!d.stream) {
     out["cut"] = d.cut;
+  }
+  if (!d.checks.empty()) {
+    out["removedByChecks"] = d.removed;
+  }
+  return out;
+}
+
+Json checks_json(const std::vector<CheckCounts>& checks) {
+  Json out = Json::object();
+  for (const auto& check : checks) {
+    out[check.name] = {{"rows", check.rows},
+                       {"violations", check.violations},
+                       {"otherwise", std::string(enum_word(check.otherwise))}};
   }
   return out;
 }
@@ -95,6 +110,36 @@ Json event_time_json(const BatchProgress& p) {
   return out;
 }
 
+/// The row account of every part of the graph, in the words of NodeFigures.
+Json nodes_json(const BatchProgress& p) {
+  Json out = Json::array();
+  for (const auto& n : node_figures(p)) {
+    out.push_back({{"id", n.id},
+                   {"in", n.in},
+                   {"emitted", n.emitted},
+                   {"out", n.out},
+                   {"filtered", n.filtered},
+                   {"late", n.late},
+                   {"duplicate", n.duplicate},
+                   {"quarantined", n.quarantined},
+                   {"absorbed", n.absorbed},
+                   {"startMs", ms(n.span.start_us)},
+                   {"durationMs", ms(n.span.us)}});
+  }
+  return out;
+}
+
+Json edges_json(const BatchProgress& p) {
+  Json out = Json::array();
+  for (const auto& e : p.edges) {
+    out.push_back({{"from", e.from}, {"to", e.to}, {"rows", e.rows}});
+    if (e.bytes >= 0) {
+      out.back()["bytes"] = e.bytes;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string iso_time(std::int64_t us) {
@@ -116,6 +161,16 @@ std::int64_t BatchProgress::state_bytes() const {
     bytes += d.state_bytes;
   }
   return bytes;
+}
+
+std::int64_t BatchProgress::violations() const {
+  std::int64_t violations = 0;
+  for (const auto& d : datasets) {
+    for (const auto& check : d.checks) {
+      violations += d.for_checks ? 0 : check.violations;
+    }
+  }
+  return violations;
 }
 
 const WatermarkProgress* BatchProgress::slowest() const {
@@ -150,7 +205,12 @@ Json progress_json(const BatchProgress& p) {
   out["stateOperators"] = Json::array();
   out["datasets"] = Json::array();
   for (const auto& d : p.datasets) {
-    out["datasets"].push_back(dataset_json(d));
+    if (!d.for_checks) {
+      out["datasets"].push_back(dataset_json(d));
+    }
+    if (!d.for_checks && !d.checks.empty()) {
+      out["checks"][d.name] = checks_json(d.checks);
+    }
     if (d.state_bytes > 0 || d.late.rows > 0) {
       out["stateOperators"].push_back(operator_json(d));
     }
@@ -160,6 +220,8 @@ Json progress_json(const BatchProgress& p) {
   for (const auto& s : p.sources) {
     out["sources"].push_back(source_json(s));
   }
+  out["nodes"] = nodes_json(p);
+  out["edges"] = edges_json(p);
   out["alerts"] = p.alerts;
   out["sinks"] = Json::array();
   for (const auto& s : p.sinks) {
@@ -169,7 +231,8 @@ Json progress_json(const BatchProgress& p) {
                             {"bytes", s.bytes},
                             {"files", s.files}});
   }
-  if (p.sinks.size() == 1) {  // as in Spark, where a query has one
+  const auto results = p.sinks.size() - std::size_t{!p.sinks.empty() && p.sinks.back().quarantine};
+  if (results == 1) {  // as in Spark, where a query has one
     out["sink"] = {{"description", p.sinks[0].name}, {"numOutputRows", p.sinks[0].written}};
   }
   return out;
@@ -188,6 +251,9 @@ std::string progress_text(const BatchProgress& p) {
   }
   if (p.refused_rows > 0) {
     text += fmt::format(", {} refused by sinks", human_count(p.refused_rows));
+  }
+  if (const auto violations = p.violations(); violations > 0) {
+    text += fmt::format(", {} of checks", human_count(violations, "violation"));
   }
   std::int64_t behind = 0;
   for (const auto& source : p.sources) {

@@ -85,11 +85,11 @@ void CountedMalformed::note(const MalformedRow& row) {
     return;  // of a record that was counted with its first part
   }
   if (++count_ <= kShown) {
-    Log().warn("{}: {}{}{} {}: {}{}{}: {}{}", of_, row.origin,
-               row.line > 0 || row.message ? ":" : "",
-               row.line > 0 || row.message ? std::to_string(row.line) : "", what_, row.column,
-               row.column.empty() ? "" : ": ", row.reason, row.raw.substr(0, kShownBytes),
-               row.raw.size() > kShownBytes ? " ..." : "");
+    log_.warn("{}: {}{}{} {}: {}{}{}: {}{}", of_, row.origin,
+              row.line > 0 || row.message ? ":" : "",
+              row.line > 0 || row.message ? std::to_string(row.line) : "", what_, row.column,
+              row.column.empty() ? "" : ": ", row.reason, row.raw.substr(0, kShownBytes),
+              row.raw.size() > kShownBytes ? " ..." : "");
   }
 }
 
@@ -139,6 +139,7 @@ class QuarantineBatch::File final : public MalformedReceiver {
       fault_point("quarantine.after_sync");
       rename_file(aside_, path_);
       begun_ = false;
+      published_ = true;
     } else if (!remove_file(path_)) {  // of an attempt by a pipeline that took rows for malformed
       return;
     }
@@ -147,6 +148,9 @@ class QuarantineBatch::File final : public MalformedReceiver {
     }
     fault_point("batch.after_quarantine");
   }
+
+  /// Where its rows are since publish(); nullptr: there are none.
+  [[nodiscard]] const std::string* published() const { return published_ ? &path_ : nullptr; }
 
  private:
   void flush() {
@@ -160,6 +164,7 @@ class QuarantineBatch::File final : public MalformedReceiver {
   bool sync_;
   std::mutex lock_;
   bool begun_ = false;  ///< something may be there under the hidden name
+  bool published_ = false;
   AppendFile file_;
   std::string buffer_;
 };
@@ -224,6 +229,16 @@ void QuarantineBatch::publish() {
   for (const auto& [source, file] : files_) {
     file->publish();
   }
+}
+
+std::vector<KeptFile> QuarantineBatch::published() const {
+  std::vector<KeptFile> files;
+  for (const auto& [source, file] : files_) {
+    if (const auto* path = file->published()) {
+      files.push_back({.of = source, .batch = batch_, .path = *path});
+    }
+  }
+  return files;
 }
 
 }  // namespace millrace

@@ -10,11 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "core/malformed.h"
 
 namespace millrace {
 
 class QuarantineBatch;
+struct KeptFile;
 
 /// Counts the malformed rows of a source, or those that a sink can't write, on their way to the
 /// quarantine, and shows the first ones in the log. A record in parts is one.
@@ -40,6 +42,7 @@ class CountedMalformed final : public MalformedReceiver {
   std::string of_;
   std::string_view what_;
   MalformedReceiver* to_;
+  Log log_;  ///< of the pipeline's thread: rows come on others
   std::atomic<std::int64_t> count_ = 0;
   std::atomic<std::int64_t> passed_ = 0;
 };
@@ -76,6 +79,7 @@ class Quarantine {
 struct Quarantines {
   Quarantine malformed;  ///< what sources can't read, by source
   Quarantine refused;    ///< what sinks can't write, by sink
+  Quarantine violating;  ///< what quality checks take out, by source or dataset
 };
 
 /// The malformed rows of one batch. One thread, but for the receivers. Destroyed before publish():
@@ -93,6 +97,8 @@ class QuarantineBatch {
   /// An empty folder for what a source has to write down to read it again; it goes with the rows.
   [[nodiscard]] std::string make_folder(const std::string& source) const;
   void publish();
+  /// What publish() has put in place.
+  [[nodiscard]] std::vector<KeptFile> published() const;
 
  private:
   class File;

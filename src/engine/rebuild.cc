@@ -147,7 +147,8 @@ void Rebuild::add(const std::string& name) {
   std::set<std::size_t> with_state;
   std::optional<std::size_t> found;
   for (std::size_t i = 0; i < datasets.size(); i++) {
-    if (datasets[i].spec != nullptr && equal_ignoring_case(datasets[i].name, name)) {
+    const bool can_be = datasets[i].spec != nullptr || datasets[i].plan->has_state();
+    if (can_be && equal_ignoring_case(datasets[i].name, name)) {
       found = i;
     }
     if (datasets[i].plan->has_state() && runs(graph_, i)) {

@@ -1,5 +1,7 @@
 #include "engine/replay.h"
 
+#include <set>
+
 namespace millrace {
 
 namespace {
@@ -17,13 +19,13 @@ std::optional<std::vector<std::int64_t>> replayed_batches(const Json& offsets) {
 }
 
 std::map<std::string, Json> replay_slices(const std::vector<KeptFile>& files) {
-  std::map<std::string, std::vector<std::int64_t>> batches;
+  std::map<std::string, std::set<std::int64_t>> batches;
   for (const auto& file : files) {
-    batches[file.of].push_back(file.batch);
+    batches[file.of].insert(file.batch);
   }
   std::map<std::string, Json> slices;
   for (const auto& [source, of_source] : batches) {
-    slices[source] = replay_slice(of_source);
+    slices[source] = replay_slice({of_source.begin(), of_source.end()});
   }
   return slices;
 }

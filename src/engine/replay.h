@@ -16,7 +16,7 @@ namespace millrace {
 [[nodiscard]] Json replay_slice(const std::vector<std::int64_t>& batches);
 /// nullopt: a slice of the source's own.
 [[nodiscard]] std::optional<std::vector<std::int64_t>> replayed_batches(const Json& offsets);
-/// Slices of all files, by source.
+/// Slices of files, by source; a file that is named twice is read once.
 [[nodiscard]] std::map<std::string, Json> replay_slices(const std::vector<KeptFile>& files);
 
 }  // namespace millrace

@@ -45,4 +45,12 @@ void set_watermark(DatasetNode& node, const WatermarkSpec& watermark, const std:
   }
 }
 
+EventTimes event_times_of(const DatasetNode& node) {
+  auto times = node.plan->event_times();
+  if (node.watermark != nullptr) {
+    times[node.time_column] = {std::chrono::microseconds(node.watermark->delay).count()};
+  }
+  return times;
+}
+
 }  // namespace millrace

@@ -12,4 +12,7 @@ namespace millrace {
 void set_watermark(DatasetNode& node, const WatermarkSpec& watermark, const std::string& what,
                    Diagnostics& diagnostics);
 
+/// What is known of the event times of a dataset's columns, with its watermark.
+[[nodiscard]] EventTimes event_times_of(const DatasetNode& node);
+
 }  // namespace millrace

@@ -6,6 +6,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
+#include "core/planned_files.h"
 
 namespace millrace::formats {
 
@@ -33,47 +35,88 @@ Error damaged(const std::string& path, std::string_view why) {
 
 class Gunzip {
  public:
-  explicit Gunzip(std::string path) : path_(std::move(path)) {
-    UniqueFd fd = open_descriptor(path_);
-    file_ = ::gzdopen(fd.get(), "rb");
-    if (file_ == nullptr) {
+  Gunzip(std::string path, ReadBytes file)
+      : path_(std::move(path)), file_(std::move(file)), packed_(kBufferBytes, '\0') {
+    constexpr int kGzipOnly = 16;
+    if (::inflateInit2(&stream_, MAX_WBITS + kGzipOnly) != Z_OK) {
       throw damaged(path_, "there is no memory to unpack it");
     }
-    (void)fd.release();
-    ::gzbuffer(file_, kBufferBytes);
   }
   Gunzip(const Gunzip&) = delete;
   Gunzip& operator=(const Gunzip&) = delete;
-  ~Gunzip() { ::gzclose_r(file_); }
+  ~Gunzip() { ::inflateEnd(&stream_); }
 
   std::size_t read(char* to, std::size_t bytes) {
-    const int got = ::gzread(file_, to, static_cast<unsigned>(bytes));
-    int code = Z_OK;
-    const char* const why = ::gzerror(file_, &code);
-    if (code == Z_BUF_ERROR) {
-      throw damaged(path_, "it ends too early");
+    stream_.next_out = reinterpret_cast<Bytef*>(to);
+    stream_.avail_out = static_cast<unsigned>(std::min(bytes, kReadMax));
+    const auto wanted = stream_.avail_out;
+    while (stream_.avail_out == wanted && !at_end_) {
+      if (stream_.avail_in == 0 && !fill()) {
+        break;
+      }
+      if (!in_member_ && !begin_member()) {
+        break;
+      }
+      unpack();
     }
-    if (got < 0) {
-      throw damaged(path_, why);
-    }
-    if (got > 0 && ::gzdirect(file_) != 0) {
-      throw damaged(path_, "it is not packed by gzip");
-    }
-    return static_cast<std::size_t>(got);
+    return wanted - stream_.avail_out;
   }
 
  private:
-  static constexpr unsigned kBufferBytes = 128 * 1024;
+  static constexpr std::size_t kBufferBytes = 128 * 1024;
+  static constexpr std::size_t kReadMax = std::size_t{1} << 30;
+
+  /// False: that was all.
+  bool fill() {
+    const auto got = file_(packed_.data(), packed_.size());
+    if (got == 0) {
+      at_end_ = true;
+      if (in_member_) {
+        throw damaged(path_, "it ends too early");
+      }
+      return false;
+    }
+    stream_.next_in = reinterpret_cast<Bytef*>(packed_.data());
+    stream_.avail_in = static_cast<unsigned>(got);
+    return true;
+  }
+  /// What follows the last member and is none is left out, as gzip does.
+  bool begin_member() {
+    constexpr Bytef kMagic = 0x1F;
+    if (members_ > 0 && *stream_.next_in != kMagic) {
+      at_end_ = true;
+      return false;
+    }
+    ::inflateReset(&stream_);
+    in_member_ = true;
+    ++members_;
+    return true;
+  }
+  void unpack() {
+    const int code = ::inflate(&stream_, Z_NO_FLUSH);
+    if (code == Z_STREAM_END) {
+      in_member_ = false;
+    } else if (code == Z_DATA_ERROR && stream_.total_out == 0 && members_ == 1) {
+      throw damaged(path_, "it is not packed by gzip");
+    } else if (code != Z_OK && code != Z_BUF_ERROR) {
+      throw damaged(path_, stream_.msg == nullptr ? "it is damaged" : stream_.msg);
+    }
+  }
 
   std::string path_;
-  gzFile file_ = nullptr;
+  ReadBytes file_;
+  std::string packed_;
+  z_stream stream_{};
+  int members_ = 0;
+  bool in_member_ = false;
+  bool at_end_ = false;
 };
 
 class Unzstd {
  public:
-  explicit Unzstd(std::string path)
+  Unzstd(std::string path, ReadBytes file)
       : path_(std::move(path)),
-        file_(open_file(path_)),
+        file_(std::move(file)),
         context_(ZSTD_createDCtx(), ZSTD_freeDCtx),
         packed_(ZSTD_DStreamInSize(), '\0') {}
 
@@ -109,16 +152,13 @@ class Unzstd {
   bool in_frame_ = false;  // more of it has to come
 };
 
-template <class File>
-ReadBytes unpacked_by(const std::string& path) {
-  return [file = std::make_shared<File>(path)](char* to, std::size_t bytes) {
-    return file->read(to, bytes);
-  };
+template <class Unpacker>
+ReadBytes unpacked_by(const std::string& path, ReadBytes file) {
+  return [unpacker = std::make_shared<Unpacker>(path, std::move(file))](
+             char* to, std::size_t bytes) { return unpacker->read(to, bytes); };
 }
 
-}  // namespace
-
-ReadBytes open_file(const std::string& path) {
+ReadBytes open_local(const std::string& path) {
   return
       [fd = std::make_shared<UniqueFd>(open_descriptor(path)), path](char* to, std::size_t bytes) {
         while (true) {
@@ -133,12 +173,20 @@ ReadBytes open_file(const std::string& path) {
       };
 }
 
-ReadBytes open_unpacked(const std::string& path) {
-  const auto name = to_lower(path);
+}  // namespace
+
+ReadBytes open_file(const FileScan& scan, const FileScan::File& file) {
+  return scan.store == nullptr ? open_local(file.path)
+                               : stream_of(scan.store, object_of(scan, file));
+}
+
+ReadBytes open_unpacked(const FileScan& scan, const FileScan::File& file) {
+  const auto name = to_lower(file.path);
+  auto bytes = open_file(scan, file);
   if (name.ends_with(".gz")) {
-    return unpacked_by<Gunzip>(path);
+    return unpacked_by<Gunzip>(file.path, std::move(bytes));
   }
-  return name.ends_with(".zst") ? unpacked_by<Unzstd>(path) : open_file(path);
+  return name.ends_with(".zst") ? unpacked_by<Unzstd>(file.path, std::move(bytes)) : bytes;
 }
 
 }  // namespace millrace::formats

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -14,18 +15,21 @@
 namespace millrace {
 namespace {
 
-sigset_t stop_signals() {
+sigset_t signals_of(bool hangup) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  if (hangup) {
+    sigaddset(&set, SIGHUP);
+  }
   return set;
 }
 
 }  // namespace
 
-SignalStop::SignalStop() {
-  const auto set = stop_signals();
+SignalStop::SignalStop(std::function<void()> on_hangup) : on_hangup_(std::move(on_hangup)) {
+  const auto set = signals_of(on_hangup_ != nullptr);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
   closing_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
@@ -38,7 +42,7 @@ SignalStop::SignalStop() {
 SignalStop::~SignalStop() {
   ::eventfd_write(closing_.get(), 1);
   thread_.join();
-  const auto set = stop_signals();
+  const auto set = signals_of(on_hangup_ != nullptr);
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
@@ -54,6 +58,10 @@ void SignalStop::wait_for_signals() {
       continue;
     }
     const auto signal = static_cast<int>(got.ssi_signo);
+    if (signal == SIGHUP) {
+      on_hangup_();
+      continue;
+    }
     if (stop_.stop_requested()) {
       _exit(128 + signal);
     }

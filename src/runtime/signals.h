@@ -1,7 +1,8 @@
-// Ctrl-C and SIGTERM: the first asks for a clean end, the second ends at once.
+// Ctrl-C and SIGTERM: the first asks for a clean end, the second ends at once. SIGHUP: reload.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <stop_token>
 #include <thread>
 
@@ -15,7 +16,8 @@ namespace millrace {
 /// that safe.
 class SignalStop {
  public:
-  SignalStop();
+  /// `on_hangup`: SIGHUP calls it, on a thread that must not be kept; empty: it ends the process.
+  explicit SignalStop(std::function<void()> on_hangup = {});
   ~SignalStop();
   SignalStop(const SignalStop&) = delete;
   SignalStop& operator=(const SignalStop&) = delete;
@@ -27,6 +29,7 @@ class SignalStop {
  private:
   void wait_for_signals();
 
+  std::function<void()> on_hangup_;
   UniqueFd signals_;
   UniqueFd closing_;  ///< an eventfd: wakes the thread up to end
   std::stop_source stop_;

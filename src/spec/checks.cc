@@ -55,11 +55,22 @@ void check_used(const PipelineSpec& spec, const std::vector<Relation>& relations
   for (const SinkSpec& sink : spec.sinks) {
     open.push_back(to_lower(sink.from));
   }
+  for (const std::string& name : spec.serve ? spec.serve->names() : std::vector<std::string>()) {
+    open.push_back(name);
+  }
+  for (const std::string& name : spec.alerts.names()) {
+    open.push_back(name);
+  }
   while (!open.empty()) {
     const std::string name = std::move(open.back());
     open.pop_back();
     if (!used.insert(name).second) {
       continue;
+    }
+    if (const ChecksSpec* checks = spec.checks_of(name)) {
+      for (const CheckSpec& check : checks->checks) {
+        open.push_back(to_lower(check.table));
+      }
     }
     for (const Relation& relation : relations) {
       if (relation.sql != nullptr && equal_ignoring_case(relation.name, name)) {
@@ -72,7 +83,42 @@ void check_used(const PipelineSpec& spec, const std::vector<Relation>& relations
     if (!used.contains(to_lower(relation.name))) {
       diagnostics.warning(*relation.at,
                           fmt::format("{} `{}` is never used", relation.kind, relation.name),
-                          "no sink reads it, directly or through datasets");
+                          "no sink or endpoint reads it, directly or through datasets");
+    }
+  }
+}
+
+/// What `checks` names has to be there, and to be a stream as far as that can be seen here.
+void check_checked(const PipelineSpec& spec, const std::vector<std::string>& declared,
+                   Diagnostics& diagnostics) {
+  const auto known = [&](const std::string& name) {
+    return std::ranges::any_of(
+        declared, [&](const std::string& each) { return equal_ignoring_case(each, name); });
+  };
+  for (const ChecksSpec& checks : spec.checks) {
+    if (!known(checks.of)) {
+      diagnostics.error(
+          checks.at,
+          fmt::format("`checks` names `{}`, which is neither a dataset nor a source", checks.of),
+          did_you_mean(checks.of, declared));
+    }
+    for (const SourceSpec& source : spec.sources) {
+      if (source.table && equal_ignoring_case(source.name, checks.of)) {
+        diagnostics.error(checks.at,
+                          fmt::format("source `{}` is a table, and checks are for the rows of "
+                                      "streams",
+                                      source.name),
+                          "check the stream that is joined with it, for example by `references`");
+      }
+    }
+    for (const CheckSpec& check : checks.checks) {
+      if (!check.table.empty() && !known(check.table)) {
+        diagnostics.error(check.subject_at,
+                          fmt::format("check `{}` refers to `{}`, which is neither a dataset nor a "
+                                      "source",
+                                      check.name, check.table),
+                          did_you_mean(check.table, declared));
+      }
     }
   }
 }
@@ -84,6 +130,9 @@ void check_names(const PipelineSpec& spec, const std::vector<std::string>& decla
   const auto relations = relations_of(spec);
   check_unique(relations, diagnostics);
   for (const SinkSpec& sink : spec.sinks) {
+    if (sink.quarantine) {
+      continue;
+    }
     const bool source = std::ranges::any_of(spec.sources, [&](const SourceSpec& each) {
       return equal_ignoring_case(each.name, sink.from);
     });
@@ -95,6 +144,17 @@ void check_names(const PipelineSpec& spec, const std::vector<std::string>& decla
                         "name the dataset that groups them by a window");
       continue;
     }
+    const bool looked_up = std::ranges::any_of(spec.sources, [&](const SourceSpec& each) {
+      return each.lookup && equal_ignoring_case(each.name, sink.from);
+    });
+    if (looked_up) {
+      diagnostics.error(
+          sink.from_at,
+          fmt::format("sink `{}` asks for all rows of `{}`, which is looked up by key", sink.name,
+                      sink.from),
+          "let the source be read whole: `as: table`, without `key`");
+      continue;
+    }
     const bool known = std::ranges::any_of(
         declared, [&](const std::string& name) { return equal_ignoring_case(name, sink.from); });
     if (!known) {
@@ -104,6 +164,8 @@ void check_names(const PipelineSpec& spec, const std::vector<std::string>& decla
                         did_you_mean(sink.from, declared));
     }
   }
+  check_checked(spec, declared, diagnostics);
+  check_alerts(spec, diagnostics);
   // With mistakes around, what seems unused may only be misspelt.
   if (!diagnostics.has_errors()) {
     check_used(spec, relations, diagnostics);
@@ -124,6 +186,18 @@ void check_connectors(const PipelineSpec& spec, const ConnectorList& connectors,
       (void)connector->make_sink(
           {sink.name, sink.at, &sink.connection, &sink.options, spec.base_dir, nullptr, false},
           diagnostics);
+    }
+  }
+  for (const AlertReceiverSpec& receiver : spec.alerts.receivers) {
+    const Connector* connector = find_connector(connectors, receiver.connector);
+    const auto sink = connector == nullptr
+                          ? nullptr
+                          : connector->make_sink({receiver.name, receiver.at, &receiver.connection,
+                                                  &receiver.options, spec.base_dir},
+                                                 diagnostics);
+    if (sink != nullptr && !sink->traits().append) {
+      diagnostics.error(receiver.at, fmt::format("receiver `{}`: {} appends no rows", receiver.name,
+                                                 receiver.connector));
     }
   }
 }

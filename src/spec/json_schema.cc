@@ -4,7 +4,10 @@
 #include <initializer_list>
 
 #include "base/strings.h"
+#include "spec/alert_tables.h"
+#include "spec/control.h"
 #include "spec/pipeline.h"
+#include "spec/serve_tables.h"
 #include "spec/tables.h"
 
 namespace millrace {
@@ -171,6 +174,89 @@ Json pattern_schema(std::string_view pattern, std::string_view description) {
   return {{"type", "string"}, {"pattern", pattern}, {"description", description}};
 }
 
+/// The checks of a source or dataset.
+Json checks_schema() {
+  const auto table = check_table();
+  Json check = options_schema(&table);
+  check["type"] = "object";
+  check["properties"]["expect"]["$ref"] = "#/$defs/text";
+  Json kinds = Json::array();
+  for (const char* kind : {"expect", "references", "unique", "sequence"}) {
+    kinds.push_back({{"required", Json::array({kind})}});
+  }
+  check["oneOf"] = std::move(kinds);
+  return {{"type", "array"}, {"items", std::move(check)}};
+}
+
+Json shape_schema(const OptionSet& set) {
+  Json schema = options_schema(&set);
+  schema["type"] = "object";
+  return schema;
+}
+
+/// What is nested in the options of a server.
+void add_server_schema(Json& properties) {
+  properties["tls"].update(shape_schema(http::TlsOptions::table()));
+  properties["users"].update(
+      {{"type", "object"}, {"additionalProperties", shape_schema(http::UserOptions::table())}});
+}
+
+/// An endpoint, and below it its parameters.
+Json serve_schema() {
+  Json parameter = shape_schema(parameter_table());
+  for (const char* bound : {"default", "minimum", "maximum"}) {
+    parameter["properties"][bound]["$ref"] = "#/$defs/text";
+  }
+  Json endpoint = shape_schema(endpoint_table());
+  endpoint["oneOf"] = Json::array({{{"required", {"get"}}}, {{"required", {"changes"}}}});
+  endpoint["properties"]["query"]["type"] = "string";
+  endpoint["properties"]["parameters"].update({{"type", "object"},
+                                               {"propertyNames", {{"pattern", kNamePattern}}},
+                                               {"additionalProperties", std::move(parameter)}});
+  Json serve = shape_schema(serve_table());
+  Json& properties = serve["properties"];
+  properties["endpoints"].update({{"type", "array"}, {"minItems", 1}, {"items", endpoint}});
+  properties["envelope"].update(shape_schema(envelope_table()));
+  add_server_schema(properties);
+  return serve;
+}
+
+Json control_schema() {
+  Json control = shape_schema(control_table());
+  add_server_schema(control["properties"]);
+  return control;
+}
+
+/// Who is told, and the rules.
+Json alerts_schema(const ConnectorList& connectors) {
+  const auto text = [](Json& property) { property["$ref"] = "#/$defs/text"; };
+  const auto receivers = receiver_table();
+  Json receiver = endpoint_schema(connectors, receivers, "to", &Connector::sink_options);
+  const auto webhooks = webhook_table();
+  receiver["allOf"].push_back(
+      {{"if", {{"properties", {{"type", {{"const", "webhook"}}}}}, {"required", {"type"}}}},
+       {"then", options_schema(&webhooks, {&receivers})}});
+  receiver["oneOf"] = Json::array({{{"required", {"type"}}}, {{"required", {"to"}}}});
+  const auto rules = alert_rule_table();
+  Json rule = options_schema(&rules);
+  rule["type"] = "object";
+  Json& parts = rule["properties"];
+  parts["metric"] = {{"enum", alert_metric_names()},
+                     {"description", parts["metric"]["description"]}};
+  for (const char* name : {"query", "above", "below", "message"}) {
+    text(parts[name]);
+  }
+  rule["oneOf"] = Json::array({{{"required", {"metric"}}}, {{"required", {"query"}}}});
+  const auto table = alerts_table();
+  Json alerts = options_schema(&table);
+  alerts["type"] = "object";
+  alerts["properties"]["receivers"].update({{"type", {"object", "null"}},
+                                            {"propertyNames", {{"pattern", kNamePattern}}},
+                                            {"additionalProperties", std::move(receiver)}});
+  alerts["properties"]["rules"].update({{"type", "array"}, {"items", std::move(rule)}});
+  return alerts;
+}
+
 Json definitions(const ConnectorList& connectors) {
   Json types = Json::array();
   for (const auto& connector : connectors) {
@@ -193,7 +279,14 @@ Json definitions(const ConnectorList& connectors) {
   source["properties"]["watermark"]["$ref"] = "#/$defs/watermark";
   Json sink = endpoint_schema(connectors, sink_table(), "to", &Connector::sink_options);
   sink["oneOf"] = Json::array({{{"required", {"from"}}}, {{"required", {"late"}}}});
+  Json quarantine = endpoint_schema(connectors, quarantine_table(), "to", &Connector::sink_options);
   return {
+      {"alerts", alerts_schema(connectors)},
+      {"checks", checks_schema()},
+      {"control", control_schema()},
+      {"history", shape_schema(history_table())},
+      {"serve", serve_schema()},
+      {"quarantine", std::move(quarantine)},
       {"text", {{"type", {"string", "number", "boolean"}}}},
       {"reference", pattern_schema(R"(\$\{env:)", "A variable of the environment: ${env:NAME}.")},
       {"secret", pattern_schema(R"(^\$\{(env:[A-Za-z_][A-Za-z0-9_]*|file:[^}]+)\}$)",
@@ -234,9 +327,14 @@ Json pipeline_json_schema(const ConnectorList& connectors) {
   properties["connections"].update(section_schema("connection", "."));
   properties["sources"].update(section_schema("source", kNamePattern));
   properties["datasets"].update(section_schema("dataset", kNamePattern));
+  properties["checks"].update(section_schema("checks", kNamePattern));
   properties["sinks"].update(section_schema("sink", kNamePattern));
-  properties["sinks"]["type"] = "object";
-  properties["sinks"]["minProperties"] = 1;
+  schema["anyOf"] = Json::array({{{"required", {"sinks"}}}, {{"required", {"serve"}}}});
+  properties["serve"].update({{"$ref", "#/$defs/serve"}});
+  properties["quarantine"].update(reference_to("quarantine"));
+  properties["alerts"].update(reference_to("alerts"));
+  properties["control"].update(reference_to("control"));
+  properties["history"].update(reference_to("history"));
   schema["$defs"] = definitions(connectors);
   return schema;
 }

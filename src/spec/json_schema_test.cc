@@ -10,7 +10,8 @@ TEST(JsonSchema, DescribesEveryBlock) {
   const Json schema = pipeline_json_schema(testing::test_connectors());
   EXPECT_EQ(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
   EXPECT_EQ(schema["additionalProperties"], false);
-  EXPECT_EQ(schema["required"], Json::array({"pipeline", "sinks"}));
+  EXPECT_EQ(schema["required"], Json::array({"pipeline"}));
+  EXPECT_EQ(schema["anyOf"][1]["required"], Json::array({"serve"}));
   EXPECT_EQ(schema["properties"]["threads"]["anyOf"][0]["minimum"], 1);
   for (const char* name : {"source", "sink", "dataset", "connection", "checkpoint", "duration"}) {
     EXPECT_TRUE(schema["$defs"].contains(name)) << name;
@@ -33,11 +34,21 @@ TEST(JsonSchema, KnowsTheOptionsOfEachConnector) {
             "Where to begin. Default: latest.");
 }
 
+TEST(JsonSchema, QuarantineHasTheOptionsOfSinks) {
+  const Json schema = pipeline_json_schema(testing::test_connectors());
+  EXPECT_EQ(schema["properties"]["quarantine"]["$ref"], "#/$defs/quarantine");
+  const Json& quarantine = schema["$defs"]["quarantine"];
+  EXPECT_EQ(quarantine["required"], Json::array({"to"}));
+  const Json& console = quarantine["allOf"][0]["then"]["properties"];
+  EXPECT_TRUE(console.contains("limit"));
+  EXPECT_FALSE(console.contains("from"));
+}
+
 TEST(Reference, HasASectionForEachRole) {
   const std::string page = reference_markdown(testing::test_connectors());
   for (const char* line :
-       {"## The file", "## checkpoint", "## topics", "### topics connection", "### topics source",
-        "### rate source", "### console sink",
+       {"## The file", "## checkpoint", "## quarantine", "## topics", "### topics connection",
+        "### topics source", "### rate source", "### console sink",
         "| `topic` | text | **required** | The topic to read. Example: `orders`. |",
         "| `poll_timeout` | duration, at least 1ms | `100ms` | The longest wait. |",
         "| `fetch_size` | size | `1MiB` | How much to ask for. |",

@@ -11,6 +11,7 @@
 #include "base/node.h"
 #include "core/connector.h"
 #include "spec/pipeline.h"
+#include "spec/yaml.h"
 
 namespace millrace {
 
@@ -61,20 +62,32 @@ struct SplitNode {
 };
 [[nodiscard]] SplitNode split_mapping(const Node& mapping, const std::vector<std::string>& keys);
 
-/// Reports and removes keys that a later version will know.
-template <class Keys>
-void remove_later_keys(Node& mapping, const Keys& keys, Diagnostics& diagnostics) {
-  for (const std::string_view key : keys) {
-    std::erase_if(mapping.entries, [&](const Node::Entry& entry) {
-      if (entry.key != key) {
-        return false;
-      }
-      diagnostics.error(entry.at, "`" + entry.key + "` is not supported yet",
-                        "remove it; a later version of millrace will read it");
-      return true;
-    });
-  }
-}
+/// What a pipeline says of itself; mistakes are reported.
+void check_pipeline_name(const Node& node, const std::string& name, Diagnostics& diagnostics);
+void read_trigger(const Node& node, TriggerSpec& trigger, Diagnostics& diagnostics);
+void read_checkpoint(const Node& node, PipelineSpec& spec, Diagnostics& diagnostics);
+
+/// Reads `checks:`, and reports what is wrong with it. What the names in it mean is checked later.
+[[nodiscard]] std::vector<ChecksSpec> read_checks(const YamlFile& yaml, const Node& section,
+                                                  Diagnostics& diagnostics);
+
+/// SQL that is a value of the file `file`, or that a .sql file beside it holds: one statement,
+/// without its semicolon. Reports what is wrong with it; `what` has it: "dataset `d`".
+[[nodiscard]] std::optional<SqlText> read_sql(const YamlFile& yaml, const Node& node,
+                                              const std::string& file, const std::string& what,
+                                              Diagnostics& diagnostics);
+
+/// Reads `serve:` of the file `file`, and reports what is wrong with it. What its queries read is
+/// checked later.
+[[nodiscard]] ServeSpec read_serve(const YamlFile& yaml, const Node::Entry& section,
+                                   const std::string& file, Diagnostics& diagnostics);
+/// Reads `alerts:` of the file `file`, and reports what is wrong with it. What its queries read is
+/// checked later.
+[[nodiscard]] AlertsSpec read_alerts(const YamlFile& yaml, const Node::Entry& section,
+                                     const std::string& file, Connections& connections,
+                                     Diagnostics& diagnostics);
+/// What the rules of alerts are of has to be there, and to have the metrics that they watch.
+void check_alerts(const PipelineSpec& spec, Diagnostics& diagnostics);
 
 /// What can be said of the pipeline as a whole: names that clash, that nobody knows, and that
 /// nobody uses. `declared`: all names of sources and datasets, also of those with mistakes.

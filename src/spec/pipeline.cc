@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/references.h"
 #include "base/strings.h"
+#include "spec/control.h"
 #include "spec/loader.h"
 #include "spec/sql_text.h"
 #include "spec/tables.h"
@@ -16,35 +17,6 @@
 
 namespace millrace {
 namespace {
-
-constexpr std::size_t kLargestSql = 1024UL * 1024;
-constexpr std::size_t kLongestName = 100;  // it is the name of a folder, too
-
-bool is_pipeline_name(std::string_view name) {
-  const auto letter_or_digit = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  };
-  return !name.empty() && name.size() <= kLongestName && letter_or_digit(name.front()) &&
-         std::ranges::all_of(name,
-                             [&](char c) { return letter_or_digit(c) || c == '_' || c == '-'; });
-}
-
-/// What a name might have been meant to be, as far as the rule of pipeline names allows.
-std::string pipeline_name_like(std::string_view name) {
-  std::string result;
-  for (const char c : to_lower(name)) {
-    const bool fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    if (fine) {
-      result += c;
-    } else if (!result.empty() && result.back() != '-') {
-      result += '-';
-    }
-  }
-  const std::size_t first = result.find_first_not_of("-_");
-  result.erase(0, first);
-  result.erase(result.find_last_not_of('-') + 1);
-  return result.substr(0, kLongestName);
-}
 
 /// Turns a pipeline file into a PipelineSpec. One use each.
 class Loader {
@@ -56,8 +28,7 @@ class Loader {
   }
 
   PipelineSpec load(const YamlFile& yaml) {
-    Node root = yaml.root;
-    remove_later_keys(root, kLaterKeys, diagnostics_);
+    const Node& root = yaml.root;
     PipelineOptions options;
     (void)pipeline_table().parse(root, diagnostics_, options, "the pipeline");
     if (!root.is_mapping()) {
@@ -68,21 +39,32 @@ class Loader {
     spec_.memory_limit_bytes = options.memory_limit_bytes;
     spec_.watermark_policy = options.watermark_policy;
     if (const Node* name = root.find("pipeline"); name != nullptr && !spec_.name.empty()) {
-      check_name(*name);
+      check_pipeline_name(*name, spec_.name, diagnostics_);
     }
-    read_trigger(options.trigger);
-    read_checkpoint(options.checkpoint);
+    read_trigger(options.trigger, spec_.trigger, diagnostics_);
+    read_checkpoint(options.checkpoint, spec_, diagnostics_);
     read_section(options.connections, "connections", [](const Node::Entry&) {});
     named_.read(options.connections);
     read_section(options.sources, "sources", [&](const auto& entry) { read_source(entry); });
     read_section(options.datasets, "datasets",
                  [&](const auto& entry) { read_dataset(yaml, entry); });
+    read_section(options.checks, "checks", [](const Node::Entry&) {});
+    spec_.checks = read_checks(yaml, options.checks, diagnostics_);
     read_section(options.sinks, "sinks", [&](const auto& entry) { read_sink(entry); });
-    if (const Node* sinks = root.find("sinks");
-        sinks != nullptr && sinks->entries.empty() && (sinks->is_null() || sinks->is_mapping())) {
-      diagnostics_.error(sinks->at, "the pipeline has no sink, so it would do nothing",
-                         "add one, for example `show: { from: orders, to: console }`");
+    const auto quarantine = std::ranges::find(root.entries, "quarantine", &Node::Entry::key);
+    if (quarantine != root.entries.end()) {
+      read_quarantine(*quarantine);
     }
+    const auto serve = std::ranges::find(root.entries, "serve", &Node::Entry::key);
+    if (serve != root.entries.end()) {
+      spec_.serve = read_serve(yaml, *serve, spec_.file, diagnostics_);
+    }
+    const auto alerts = std::ranges::find(root.entries, "alerts", &Node::Entry::key);
+    if (alerts != root.entries.end()) {
+      spec_.alerts = read_alerts(yaml, *alerts, spec_.file, named_, diagnostics_);
+    }
+    (void)read_control(root, diagnostics_);  // it is the process's; its mistakes are told of here
+    check_does_something(root);
     check_names(spec_, declared_, diagnostics_);
     check_connectors(spec_, connectors_, diagnostics_);
     if (!diagnostics_.has_errors()) {
@@ -92,82 +74,22 @@ class Loader {
   }
 
  private:
-  void check_name(const Node& node) {
-    if (is_pipeline_name(spec_.name)) {
+  /// Who serves needs no sink.
+  void check_does_something(const Node& root) {
+    const Node* sinks = root.find("sinks");
+    const bool empty =
+        sinks == nullptr || (sinks->entries.empty() && (sinks->is_null() || sinks->is_mapping()));
+    if (!empty || spec_.serve) {
       return;
     }
-    const std::string like = pipeline_name_like(spec_.name);
-    diagnostics_.error(node.at,
-                       fmt::format("`{}` cannot be the name of a pipeline: lower-case letters, "
-                                   "digits, `-` and `_`, at most {}",
-                                   spec_.name, kLongestName),
-                       like.empty() ? "" : fmt::format("for example `{}`", like));
-  }
-
-  void read_trigger(const Node& node) {
-    if (node.is_null()) {
-      // A node that was never filled has no place; `trigger:` without a value has one.
-      if (node.at.line > 0) {
-        diagnostics_.error(node.at, "`trigger` of the pipeline has no value",
-                           "give it a duration such as `60s`, or remove it");
-      }
-      return;
+    constexpr const char* kExample = "show: { from: orders, to: console }";
+    if (sinks == nullptr) {
+      diagnostics_.error(root.at, "the pipeline needs the option `sinks`",
+                         fmt::format("for example `sinks: {{ {} }}`", kExample));
+    } else {
+      diagnostics_.error(sinks->at, "the pipeline has no sink, so it would do nothing",
+                         fmt::format("add one, for example `{}`", kExample));
     }
-    std::vector<std::string> words;
-    for (const auto& each : EnumNames<TriggerSpec::Kind>::kWords) {
-      words.emplace_back(each.word);
-    }
-    std::optional<std::string> text;
-    if (node.is_scalar()) {
-      text = interpolate(node, diagnostics_);
-      if (!text) {
-        return;
-      }
-    }
-    const std::string given = text.value_or("");
-    for (const auto& each : EnumNames<TriggerSpec::Kind>::kWords) {
-      if (given == each.word) {
-        spec_.trigger.kind = each.value;
-        return;
-      }
-    }
-    const auto interval = parse_duration(given);
-    if (interval && interval->count() > 0) {
-      spec_.trigger = {TriggerSpec::Kind::interval, *interval};
-      return;
-    }
-    std::string hint;
-    if (parse_number(given)) {
-      hint = interval || given == "0" ? "" : fmt::format("say the unit, for example `{}s`", given);
-    } else if (const auto near = suggest(given, words)) {
-      hint = fmt::format("did you mean `{}`?", *near);
-    }
-    diagnostics_.error(
-        node.at,
-        fmt::format("`trigger` of the pipeline must be a duration such as `60s`, or {}{}",
-                    alternatives(words), given.empty() ? "" : ", not `" + given + "`"),
-        hint);
-  }
-
-  void read_checkpoint(const Node& node) {
-    if (node.is_scalar()) {
-      diagnostics_.error(node.at, "`checkpoint` must be a mapping of options, not a single value",
-                         fmt::format("write `checkpoint: {{ path: {} }}`", node.text));
-      return;
-    }
-    (void)checkpoint_table().parse(node, diagnostics_, spec_.checkpoint, "checkpoint");
-    std::string& path = spec_.checkpoint.path;
-    if (path.find("://") != std::string::npos) {
-      diagnostics_.error(node.find("path")->at,
-                         fmt::format("`path` of checkpoint must be a folder of this machine, not "
-                                     "`{}`",
-                                     path),
-                         "rows go to remote systems, progress is kept locally");
-    }
-    if (path.empty()) {
-      path = ".millrace/" + spec_.name;
-    }
-    path = absolute_path(resolve_path(spec_.base_dir, path));
   }
 
   /// Calls `read` for each entry of one of the file's sections.
@@ -248,18 +170,48 @@ class Loader {
                            fmt::format("source {}", connector.type()), diagnostics_);
     spec_.sources.push_back({entry.key, entry.at, std::string(connector.type()),
                              endpoint->connection, std::move(parts.rest),
-                             options.as == ReadAs::table, read_watermark(options.watermark, what),
-                             options.refresh, options.alert_malformed_share});
+                             options.as != ReadAs::stream, read_watermark(options.watermark, what),
+                             options.refresh, options.alert_malformed_share,
+                             read_lookup(parts.own, options, what)});
     if (options.as != ReadAs::table && options.refresh) {
-      diagnostics_.error(parts.own.find("refresh")->at,
-                         fmt::format("{} is a stream; `refresh` is for tables", what),
-                         "remove it, or add `as: table`");
+      const bool stream = options.as == ReadAs::stream;
+      diagnostics_.error(
+          parts.own.find("refresh")->at,
+          fmt::format("{} is a {}; `refresh` is for tables", what, stream ? "stream" : "lookup"),
+          stream ? "remove it, or add `as: table`"
+                 : "`cache_ttl` says how old what was found may be");
     }
-    if (options.as == ReadAs::table && spec_.sources.back().watermark) {
+    if (options.as != ReadAs::stream && spec_.sources.back().watermark) {
       diagnostics_.error(options.watermark.at,
                          fmt::format("{} is a table, which has no watermark", what),
-                         "remove `watermark`, or `as: table`");
+                         fmt::format("remove `watermark`, or `as: {}`", enum_word(options.as)));
     }
+  }
+
+  std::optional<LookupSpec> read_lookup(const Node& own, const SourceOptions& options,
+                                        const std::string& what) {
+    if (options.as != ReadAs::lookup) {
+      for (const auto* name : {"key", "cache_ttl", "cache_rows", "cache_size"}) {
+        if (const Node* one = own.find(name)) {
+          diagnostics_.error(one->at, fmt::format("{} has `{}`, which is for lookups", what, name),
+                             "remove it, or write `as: lookup`");
+        }
+      }
+      return std::nullopt;
+    }
+    const Node* key = own.find("key");
+    if (key == nullptr || options.key.empty()) {
+      diagnostics_.error(key == nullptr ? own.at : key->at,
+                         fmt::format("{} needs the option `key`, to be looked up by", what),
+                         "for example `key: customer_id`");
+      return std::nullopt;
+    }
+    check_key(own, options.key, what);
+    LookupSpec lookup{.key = options.key, .key_at = key->at};
+    lookup.cache_ttl = options.cache_ttl.value_or(lookup.cache_ttl);
+    lookup.cache_rows = options.cache_rows.value_or(lookup.cache_rows);
+    lookup.cache_bytes = options.cache_size.value_or(Bytes{lookup.cache_bytes}).count;
+    return lookup;
   }
 
   std::optional<WatermarkSpec> read_watermark(const Node& node, const std::string& what) {
@@ -294,62 +246,10 @@ class Loader {
                          fmt::format("for example `{}: SELECT * FROM orders`", entry.key));
       return;
     }
-    const bool is_file = sql->text.ends_with(".sql") && !sql->text.contains('\n');
-    auto text = is_file ? read_sql_file(*sql, what) : sql_in_yaml(yaml, *sql);
-    if (text && check_sql(*text, what)) {
+    if (auto text = read_sql(yaml, *sql, spec_.file, what, diagnostics_)) {
       spec_.datasets.push_back({entry.key, entry.at, std::move(*text),
                                 read_watermark(options.watermark, what), options.state_ttl});
     }
-  }
-
-  std::optional<SqlText> read_sql_file(const Node& node, const std::string& what) {
-    const auto path = interpolate(node, diagnostics_);
-    if (!path) {
-      return std::nullopt;
-    }
-    SqlText sql;
-    // Named as the pipeline file is, so that the messages' places can be opened from here.
-    sql.at = {resolve_path(folder_of(spec_.file), *path), 1, 1};
-    if (const int error = read_file_or_errno(sql.at.file, sql.text); error != 0) {
-      diagnostics_.error(
-          node.at,
-          fmt::format("cannot read `{}`, the SQL of {}: {}", sql.at.file, what, errno_text(error)),
-          error == ENOENT ? "paths are relative to the pipeline file" : "");
-      return std::nullopt;
-    }
-    if (sql.text.size() > kLargestSql) {
-      diagnostics_.error({sql.at.file},
-                         fmt::format("the file is too large: {}, of at most {}",
-                                     human_bytes(static_cast<std::int64_t>(sql.text.size())),
-                                     bytes_text(kLargestSql)));
-      return std::nullopt;
-    }
-    if (sql.text.starts_with("\xEF\xBB\xBF")) {
-      sql.text.erase(0, 3);
-    }
-    if (const auto bad = find_invalid_utf8(sql.text)) {
-      diagnostics_.error(sql.locate(*bad), "the file is not in UTF-8", "save it in that encoding");
-      return std::nullopt;
-    }
-    return sql;
-  }
-
-  bool check_sql(SqlText& sql, const std::string& what) {
-    const SqlWords words = scan_sql(sql.text);
-    if (words.empty) {
-      diagnostics_.error(sql.at, fmt::format("the SQL of {} is empty", what), "write a SELECT");
-      return false;
-    }
-    if (words.second_statement) {
-      diagnostics_.error(sql.locate(*words.second_statement),
-                         fmt::format("the SQL of {} holds several statements", what),
-                         "give each SELECT a dataset of its own");
-      return false;
-    }
-    if (words.end) {
-      sql.text.resize(*words.end);
-    }
-    return true;
   }
 
   void read_sink(const Node::Entry& entry) {
@@ -368,24 +268,15 @@ class Loader {
     sink.name = entry.key;
     sink.at = entry.at;
     const Node* from = subject(parts.own, what);
-    const Node* to = parts.own.find("to");
-    const auto endpoint =
-        to != nullptr ? named_.resolve(*to, "to", what) : std::optional<Endpoint>();
-    if (endpoint && endpoint->connector->sink_options() == nullptr) {
-      report_role(*to, *endpoint, false);
-    } else if (endpoint) {
-      const Connector& connector = *endpoint->connector;
-      remove_unknown_options(parts.rest, connector.sink_options(), table.names(),
-                             connector.connection_options(),
-                             fmt::format("sink {}", connector.type()), diagnostics_);
-      sink.connector = connector.type();
-      sink.connection = endpoint->connection;
-    }
+    read_target(parts, table.names(), what, sink);
     if (const Node* mode = parts.own.find("mode")) {
       sink.mode = options.mode;
       sink.mode_at = mode->at;
     }
-    sink.options = std::move(parts.rest);
+    if (const Node* deleted = parts.own.find("delete")) {
+      sink.delete_column = options.delete_column;
+      sink.delete_at = deleted->at;
+    }
     sink.key = std::move(options.key);
     sink.late = !options.late.empty();
     sink.from = sink.late ? options.late : options.from;
@@ -394,6 +285,56 @@ class Loader {
       check_late(parts.own, sink, what);
       spec_.sinks.push_back(std::move(sink));
     }
+  }
+
+  /// What a sink writes to: the connection that is its `to`, and the options of that system.
+  void read_target(SplitNode& parts, const std::vector<std::string>& own, const std::string& what,
+                   SinkSpec& sink) {
+    const Node* to = parts.own.find("to");
+    const auto endpoint =
+        to != nullptr ? named_.resolve(*to, "to", what) : std::optional<Endpoint>();
+    if (endpoint && endpoint->connector->sink_options() == nullptr) {
+      report_role(*to, *endpoint, false);
+    } else if (endpoint) {
+      const Connector& connector = *endpoint->connector;
+      remove_unknown_options(parts.rest, connector.sink_options(), own,
+                             connector.connection_options(),
+                             fmt::format("sink {}", connector.type()), diagnostics_);
+      sink.connector = connector.type();
+      sink.connection = endpoint->connection;
+    }
+    sink.options = std::move(parts.rest);
+  }
+
+  /// The sink of all that is put aside: one that does not say what it gets, and how.
+  void read_quarantine(const Node::Entry& entry) {
+    const std::string what = fmt::format("`{}`", entry.key);
+    const auto mapping = mapping_of(entry, what, "{ to: lake, format: json }");
+    if (!mapping) {
+      return;
+    }
+    if (const auto other = sink_lines_.find(entry.key); other != sink_lines_.end()) {
+      diagnostics_.error(entry.at,
+                         fmt::format("{} is a sink of this name, and line {} has another one", what,
+                                     other->second),
+                         "give that one another name");
+    }
+    const auto table = quarantine_table();
+    SplitNode parts = split_mapping(*mapping, table.names());
+    const auto of_sinks = sink_table().names();
+    std::erase_if(parts.rest.entries, [&](const Node::Entry& each) {
+      const bool of_sink = std::ranges::find(of_sinks, each.key) != of_sinks.end();
+      if (of_sink) {
+        diagnostics_.error(each.at, fmt::format("{} has no `{}`", what, each.key),
+                           "it appends all that is put aside; remove it");
+      }
+      return of_sink;
+    });
+    QuarantineOptions options;
+    (void)table.parse(parts.own, diagnostics_, options, what);
+    SinkSpec sink{.name = entry.key, .at = entry.at, .quarantine = true};
+    read_target(parts, table.names(), what, sink);
+    spec_.sinks.push_back(std::move(sink));
   }
 
   /// What a sink says that it writes: the value of `from` or of `late`, of which it has one.
@@ -425,9 +366,11 @@ class Loader {
           sink.mode_at, fmt::format("{} gets late rows, which are final; its mode is append", what),
           "remove `mode`");
     }
-    if (const Node* key = own.find("key")) {
-      diagnostics_.error(key->at, fmt::format("{} gets late rows, which have no `key`", what),
-                         "remove it");
+    for (const auto* name : {"key", "delete"}) {
+      if (const Node* one = own.find(name)) {
+        diagnostics_.error(
+            one->at, fmt::format("{} gets late rows, which have no `{}`", what, name), "remove it");
+      }
     }
   }
 
@@ -467,6 +410,18 @@ class Loader {
 };
 
 }  // namespace
+
+const CheckSpec* ChecksSpec::find(std::string_view name) const {
+  const auto found = std::ranges::find_if(
+      checks, [&](const CheckSpec& each) { return equal_ignoring_case(each.name, name); });
+  return found == checks.end() ? nullptr : &*found;
+}
+
+const ChecksSpec* PipelineSpec::checks_of(std::string_view name) const {
+  const auto found = std::ranges::find_if(
+      checks, [&](const ChecksSpec& each) { return equal_ignoring_case(each.of, name); });
+  return found == checks.end() ? nullptr : &*found;
+}
 
 std::optional<PipelineSpec> load_pipeline(const std::string& path, const ConnectorList& connectors,
                                           Diagnostics& diagnostics) {

@@ -41,6 +41,58 @@ std::string with_sink(const std::string& sink) {
       .messages;
 }
 
+std::string with_quarantine(const std::string& quarantine) {
+  return load("pipeline: p\n" + std::string(kRest) + "quarantine: " + quarantine + "\n").messages;
+}
+
+TEST(Pipeline, QuarantineIsASinkWithoutFrom) {
+  const auto loaded =
+      load("pipeline: p\n" + std::string(kRest) + "quarantine: { to: console, limit: 7 }\n");
+  EXPECT_EQ(loaded.messages, "");
+  ASSERT_EQ(loaded.spec->sinks.size(), 2U);
+  EXPECT_FALSE(loaded.spec->sinks[0].quarantine);
+  const auto& sink = loaded.spec->sinks[1];
+  EXPECT_TRUE(sink.quarantine);
+  EXPECT_EQ(sink.name, "quarantine");
+  EXPECT_EQ(sink.from, "");
+  EXPECT_EQ(sink.connector, "console");
+  EXPECT_EQ(sink.at.line, 6);
+  EXPECT_EQ(sink.options.find("limit")->text, "7");
+}
+
+TEST(Pipeline, MistakesInQuarantine) {
+  EXPECT_EQ(with_quarantine("console"),
+            "p.yaml:6:13: error: `quarantine` must be a mapping of options; for example "
+            "`quarantine: { to: lake, format: json }`\n");
+  EXPECT_EQ(with_quarantine(""),
+            "p.yaml:6:1: error: `quarantine` must be a mapping of options; for example "
+            "`quarantine: { to: lake, format: json }`\n");
+  EXPECT_EQ(with_quarantine("{ limit: 7 }"),
+            "p.yaml:6:13: error: `quarantine` needs the option `to`; for example `to: console`\n");
+  EXPECT_EQ(
+      with_quarantine("{ to: consol }"),
+      "p.yaml:6:19: error: `to` of `quarantine` names `consol`, which is neither a connection "
+      "nor a kind of system; did you mean `console`?\n");
+  EXPECT_EQ(with_quarantine("{ to: rate }"),
+            "p.yaml:6:19: error: rate cannot be written to; these can: console\n");
+  EXPECT_EQ(with_quarantine("{ to: console, limit: none }"),
+            "p.yaml:6:35: error: `limit` of sink console must be a whole number, not `none`\n");
+  EXPECT_EQ(with_quarantine("{ to: console, limits: 7 }"),
+            "p.yaml:6:28: error: sink console has no option `limits`; did you mean `limit`?\n");
+  for (const char* option :
+       {"from: ticks", "late: ticks", "mode: append", "key: [a]", "delete: a"}) {
+    const std::string text = option;
+    EXPECT_EQ(with_quarantine("{ to: console, " + text + " }"),
+              "p.yaml:6:28: error: `quarantine` has no `" + text.substr(0, text.find(':')) +
+                  "`; it appends all that is put aside; remove it\n");
+  }
+  EXPECT_EQ(load("pipeline: p\nquarantine: { to: console }\nsources: { ticks: { from: rate } }\n"
+                 "sinks:\n  Quarantine: { from: ticks, to: console }\n")
+                .messages,
+            "p.yaml:2:1: error: `quarantine` is a sink of this name, and line 5 has another one; "
+            "give that one another name\n");
+}
+
 TEST(Pipeline, ASinkGetsRowsOrLateRows) {
   EXPECT_EQ(
       with_sink("{ to: console }"),
@@ -242,14 +294,6 @@ TEST(Pipeline, MistakesInSettings) {
             "p.yaml:3:1: error: `trigger` is given twice; it stands on line 2 already\n");
 }
 
-TEST(Pipeline, WhatComesLaterIsRefused) {
-  EXPECT_EQ(with_settings("checks: {}\nserve: []\n"),
-            "p.yaml:2:1: error: `checks` is not supported yet; remove it; a later version of "
-            "millrace will read it\n"
-            "p.yaml:3:1: error: `serve` is not supported yet; remove it; a later version of "
-            "millrace will read it\n");
-}
-
 TEST(Pipeline, MistakesInConnections) {
   EXPECT_EQ(with_settings("connections: { bus: { brokers: a } }\n"),
             "p.yaml:2:21: error: connection `bus` needs the option `type`; for example `type: "
@@ -297,7 +341,8 @@ TEST(Pipeline, MistakesInSources) {
   EXPECT_EQ(with_source("{ from: console }"),
             "p.yaml:3:18: error: console cannot be read from; these can: topics, rate\n");
   EXPECT_EQ(with_source("{ from: rate, as: tabel }"),
-            "p.yaml:3:28: error: `as` of source `ticks` must be `stream` or `table`, not `tabel`; "
+            "p.yaml:3:28: error: `as` of source `ticks` must be `stream`, `table` or `lookup`, not "
+            "`tabel`; "
             "did you mean `table`?\n");
   EXPECT_EQ(with_source("{ from: rate, speed: 5 }"),
             "p.yaml:3:24: error: source rate has no option `speed`; it takes no options of its "
@@ -307,6 +352,46 @@ TEST(Pipeline, MistakesInSources) {
             "connection\n");
   EXPECT_EQ(with_source("{ from: { type: topics, brokers: a }, topic: t, strat: earliest }"),
             "p.yaml:3:58: error: source topics has no option `strat`; did you mean `start`?\n");
+}
+
+TEST(Pipeline, TablesThatAreLookedUp) {
+  const Loaded loaded = load(
+      "pipeline: p\nsources:\n  ticks: { from: rate }\n  names: { from: rate, as: lookup, key: [a, "
+      "b], cache_ttl: 90s, cache_rows: 7, cache_size: 2MB }\n  plain: { from: rate, as: lookup, "
+      "key: "
+      "id }\ndatasets:\n  d: SELECT * FROM ticks JOIN names USING (a, b) JOIN plain USING (id)\n"
+      "sinks: { show: { from: d, to: console } }\n");
+  ASSERT_EQ(loaded.messages, "");
+  const auto& sources = loaded.spec->sources;
+  EXPECT_FALSE(sources[0].lookup);
+  EXPECT_TRUE(sources[1].table);
+  EXPECT_EQ(sources[1].lookup->key, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(sources[1].lookup->cache_ttl, 90s);
+  EXPECT_EQ(sources[1].lookup->cache_rows, 7);
+  EXPECT_EQ(sources[1].lookup->cache_bytes, 2'000'000);
+  EXPECT_EQ(sources[2].lookup->key, std::vector<std::string>{"id"});
+  EXPECT_EQ(sources[2].lookup->cache_ttl, 10min);
+  EXPECT_EQ(sources[2].lookup->cache_rows, 100'000);
+
+  const std::string sink =
+      "p.yaml:5:17: error: sink `show` asks for all rows of `ticks`, which is looked up by key; "
+      "let "
+      "the source be read whole: `as: table`, without `key`\n";
+  EXPECT_EQ(with_source("{ from: rate, as: lookup }"),
+            "p.yaml:3:10: error: source `ticks` needs the option `key`, to be looked up by; for "
+            "example `key: customer_id`\n");
+  EXPECT_EQ(with_source("{ from: rate, as: table, key: id, cache_rows: 3 }"),
+            "p.yaml:3:40: error: source `ticks` has `key`, which is for lookups; remove it, or "
+            "write `as: lookup`\n"
+            "p.yaml:3:56: error: source `ticks` has `cache_rows`, which is for lookups; remove it, "
+            "or write `as: lookup`\n");
+  EXPECT_EQ(with_source("{ from: rate, as: lookup, key: [a, A] }"),
+            "p.yaml:3:41: error: `key` of source `ticks` holds `A` twice\n" + sink);
+  EXPECT_EQ(with_source("{ from: rate, as: lookup, key: a, refresh: 5s }"),
+            "p.yaml:3:53: error: source `ticks` is a lookup; `refresh` is for tables; `cache_ttl` "
+            "says how old what was found may be\n" +
+                sink);
+  EXPECT_EQ(with_source("{ from: rate, as: lookup, key: a }"), sink);
 }
 
 TEST(Pipeline, MistakesInDatasets) {
@@ -420,10 +505,10 @@ TEST(Pipeline, Warnings) {
             "p.yaml:2:16: warning: connection `bus` is never used\n"
             "p.yaml:5:3: warning: `order` is a reserved word of SQL; queries have to write "
             "\"order\" in double quotes\n"
-            "p.yaml:5:3: warning: source `order` is never used; no sink reads it, directly or "
-            "through datasets\n"
-            "p.yaml:8:3: warning: dataset `lost` is never used; no sink reads it, directly or "
-            "through datasets\n");
+            "p.yaml:5:3: warning: source `order` is never used; no sink or endpoint reads "
+            "it, directly or through datasets\n"
+            "p.yaml:8:3: warning: dataset `lost` is never used; no sink or endpoint reads "
+            "it, directly or through datasets\n");
 }
 
 }  // namespace

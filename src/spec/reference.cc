@@ -2,7 +2,10 @@
 #include <fmt/core.h>
 
 #include "base/strings.h"
+#include "spec/alert_tables.h"
+#include "spec/control.h"
 #include "spec/pipeline.h"
+#include "spec/serve_tables.h"
 #include "spec/tables.h"
 
 namespace millrace {
@@ -162,6 +165,48 @@ std::string connector_section(const Connector& connector) {
   return out;
 }
 
+std::string serve_sections() {
+  return "## serve\n\nA mapping. See [serving](../serving.md).\n\n" + option_table(serve_table()) +
+         "### envelope\n\n" + option_table(envelope_table()) +
+         "### endpoints\n\nEach is a mapping:\n\n" + option_table(endpoint_table()) +
+         "### parameters\n\nEach is a mapping:\n\n" + option_table(parameter_table()) +
+         "### tls\n\n" + option_table(http::TlsOptions::table()) +
+         "### users\n\nEach is a mapping:\n\n" + option_table(http::UserOptions::table());
+}
+
+std::string of_text(std::uint8_t of) {
+  std::vector<std::string> kinds;
+  const auto add = [&](AlertOf bit, const char* word) {
+    if ((of & bit) != 0) {
+      kinds.emplace_back(word);
+    }
+  };
+  add(kOfSource, "source");
+  add(kOfDataset, "dataset");
+  add(kOfSink, "sink");
+  add(kOfCheck, "check");
+  add(kOfWatermark, "watermark");
+  return join(kinds, ", ");
+}
+
+std::string metric_table() {
+  std::string out = "| metric | `of` | `over` | what it is |\n|---|---|---|---|\n";
+  for (const AlertMetric& metric : alert_metrics()) {
+    out += fmt::format("| `{}` | {} | {} | {} |\n", metric.name, of_text(metric.of),
+                       metric.counted ? "yes" : "", metric.doc);
+  }
+  return out + "\n";
+}
+
+std::string alert_sections() {
+  return "## alerts\n\nA mapping. See [alerts](../alerts.md).\n\n" + option_table(alerts_table()) +
+         "### receivers\n\nEach is a mapping. One with `to` has the options of that system's sink, "
+         "too.\n\n" +
+         option_table(receiver_table()) + "One of type webhook:\n\n" +
+         option_table(webhook_table()) + "### rules\n\nEach is a mapping:\n\n" +
+         option_table(alert_rule_table()) + "### metrics\n\n" + metric_table();
+}
+
 constexpr std::string_view kIntroduction = R"(# Reference of pipeline files
 
 Made by `millrace docs` from the tables that the parser itself uses. `millrace schema` prints the
@@ -204,8 +249,23 @@ std::string reference_markdown(const ConnectorList& connectors) {
       "## datasets\n\nEach is a SELECT, the path of a `.sql` file that holds one, or a mapping:"
       "\n\n" +
       option_table(dataset_table());
+  out +=
+      "## checks\n\nA list of checks for each source or dataset that is a stream; see "
+      "[quality checks](../checks.md). Each check is a mapping:\n\n" +
+      option_table(check_table());
   out += "## sinks\n\nEach is a mapping with these keys and those of the system it writes.\n\n" +
          option_table(sink_table());
+  out +=
+      "## quarantine\n\nA mapping with these keys and those of the system it writes. See "
+      "[bad input](../bad-input.md#writing-it-elsewhere-too).\n\n" +
+      option_table(quarantine_table());
+  out += serve_sections();
+  out += alert_sections();
+  out +=
+      "## control\n\nA mapping. `tls` and `users` are as those of `serve`. See "
+      "[control API](../control-api.md#who-may-ask).\n\n" +
+      option_table(control_table());
+  out += "## history\n\n" + option_table(history_table());
   for (const auto& connector : connectors) {
     out += connector_section(*connector);
   }

@@ -206,6 +206,12 @@ class SqlScanner {
       skip_quoted('\'', true);
     } else if (c == '$' && skip_dollar_quoted()) {
       return;
+    } else if (c == '$') {
+      const std::size_t begin = at_++;
+      while (at_ < sql_.size() && sql_[at_] != '$' && in_word(sql_[at_])) {
+        ++at_;
+      }
+      words_.parameters.push_back({std::string(sql_.substr(begin + 1, at_ - begin - 1)), begin});
     } else if (in_word(c)) {
       const std::size_t begin = at_;
       while (at_ < sql_.size() && in_word(sql_[at_])) {

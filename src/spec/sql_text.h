@@ -19,8 +19,14 @@ namespace millrace {
 /// What a glance at SQL tells.
 struct SqlWords {
   std::vector<std::string> names;  ///< identifiers and keywords, in lower case, sorted, no repeats
-  bool empty = true;               ///< nothing but spaces, comments and semicolons
-  std::optional<std::size_t> end;  ///< of the first statement: its semicolon
+  /// `$name`, as it is written, without the `$`.
+  struct Parameter {
+    std::string name;
+    std::size_t offset = 0;  ///< of the `$`
+  };
+  std::vector<Parameter> parameters;            ///< in their order, with repeats
+  bool empty = true;                            ///< nothing but spaces, comments and semicolons
+  std::optional<std::size_t> end;               ///< of the first statement: its semicolon
   std::optional<std::size_t> second_statement;  ///< where one begins
 };
 [[nodiscard]] SqlWords scan_sql(std::string_view sql);

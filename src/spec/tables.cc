@@ -44,8 +44,35 @@ OptionTable<PipelineOptions> pipeline_table() {
           .example("{ ticks: { from: rate } }"),
       Option<O>{&O::datasets, "datasets",
                 "SQL over sources and other datasets, each under the name of its result."},
-      Option<O>{&O::sinks, "sinks", "What is written, and where to."}.required().example(
-          "{ show: { from: orders, to: console } }"),
+      Option<O>{&O::checks, "checks",
+                "Quality checks: what has to be true of the rows of a source or dataset, each "
+                "with what becomes of rows that do not pass."},
+      Option<O>{&O::sinks, "sinks", "What is written, and where to."}
+          .default_text("none: required without `serve`")
+          .example("{ show: { from: orders, to: console } }"),
+      Option<O>{&O::quarantine, "quarantine",
+                "A sink for all that is put aside: what sources can't read, sinks can't write, and "
+                "quality checks take out. It is kept in the checkpoint as well."}
+          .default_text("none: it is kept in the checkpoint only")
+          .example("{ to: lake, format: json }"),
+      Option<O>{&O::serve, "serve",
+                "Which requests are answered over HTTP, and with what: results of SQL with the "
+                "requests' parameters."}
+          .default_text("none")
+          .example("{ endpoints: [{ get: /totals, query: FROM totals }] }"),
+      Option<O>{
+          &O::alerts, "alerts",
+          "What is watched, and who is told when it is not as it should be: by a webhook, the "
+          "log, or a topic."}
+          .default_text("none")
+          .example("{ rules: [{ name: behind, metric: lag_rows, above: 100000, for: 5m }] }"),
+      Option<O>{&O::control, "control",
+                "The server of the control API of `millrace run`: where it listens, who may ask."}
+          .default_text("127.0.0.1:8420, or the next free port, for this machine alone")
+          .example("{ users: { ops: { token: ${env:OPS_TOKEN}, permission: control } } }"),
+      Option<O>{&O::history, "history",
+                "How much is kept of batches and events, for those who look back."}
+          .example("{ batches: 50000, details: 1000 }"),
   };
 }
 
@@ -113,12 +140,35 @@ OptionTable<SourceOptions> source_table() {
           .example("rate"),
       Option<O>{&O::as, "as",
                 "`stream`: a batch sees the rows that are new. `table`: a batch sees all of it, as "
-                "it is then."},
+                "it is then. `lookup`: a table that is not read, but asked for the keys that the "
+                "rows of a stream have, where a stream is joined with it."},
       Option<O>{&O::refresh, "refresh",
                 "Of a table: how often to look whether it has changed. Files that have not are not "
                 "read again."}
           .default_text("in every batch")
           .example("5m"),
+      Option<O>{&O::key, "key",
+                "Of a lookup: the column, or columns, that it is looked up by. Joins have to "
+                "compare all of them with values of the stream by `=`."}
+          .default_text("none: required for a lookup")
+          .example("[customer_id]"),
+      Option<O>{&O::cache_ttl, "cache_ttl",
+                "Of a lookup: how old what was found for a key may be when a batch begins. Keys "
+                "without a row are remembered, too."}
+          .default_text("10m")
+          .example("1m")
+          .at_least(milliseconds(0)),
+      Option<O>{&O::cache_rows, "cache_rows",
+                "Of a lookup: how many rows, or keys without one, are remembered at most; those "
+                "not used for longest are forgotten first."}
+          .default_text("100000")
+          .example("1000000")
+          .at_least(1),
+      Option<O>{&O::cache_size, "cache_size",
+                "Of a lookup: how much memory they may take, whatever their number."}
+          .default_text("64MiB")
+          .example("1GB")
+          .at_least(Bytes{1}),
       Option<O>{&O::watermark, "watermark",
                 "Event time: how late rows may come, so that windows can be closed."}
           .example("{ column: event_time, delay: 10m }"),
@@ -151,6 +201,51 @@ OptionTable<DatasetOptions> dataset_table() {
   };
 }
 
+OptionTable<CheckOptions> check_table() {
+  using O = CheckOptions;
+  return {
+      Option<O>{&O::name, "name",
+                "The name under which violations are counted, unique among the checks of the "
+                "source or dataset."}
+          .required()
+          .example("positive_amount"),
+      Option<O>{&O::expect, "expect",
+                "An SQL expression over the columns of a row. A row passes if it is true; NULL is "
+                "a violation, as false is. A check has this or one of `references`, `unique` and "
+                "`sequence`."}
+          .example("amount > 0"),
+      Option<O>{&O::references, "references",
+                "`table.column`: the row's column has a value that this column of a table has, "
+                "as of the batch. NULL passes."}
+          .example("customers.customer_id"),
+      Option<O>{&O::column, "column",
+                "Of `references`: the column of the row, if it is called otherwise there."}
+          .default_text("the name of the table's column")
+          .example("customer_id"),
+      Option<O>{&O::unique, "unique",
+                "No two rows have the same values in these columns. It takes memory for each "
+                "value: for ever, or, if the rows have a watermark, for its delay."}
+          .example("[txn_id]"),
+      Option<O>{&O::sequence, "sequence",
+                "The numbers of this column have no gaps, from batch to batch. A violation is a "
+                "missing number, not a row."}
+          .example("txn_id"),
+      Option<O>{&O::max_share, "max_share",
+                "How large a share of a batch's rows may violate the check before the batch as a "
+                "whole does: with `fail` it fails, with all others an alert is given."}
+          .default_text("none: `fail` fails with the first row")
+          .at_least(0)
+          .at_most(1)
+          .example("0.05"),
+      Option<O>{&O::otherwise, "otherwise",
+                "What becomes of rows that do not pass. `warn`: they go on. `drop`: they do not. "
+                "`quarantine`: they do not, and are put aside to be looked at. `fail`: the batch "
+                "fails, and nothing of it is committed. They are counted in each case."}
+          .required()
+          .example("quarantine"),
+  };
+}
+
 OptionTable<SinkOptions> sink_table() {
   using O = SinkOptions;
   return {
@@ -176,6 +271,20 @@ OptionTable<SinkOptions> sink_table() {
       Option<O>{&O::key, "key", "In mode `update`: the columns that identify a row."}
           .default_text("the columns the dataset is grouped by")
           .example("[customer_id]"),
+      Option<O>{&O::delete_column, "delete",
+                "In mode `update`: a BOOLEAN column of the dataset, which is not written. Where it "
+                "is true, the row of this key is deleted from the sink."}
+          .example("deleted"),
+  };
+}
+
+OptionTable<QuarantineOptions> quarantine_table() {
+  using O = QuarantineOptions;
+  return {
+      Option<O>{&O::to, "to",
+                "Where to write, as `to` of a sink. It has to be a system that appends rows."}
+          .required()
+          .example("console"),
   };
 }
 

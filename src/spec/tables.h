@@ -1,7 +1,6 @@
 // The options of a pipeline file that are millrace's own and no connector's, each declared once.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -22,11 +21,11 @@ struct EnumNames<OutputMode> {
 };
 
 /// How the rows of a source are to be taken.
-enum class ReadAs : std::uint8_t { stream, table };
+enum class ReadAs : std::uint8_t { stream, table, lookup };
 template <>
 struct EnumNames<ReadAs> {
-  static constexpr EnumWord<ReadAs> kWords[] = {{ReadAs::stream, "stream"},
-                                                {ReadAs::table, "table"}};
+  static constexpr EnumWord<ReadAs> kWords[] = {
+      {ReadAs::stream, "stream"}, {ReadAs::table, "table"}, {ReadAs::lookup, "lookup"}};
 };
 
 template <>
@@ -44,6 +43,14 @@ struct EnumNames<TriggerSpec::Kind> {
       {TriggerSpec::Kind::as_fast_as_possible, "as_fast_as_possible"}};
 };
 
+template <>
+struct EnumNames<Otherwise> {
+  static constexpr EnumWord<Otherwise> kWords[] = {{Otherwise::warn, "warn"},
+                                                   {Otherwise::drop, "drop"},
+                                                   {Otherwise::quarantine, "quarantine"},
+                                                   {Otherwise::fail, "fail"}};
+};
+
 /// The keys of the file itself.
 struct PipelineOptions {
   std::string pipeline;
@@ -55,7 +62,13 @@ struct PipelineOptions {
   Node connections;
   Node sources;
   Node datasets;
+  Node checks;
   Node sinks;
+  Node quarantine;
+  Node serve;
+  Node alerts;
+  Node control;
+  Node history;
 };
 
 /// What every connection has, whatever its type.
@@ -68,6 +81,10 @@ struct SourceOptions {
   Node from;
   ReadAs as = ReadAs::stream;
   std::optional<std::chrono::milliseconds> refresh;
+  std::vector<std::string> key;
+  std::optional<std::chrono::milliseconds> cache_ttl;
+  std::optional<std::int64_t> cache_rows;
+  std::optional<Bytes> cache_size;
   Node watermark;
   std::optional<double> alert_malformed_share;
 };
@@ -79,6 +96,18 @@ struct DatasetOptions {
   std::optional<std::chrono::milliseconds> state_ttl;
 };
 
+/// A quality check.
+struct CheckOptions {
+  std::string name;
+  Node expect;
+  std::string references;
+  std::string column;
+  std::vector<std::string> unique;
+  std::string sequence;
+  std::optional<double> max_share;
+  Otherwise otherwise = Otherwise::warn;
+};
+
 /// What every sink has, whatever it writes to.
 struct SinkOptions {
   std::string from;
@@ -86,6 +115,12 @@ struct SinkOptions {
   Node to;
   std::optional<OutputMode> mode;
   std::vector<std::string> key;
+  std::string delete_column;
+};
+
+/// Where all that is put aside is written, too.
+struct QuarantineOptions {
+  Node to;
 };
 
 [[nodiscard]] OptionTable<PipelineOptions> pipeline_table();
@@ -94,10 +129,9 @@ struct SinkOptions {
 [[nodiscard]] OptionTable<WatermarkSpec> watermark_table();
 [[nodiscard]] OptionTable<SourceOptions> source_table();
 [[nodiscard]] OptionTable<DatasetOptions> dataset_table();
+[[nodiscard]] OptionTable<CheckOptions> check_table();
 [[nodiscard]] OptionTable<SinkOptions> sink_table();
-
-/// Keys of the file that the design has and this version does not read.
-inline constexpr std::array<std::string_view, 2> kLaterKeys = {"checks", "serve"};
+[[nodiscard]] OptionTable<QuarantineOptions> quarantine_table();
 
 /// The rule of `pipeline:`, as a regular expression for the JSON Schema.
 inline constexpr std::string_view kPipelineNamePattern = "^[a-z0-9][a-z0-9_-]*$";

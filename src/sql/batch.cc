@@ -5,6 +5,7 @@
 
 #include "sql/internal/batch.h"
 #include "sql/internal/chunk_writer.h"
+#include "sql/internal/column_views.h"
 #include "sql/internal/types.h"
 
 namespace millrace::sql {
@@ -19,10 +20,12 @@ using duckdb::VectorOperations;
 // so the first chunk starts small.
 constexpr std::size_t kSmallestChunk = 64;
 
+}  // namespace
+
 std::int64_t bytes_of(const duckdb::DataChunk& chunk, const duckdb::vector<bool>& kept) {
   std::int64_t bytes = 0;
   for (std::size_t c = 0; c < chunk.ColumnCount(); ++c) {
-    if (!kept[c]) {
+    if (!kept.empty() && !kept[c]) {
       continue;
     }
     bytes += static_cast<std::int64_t>(chunk.data[c].GetAllocationSize(chunk.size()));
@@ -38,8 +41,6 @@ std::int64_t bytes_of(const duckdb::DataChunk& chunk, const duckdb::vector<bool>
   }
   return bytes;
 }
-
-}  // namespace
 
 Batch::Impl::Impl(const Schema& schema, std::vector<bool> kept_columns)
     : types(types_of(schema)), kept(types.size(), true) {
@@ -172,6 +173,13 @@ void Batch::read(RowReader& reader) {
     }
     impl_->take(std::move(chunk));
     chunk = make_room();
+  }
+}
+
+void Batch::for_each(const std::function<void(const Chunk&)>& call) {
+  ColumnViews views;
+  for (auto& chunk : impl_->chunks) {
+    call(views.of(*chunk));
   }
 }
 

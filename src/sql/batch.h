@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -30,6 +31,10 @@ class Batch {
   void append(Batch&& other);
   /// Reads a source's slice to its end, decoding straight into chunks.
   void read(RowReader& reader);
+
+  /// Gives the rows back, chunk by chunk: what a chunk's columns show stays where it is as long as
+  /// the batch is not changed. By one thread at a time.
+  void for_each(const std::function<void(const Chunk&)>& call);
 
   [[nodiscard]] std::int64_t rows() const noexcept;
   [[nodiscard]] std::int64_t bytes() const noexcept;  ///< memory held, roughly

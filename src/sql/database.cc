@@ -9,8 +9,10 @@
 #include "sql/internal/batch.h"
 #include "sql/internal/database.h"
 #include "sql/internal/error.h"
+#include "sql/internal/object_files.h"
 #include "sql/internal/plan.h"
 #include "sql/internal/planner.h"
+#include "sql/internal/read_query.h"
 #include "sql/internal/stream_scan.h"
 #include "sql/internal/types.h"
 #include "sql/internal/windows.h"
@@ -72,6 +74,8 @@ std::unique_ptr<duckdb::DuckDB> open_duckdb(const Database::Options& options, in
   set("temp_directory", duckdb::Value(options.temp_directory));
   // Streams have no order to preserve, and keeping one costs parallelism. ORDER BY is not affected.
   set("preserve_insertion_order", duckdb::Value::BOOLEAN(false));
+  // Files are read once, and what is read of an object must not take memory from state.
+  set("enable_external_file_cache", duckdb::Value::BOOLEAN(false));
   set("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
   set("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
   auto duck = std::make_unique<duckdb::DuckDB>(nullptr, &config);
@@ -79,6 +83,19 @@ std::unique_ptr<duckdb::DuckDB> open_duckdb(const Database::Options& options, in
   must_run(connection, fmt::format("SET GLOBAL disabled_optimizers = '{}'", kDisabledOptimizers));
   must_run(connection, "SET GLOBAL TimeZone = 'UTC'");
   return duck;
+}
+
+std::shared_ptr<Declaration> declaration_of(std::string_view name, const Schema& schema,
+                                            Shape shape) {
+  auto declaration = std::make_shared<Declaration>();
+  declaration->name = name;
+  declaration->schema = schema;
+  declaration->types = types_of(schema);
+  for (const Column& column : schema.columns) {
+    declaration->names.push_back(column.name);
+  }
+  declaration->shape = shape;
+  return declaration;
 }
 
 }  // namespace
@@ -111,8 +128,12 @@ Database::Impl::Impl(const Options& options)
                   : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))) {
   try {
     duck = open_duckdb(options, threads);
+    auto files = duckdb::make_uniq<ObjectFiles>();
+    objects = files.get();
+    duck->GetFileSystem().RegisterSubSystem(std::move(files));
     register_stream_scan(*duck, registry);
     register_windows(*duck);
+    register_read_scan(*duck);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -144,21 +165,21 @@ Schema Database::parse_schema(std::string_view columns) {
 
 void Database::declare(std::string_view name, const Schema& schema, Shape shape,
                        const std::optional<FileFormat>& files, const EventTimes& event_times) {
-  auto declaration = std::make_shared<Declaration>();
-  declaration->name = name;
-  declaration->schema = schema;
-  declaration->types = types_of(schema);
-  for (const Column& column : schema.columns) {
-    declaration->names.push_back(column.name);
-  }
-  declaration->shape = shape;
+  auto declaration = declaration_of(name, schema, shape);
   declaration->files = files;
   declaration->event_times = event_times;
   impl_->registry.add(std::move(declaration));
 }
 
+void Database::declare(std::shared_ptr<LookupTable> table) {
+  auto declaration = declaration_of(table->name(), table->schema(), Shape::table);
+  declaration->lookup = std::move(table);
+  impl_->registry.add(std::move(declaration));
+}
+
 std::unique_ptr<Plan> Database::plan(std::string_view name, std::string_view sql,
                                      const PlanOptions& options) {
+  const std::unique_lock guard(impl_->planning);
   return std::make_unique<Plan>(make_plan(*impl_, std::string(name), std::string(sql), options));
 }
 
@@ -227,6 +248,10 @@ Schema Database::parquet_schema(const std::string& path) {
     throw run_error(prepared->GetErrorObject());
   }
   return schema_of(prepared->GetNames(), prepared->GetTypes());
+}
+
+std::string Database::mount(std::shared_ptr<const ObjectStore> store) {
+  return impl_->objects->mount(std::move(store));
 }
 
 int Database::threads() const noexcept { return impl_->threads; }

@@ -17,6 +17,7 @@ namespace millrace::sql {
 
 class Plan;
 class Batch;
+class LookupTable;
 
 /// A mistake in SQL: what DuckDB said, without its decorations, and where.
 class SqlError : public Error {
@@ -66,6 +67,8 @@ class Database {
   void declare(std::string_view name, const Schema& schema, Shape shape,
                const std::optional<FileFormat>& files = std::nullopt,
                const EventTimes& event_times = {});
+  /// Declares a table that plans may join streams with, and that is looked up by its key then.
+  void declare(std::shared_ptr<LookupTable> table);
   /// What becomes of an aggregation by windows of event time.
   enum class Windows : std::uint8_t {
     close,  ///< a stream of windows, each final when event time has passed it, then forgotten
@@ -92,7 +95,9 @@ class Database {
   /// Makes a table that query() can read. The schema is made with the first table in it.
   void create_table(std::string_view schema, std::string_view name, const Schema& columns,
                     const Batch& rows);
-  /// Reads a Parquet file's schema.
+  /// Lets SQL read the objects of a store; gives what their names begin with, see object_name().
+  [[nodiscard]] std::string mount(std::shared_ptr<const ObjectStore> store);
+  /// Reads a Parquet file's schema. `path`: or an object_name().
   [[nodiscard]] Schema parquet_schema(const std::string& path);
   [[nodiscard]] int threads() const noexcept;
   /// Bytes that DuckDB's buffer manager holds now, and how many it may hold.
@@ -107,6 +112,9 @@ class Database {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What SQL calls an object: by what mount() gave, and its URL. Size -1 and no etag: not known.
+[[nodiscard]] std::string object_name(std::string_view mount, std::string_view url,
+                                      std::int64_t size = -1, std::string_view etag = {});
 /// Quotes a text as an SQL string literal or identifier.
 [[nodiscard]] std::string quote_text(std::string_view text);
 [[nodiscard]] std::string quote_name(std::string_view name);

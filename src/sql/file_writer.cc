@@ -8,6 +8,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/call_on_threads.h"
@@ -65,6 +66,7 @@ struct FileWriter::Impl {
     std::size_t rest_bytes = 0;
   };
   class Writer;
+  class Noter;
 
   Impl(Database& database, const Schema& schema, FileWriterOptions options, PathOf path_of);
 
@@ -83,11 +85,14 @@ struct FileWriter::Impl {
   std::vector<std::size_t> partition_columns;
   std::unique_ptr<FileOutput> output;
   std::atomic<std::size_t> buffered = 0;
+  std::atomic<std::int64_t> left_out = 0;  // rows
+  std::set<std::string> noted;             // partitions; changes only before there are writers
+  std::mutex noting;
 
  private:
   void open(Partition& what);
   /// Writes the footer and syncs, which takes long: call it without the lock where others wait.
-  static WrittenFile close(Part& what);
+  [[nodiscard]] WrittenFile close(Part& what) const;
   void close_unlocked(Part& what, std::unique_lock<std::mutex>& guard);
   void close_idle_files();
   Rows take_rest(Partition& from);
@@ -158,10 +163,12 @@ void FileWriter::Impl::open(Partition& what) {
   ++open_files_;
 }
 
-WrittenFile FileWriter::Impl::close(Part& what) {
+WrittenFile FileWriter::Impl::close(Part& what) const {
   const auto file = std::move(what.file);
   const auto rows = file->finish();
-  fsync_file(file->path());
+  if (options.sync) {
+    fsync_file(file->path());
+  }
   struct stat now{};
   if (::stat(file->path().c_str(), &now) != 0) {
     throw_file_error("write", file->path(), errno);
@@ -448,7 +455,9 @@ void FileWriter::Impl::Writer::write_partitioned(duckdb::DataChunk& chunk,
                                                  duckdb::DataChunk& rows) {
   const auto& partition_of = partitioner_->split(chunk);
   while (partitions_.size() < partitioner_->count()) {
-    partitions_.push_back(&impl_.partition(partitioner_->folder(partitions_.size())));
+    const std::string& folder = partitioner_->folder(partitions_.size());
+    const bool wanted = !impl_.options.only_noted || impl_.noted.contains(folder);
+    partitions_.push_back(wanted ? &impl_.partition(folder) : nullptr);
     if (slots_.size() < kOwnBuffers) {
       slots_.emplace_back();
       slots_.back().partition = partitions_.back();
@@ -456,13 +465,19 @@ void FileWriter::Impl::Writer::write_partitioned(duckdb::DataChunk& chunk,
   }
   rows_of_.resize(kOwnBuffers + 1);
   touched_.clear();
+  std::int64_t left_out = 0;
   for (std::size_t row = 0; row < partition_of.size(); ++row) {
+    if (partitions_[partition_of[row]] == nullptr) {
+      ++left_out;
+      continue;
+    }
     const std::size_t slot = std::min(partition_of[row], kOwnBuffers);
     if (rows_of_[slot].empty()) {
       touched_.push_back(slot);
     }
     rows_of_[slot].push_back(static_cast<duckdb::sel_t>(row));
   }
+  impl_.left_out += left_out;
   for (const std::size_t slot : touched_) {
     auto& list = rows_of_[slot];
     const duckdb::SelectionVector chosen(list.data());
@@ -479,12 +494,36 @@ void FileWriter::Impl::Writer::write_partitioned(duckdb::DataChunk& chunk,
   }
 }
 
+/// Notes the partitions of one thread's rows.
+class FileWriter::Impl::Noter final : public SinkWriter {
+ public:
+  explicit Noter(Impl& impl)
+      : impl_(impl), partitioner_(impl.partition_columns, impl.options.partition_by) {}
+
+  void write(const Chunk& chunk) override {
+    FileOutput::guard("",
+                      [&] { partitioner_.split(*static_cast<duckdb::DataChunk*>(chunk.native)); });
+  }
+  void finish() override {
+    const std::lock_guard guard(impl_.noting);
+    for (std::size_t i = 0; i < partitioner_.count(); ++i) {
+      impl_.noted.insert(partitioner_.folder(i));
+    }
+  }
+
+ private:
+  Impl& impl_;
+  Partitioner partitioner_;
+};
+
 FileWriter::FileWriter(Database& database, const Schema& schema, const FileWriterOptions& options,
                        PathOf path_of)
     : impl_(std::make_unique<Impl>(database, schema, options, std::move(path_of))) {}
 FileWriter::~FileWriter() = default;
 
 std::unique_ptr<SinkWriter> FileWriter::writer() { return std::make_unique<Impl::Writer>(*impl_); }
+std::unique_ptr<SinkWriter> FileWriter::noter() { return std::make_unique<Impl::Noter>(*impl_); }
+std::int64_t FileWriter::left_out() const noexcept { return impl_->left_out; }
 std::vector<WrittenFile> FileWriter::finish(bool at_least_one) {
   return impl_->finish(at_least_one);
 }

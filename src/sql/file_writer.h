@@ -31,15 +31,18 @@ using MakeRowFile = std::function<std::unique_ptr<RowFile>(const std::string& pa
 struct FileWriterOptions {
   enum class Format : std::uint8_t { parquet, csv, json };
   Format format = Format::parquet;
-  MakeRowFile make_file;    ///< if set, makes the files, and neither format nor compression matter
-  std::string compression;  ///< parquet: zstd, snappy, ...; csv, json: none, gzip, zstd
+  MakeRowFile make_file;  ///< if set, makes the files, and neither format nor compression matter
+  bool makes_parquet = false;  ///< what make_file makes is Parquet that DuckDB reads
+  std::string compression;     ///< parquet: zstd, snappy, ...; csv, json: none, gzip, zstd
   std::int64_t row_group_rows = 122'880;  ///< parquet
   bool header = true;                     ///< csv
   std::vector<std::string> partition_by;  ///< columns that become folders `name=value`
   std::int64_t max_file_bytes = 0;        ///< start another part past this size; 0: never
+  bool only_noted = false;                ///< leave out rows of partitions that noter() didn't see
+  bool sync = true;                       ///< a file that is written survives a crash
 };
 
-/// A file that was written: complete and synced to disk.
+/// A file that was written: complete and, on request, synced to disk.
 struct WrittenFile {
   std::string path;       ///< as path_of() named it
   std::string partition;  ///< "event_date=2026-01-01" or empty
@@ -59,6 +62,11 @@ class FileWriter {
   ~FileWriter();
 
   [[nodiscard]] std::unique_ptr<SinkWriter> writer();
+  /// With `only_noted`, before the first writer(): takes rows only to note their partitions. Like
+  /// writer(), one for each of several threads.
+  [[nodiscard]] std::unique_ptr<SinkWriter> noter();
+  /// Rows that were left out, when all writers have finished.
+  [[nodiscard]] std::int64_t left_out() const noexcept;
   /// Closes and syncs every file. With `at_least_one`, an empty result still makes one file, unless
   /// it is partitioned: a file that no folder holds would have other columns.
   std::vector<WrittenFile> finish(bool at_least_one);

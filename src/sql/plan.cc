@@ -17,17 +17,6 @@ namespace millrace::sql {
 
 namespace {
 
-/// DuckDB keeps the operators' states of a run until the next one begins: hash tables of joins and
-/// the batch itself. Nobody needs them any more.
-void release_states(const duckdb::PhysicalOperator& op) {
-  auto& released = const_cast<duckdb::PhysicalOperator&>(op);
-  released.sink_state.reset();
-  released.op_state.reset();
-  for (const auto& child : op.GetChildren()) {
-    release_states(child.get());
-  }
-}
-
 /// Forgets what a run was given, however it ends.
 template <class End>
 class AtEnd {
@@ -55,6 +44,15 @@ std::int64_t total(const std::vector<const RowCounter*>& counters) {
 }
 
 }  // namespace
+
+void release_states(const duckdb::PhysicalOperator& op) {
+  auto& released = const_cast<duckdb::PhysicalOperator&>(op);
+  released.sink_state.reset();
+  released.op_state.reset();
+  for (const auto& child : op.GetChildren()) {
+    release_states(child.get());
+  }
+}
 
 Plan::Impl::Impl(duckdb::DuckDB& duck) : connection(duck) {}
 
@@ -152,6 +150,7 @@ bool Plan::has_state() const noexcept {
 }
 const std::optional<std::vector<std::string>>& Plan::key() const noexcept { return impl_->key; }
 const std::vector<Plan::Input>& Plan::inputs() const noexcept { return impl_->inputs; }
+const std::vector<std::string>& Plan::lookups() const noexcept { return impl_->lookups; }
 std::string Plan::explain() const { return impl_->explained; }
 const EventTimes& Plan::event_times() const noexcept { return impl_->event_times; }
 bool Plan::holds_windows() const noexcept {
@@ -165,6 +164,7 @@ const std::optional<std::string>& Plan::refuses_late() const noexcept {
 void Plan::take_late(Receiver* to) noexcept { impl_->run.late.receiver = to; }
 const std::vector<std::string>& Plan::warnings() const noexcept { return impl_->warnings; }
 std::string Plan::state_text() const { return impl_->state_text; }
+std::string Plan::state_keys() const { return impl_->state_keys; }
 std::string Plan::state_schema() const { return impl_->state_schema; }
 
 std::optional<std::string> Plan::refuses(OutputMode mode) const {
@@ -400,26 +400,38 @@ void Plan::close_as(const ClosedWindows& closed) {
   }
 }
 
+bool Plan::forgets() const {
+  return std::ranges::all_of(impl_->run.states, [](const auto& state) {
+    return state->spec().windowed || state->spec().mortal;
+  });
+}
+
 StateStats Plan::state_stats() const {
   StateStats stats;
-  const auto note_oldest = [&stats](const std::string& text) {
+  const auto note_oldest = [&stats](const auto& state) {
+    const auto text = state.oldest_text();
     if (!text.empty() && (stats.oldest.empty() || text < stats.oldest)) {
       stats.oldest = text;
+    }
+    if (const auto us = state.oldest_us(); us && (!stats.oldest_us || *us < *stats.oldest_us)) {
+      stats.oldest_us = us;
     }
   };
   for (const auto& state : impl_->run.states) {
     stats.rows += state->rows();
     stats.bytes += state->bytes();
     stats.changed += state->touched();
+    stats.evicted += state->forgotten();
     stats.windows += state->windows();
-    note_oldest(state->oldest_text());
+    note_oldest(*state);
   }
   for (const auto& session : impl_->run.sessions) {
     stats.rows += session->rows();
     stats.bytes += session->bytes();
     stats.changed += session->touched();
+    stats.evicted += session->forgotten();
     stats.windows += session->sessions();
-    note_oldest(session->oldest_text());
+    note_oldest(*session);
   }
   return stats;
 }

@@ -103,8 +103,10 @@ struct StateStats {
   std::int64_t bytes = 0;    ///< memory
   std::int64_t windows = 0;  ///< open ones, of states that have windows
   std::int64_t changed = 0;  ///< groups touched since begin_batch()
+  std::int64_t evicted = 0;  ///< groups, or rows of sessions, forgotten since begin_batch()
   std::string oldest;        ///< the first open window, or session, as SQL writes its start; or, of
                              ///< keys that are remembered, the time of the first to be forgotten
+  std::optional<std::int64_t> oldest_us;  ///< the same, since 1970
 };
 
 /// Takes the bytes of state in pieces (each at most some megabytes); gives them back in order.
@@ -156,6 +158,8 @@ class Plan {
     int scans = 0;              ///< how often a run reads its rows; each time counts as scanned
   };
   [[nodiscard]] const std::vector<Input>& inputs() const noexcept;
+  /// The tables that it looks up; they are none of its inputs.
+  [[nodiscard]] const std::vector<std::string>& lookups() const noexcept;
   /// What is known of the event time of the output's columns: how far behind the newest row rows
   /// may come. Columns without are missing.
   [[nodiscard]] const EventTimes& event_times() const noexcept;
@@ -175,6 +179,10 @@ class Plan {
   [[nodiscard]] std::string explain() const;
   /// What the state holds, in words: "grouped aggregation by product_category: 11 aggregates".
   [[nodiscard]] std::string state_text() const;
+  /// Whether every group is forgotten some day, by a watermark or a time to live.
+  [[nodiscard]] bool forgets() const;
+  /// What the state is kept by: "customer, day"; empty: all rows together, or there is no state.
+  [[nodiscard]] std::string state_keys() const;
   /// A text that changes when state written by another version of the query can't be read.
   [[nodiscard]] std::string state_schema() const;
 

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <mutex>
 
 #include "base/fault.h"
 #include "base/files.h"
@@ -139,9 +138,9 @@ struct StoreTable::Impl {
     return found->RowCount() > 0;
   }
   void widen(const Schema& there, const Schema& ours);
-  void apply(Batch& rows, const Publication& how);
+  void apply(StagedRows& rows, const Publication& how);
   void append(Batch& rows, const std::string& to_catalog, const std::string& to_table);
-  void upsert(Batch& rows, const std::vector<std::string>& key);
+  void upsert(StagedRows& rows, const Publication& how);
 
   std::string file;
   std::string table;
@@ -149,27 +148,6 @@ struct StoreTable::Impl {
   std::string catalog;    ///< the attached file's name in this instance
   std::string qualified;  ///< catalog.main.table
 };
-
-namespace {
-
-/// Gathers one thread's rows and hands them over at the end.
-class StoreWriter final : public SinkWriter {
- public:
-  StoreWriter(const Schema& schema, std::mutex& lock, Batch& into)
-      : rows_(schema), lock_(lock), into_(into) {}
-  void write(const Chunk& chunk) override { rows_.append(chunk); }
-  void finish() override {
-    const std::lock_guard guard(lock_);
-    into_.append(std::move(rows_));
-  }
-
- private:
-  Batch rows_;
-  std::mutex& lock_;
-  Batch& into_;
-};
-
-}  // namespace
 
 StoreTable::StoreTable(Database& database, std::string file, std::string table)
     : impl_(std::make_unique<Impl>(database, std::move(file), std::move(table))) {}
@@ -239,7 +217,7 @@ void StoreTable::Impl::widen(const Schema& there, const Schema& ours) {
                                             qualified, join(select, ", ")));
 }
 
-std::optional<StoreTable::Committed> StoreTable::last_batch(const std::string& writer) const {
+std::optional<PublishedBatch> StoreTable::last_batch(const std::string& writer) const {
   if (!impl_->has(kBatches)) {
     return std::nullopt;
   }
@@ -249,11 +227,8 @@ std::optional<StoreTable::Committed> StoreTable::last_batch(const std::string& w
   if (rows->RowCount() == 0) {
     return std::nullopt;
   }
-  return Committed{rows->GetValue(0, 0).ToString(), rows->GetValue(1, 0).GetValue<std::int64_t>()};
-}
-
-std::unique_ptr<SinkWriter> StoreTable::Staged::writer() {
-  return std::make_unique<StoreWriter>(schema_, lock_, rows_);
+  return PublishedBatch{rows->GetValue(0, 0).ToString(),
+                        rows->GetValue(1, 0).GetValue<std::int64_t>()};
 }
 
 void StoreTable::Impl::append(Batch& rows, const std::string& to_catalog,
@@ -265,46 +240,59 @@ void StoreTable::Impl::append(Batch& rows, const std::string& to_catalog,
   appender.Close();
 }
 
-/// Deletes the rows whose keys were staged, then inserts the staged ones, the last of each key. No
-/// index: DuckDB 1.5 never frees the rows that an index let go of.
-void StoreTable::Impl::upsert(Batch& rows, const std::vector<std::string>& key) {
-  execute(connection,
-          fmt::format("CREATE OR REPLACE TEMP TABLE staged AS FROM {} LIMIT 0", qualified));
-  append(rows, "temp", "staged");
-  if (key.empty()) {  // a table of one row
+/// Deletes the rows whose keys were staged, then inserts the staged ones that are not to be
+/// deleted, the last of each key. No index: DuckDB 1.5 never frees the rows that an index let go
+/// of.
+void StoreTable::Impl::upsert(StagedRows& rows, const Publication& how) {
+  std::vector<std::string> columns;
+  for (const auto& column : rows.schema().columns) {
+    columns.push_back(quote_name(column.name) + " " + column.type);
+  }
+  execute(connection, fmt::format("CREATE OR REPLACE TEMP TABLE staged ({})", join(columns, ", ")));
+  append(rows.rows(), "temp", "staged");
+  const bool deletes = !how.delete_column.empty();
+  const auto deleted = quote_name(how.delete_column);
+  const auto kept =
+      fmt::format("SELECT *{} FROM ({{}}){}", deletes ? fmt::format(" EXCLUDE ({})", deleted) : "",
+                  deletes ? fmt::format(" WHERE {} IS NOT TRUE", deleted) : "");
+  if (how.key.empty()) {  // a table of one row
     execute(connection,
             fmt::format("DELETE FROM {} WHERE (SELECT count(*) FROM temp.staged) > 0", qualified));
-    execute(connection, fmt::format("INSERT INTO {} FROM temp.staged", qualified));
+    execute(connection, fmt::format("INSERT INTO {} {}", qualified,
+                                    fmt::format(fmt::runtime(kept), "FROM temp.staged")));
     return;
   }
   std::vector<std::string> same;
   std::vector<std::string> names;
-  for (const auto& column : key) {
+  for (const auto& column : how.key) {
     const auto name = quote_name(column);
     names.push_back(name);
     same.push_back(fmt::format("t.{} IS NOT DISTINCT FROM s.{}", name, name));
   }
   execute(connection, fmt::format("DELETE FROM {} AS t USING temp.staged AS s WHERE {}", qualified,
                                   join(same, " AND ")));
-  execute(connection,
-          fmt::format("INSERT INTO {} SELECT * FROM temp.staged QUALIFY row_number() OVER "
-                      "(PARTITION BY {} ORDER BY rowid DESC) = 1",
-                      qualified, join(names, ", ")));
+  const auto last_of_each = fmt::format(
+      "SELECT * FROM temp.staged QUALIFY row_number() OVER (PARTITION BY {} ORDER BY rowid DESC) = "
+      "1",
+      join(names, ", "));
+  execute(connection, fmt::format("INSERT INTO {} {}", qualified,
+                                  fmt::format(fmt::runtime(kept), last_of_each)));
 }
 
-void StoreTable::Impl::apply(Batch& rows, const Publication& how) {
+void StoreTable::Impl::apply(StagedRows& rows, const Publication& how) {
   if (how.mode == OutputMode::complete) {
     execute(connection, "DELETE FROM " + qualified);
   }
   if (how.mode == OutputMode::update) {
-    upsert(rows, how.key);
+    upsert(rows, how);
   } else {
-    append(rows, catalog, table);
+    append(rows.rows(), catalog, table);
   }
 }
 
-void StoreTable::publish(Staged& rows, const Publication& how) {
-  const auto& [writer, batch, mode, key] = how;
+void StoreTable::publish(StagedRows& rows, const Publication& how) {
+  const auto& writer = how.writer;
+  const auto& batch = how.batch;
   const auto last = last_batch(writer);
   if (last && last->checkpoint == batch.checkpoint &&
       last->batch >= batch.batch) {  // the process died between this commit and the commit log
@@ -313,7 +301,7 @@ void StoreTable::publish(Staged& rows, const Publication& how) {
   auto& in = *impl_;
   try {
     in.connection.BeginTransaction();
-    in.apply(rows.rows_, how);
+    in.apply(rows, how);
     execute(in.connection, fmt::format("DELETE FROM {} WHERE writer = {}", in.in_store(kBatches),
                                        quote_text(writer)));
     execute(in.connection,

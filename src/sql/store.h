@@ -3,15 +3,14 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/schema.h"
 #include "core/sink.h"
-#include "sql/batch.h"
 #include "sql/database.h"
+#include "sql/staged_rows.h"
 
 namespace millrace::sql {
 
@@ -28,36 +27,19 @@ class StoreTable {
   /// dropped. An existing one must have these columns; one that `writer` has written may lack some,
   /// and gets them.
   void create(const Schema& schema, const std::string& writer);
-  /// A batch that was committed here, and the id of the checkpoint that counts it.
-  struct Committed {
-    std::string checkpoint;
-    std::int64_t batch = 0;
-  };
-  /// The last one of `writer` (pipeline and sink).
-  [[nodiscard]] std::optional<Committed> last_batch(const std::string& writer) const;
+  /// The last batch that `writer` (pipeline and sink) committed here.
+  [[nodiscard]] std::optional<PublishedBatch> last_batch(const std::string& writer) const;
 
-  /// Rows on their way into the table, held in memory until they are published.
-  class Staged {
-   public:
-    explicit Staged(const Schema& schema) : schema_(schema), rows_(schema) {}
-    [[nodiscard]] std::unique_ptr<SinkWriter> writer();
-    [[nodiscard]] std::int64_t rows() const { return rows_.rows(); }
-
-   private:
-    friend class StoreTable;
-    Schema schema_;
-    std::mutex lock_;
-    Batch rows_;
-  };
   /// Who writes, how, and which batch it is.
   struct Publication {
     std::string writer;
-    Committed batch;
+    PublishedBatch batch;
     OutputMode mode = OutputMode::append;
     std::vector<std::string> key;
+    std::string delete_column;  ///< see SinkStart
   };
   /// In one transaction; does nothing if this batch of this checkpoint is there already.
-  void publish(Staged& rows, const Publication& how);
+  void publish(StagedRows& rows, const Publication& how);
 
   /// "SELECT * FROM store.table": the table, or the part of it after `from` up to and with `to` of
   /// a column, both SQL literals as end_of_range() gave them.

@@ -204,13 +204,15 @@ class Lab:
         """Runs to the end, or to the kill; false: killed."""
         env = {"MILLRACE_FAULT": fault, **({"MILLRACE_WORTH_A_THREAD": shared} if shared else {})}
         self.note(f"{' '.join(f'{k}={v}' for k, v in env.items())} millrace run pipeline.yaml --once")
-        done = m.run("run", "pipeline.yaml", "--once", cwd=self.home, check=False, timeout=60, env=env)
+        done = m.run("run", "pipeline.yaml", "--once", "--progress", "json", cwd=self.home, check=False, timeout=60,
+                     env=env)
         if done.returncode == 2:
             raise Refused(done.stderr)
         if done.returncode == -9 and fault:
             return False
         if done.returncode != 0:
             raise m.Failed(f"run exited with {done.returncode}:\n{done.stderr[-3000:]}")
+        m.balanced(done.stdout)
         return True
 
     def compare(self, case):

@@ -12,6 +12,7 @@ import tempfile
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "support"), str(TESTS / "kafka")]
+import mariadb  # noqa: E402
 import millrace as m  # noqa: E402
 import servers  # noqa: E402
 
@@ -128,6 +129,83 @@ def mistakes(b):
         assert not (b.folder / "a").exists(), options
 
 
+# What becomes of rows once they are in a database: as its own client shows them.
+TABLES = {"shop": {"customers": 1000, "products": 240, "transactions": None}, "retail": {"customers": 200, "orders": None, "order_items": None},
+          "new-orders": {"new_orders": None}}
+
+
+def table_of(folder, table):
+    rows = []
+    for path in sorted((folder / table).glob("*.csv")):
+        with path.open(newline="") as file:
+            header, *more = csv.reader(file)
+            rows += more
+    return header, [[re.sub(r"^(....-..-..)T(..:..:..)Z?$", r"\1 \2", value) for value in row] for row in rows]
+
+
+def to_mysql(b, kind, *options, check=True):
+    return m.run("generate", kind, "--mysql", f"127.0.0.1:{b.database.port}", "--mysql-option", "user=etl", "--mysql-option",
+                 f"database={b.shop}", "--mysql-option", "password=${env:SHOP_PASSWORD}", *options, cwd=b.folder, check=check)
+
+
+def tables(b):
+    """In the database as in files; a second run goes on; each row is one that the first one alone would have made."""
+    times = ["--start", "2026-01-01T00:00:00Z", "--event-rate", 0.01, "--invalid", 0.1]
+    for kind, sizes in TABLES.items():
+        b.shop = kind.replace("-", "_")
+        b.database.sql(f"CREATE DATABASE IF NOT EXISTS {b.shop}")
+        m.run("generate", kind, "--out", kind, "--rows", 700, *times, cwd=b.folder)
+        said_first = to_mysql(b, kind, "--rows", 700, *times).stderr
+        for table, size in sizes.items():
+            header, want = table_of(b.folder / kind, table)
+            got = b.database.sql(f"SET time_zone = '+00:00'; SELECT {', '.join(header)} FROM {table} ORDER BY 1", b.shop)
+            assert got == want and len(want) == (size or len(want)), (table, got[:2], want[:2], len(got), len(want))
+        if kind == "shop":
+            wrong = b.database.sql("SELECT SUM(qty < 1 OR amount <> qty * price) FROM transactions JOIN products USING (product_id)", b.shop)
+            emails = b.database.sql("SELECT COUNT(*) FROM customers WHERE email NOT LIKE '%@%'", b.shop)
+            assert int(wrong[0][0]) + int(emails[0][0]) == int(re.search(r"([\d,]+) flawed", said_first)[1].replace(",", "")), said_first
+            assert 40 < int(wrong[0][0]) < 110 and b.database.sql("SELECT * FROM profile_offsets, txn_summary_offsets", b.shop) == []
+        to_mysql(b, kind, "--rows", 300, "--rate", 1000)
+        counted = list(sizes)[-2 if kind == "retail" else -1]
+        assert b.database.sql(f"SELECT COUNT(*), MAX({table_of(b.folder / kind, counted)[0][0]}) FROM {counted}", b.shop) == [["1000", "1000"]]
+    m.run("generate", "retail", "--out", "parts", "--rows", 300, *times, cwd=b.folder)
+    m.run("generate", "retail", "--out", "parts", "--rows", 400, "--first", 300, "--append", *times, cwd=b.folder)
+    for table in TABLES["retail"]:
+        whole, parts = table_of(b.folder / "retail", table), table_of(b.folder / "parts", table)
+        assert [row[:2] for row in whole[1]] == [row[:2] for row in parts[1]], table
+
+
+def dates_of_tables(b):
+    """Yesterday and today, if nothing is said of it; now, at a rate; and without an end."""
+    b.shop = "dates"
+    b.database.sql("CREATE DATABASE dates")
+    to_mysql(b, "shop", "--rows", 1000)
+    days = [int(row[0]) for row in b.database.sql("SELECT DISTINCT DATEDIFF(UTC_DATE(), CONVERT_TZ(txn_timestamp, @@time_zone, '+00:00')) "
+                                                  "FROM transactions ORDER BY 1", "dates")]
+    assert days in ([0, 1], [1], [1, 2]), days  # [1] just after midnight
+    process = m.start("generate", "shop", "--mysql", f"127.0.0.1:{b.database.port}", "--mysql-option", "user=etl", "--mysql-option",
+                      "database=dates", "--mysql-option", "password=${env:SHOP_PASSWORD}", "--rows", "0", "--rate", "500", cwd=b.folder)
+    m.wait_until(lambda: int(b.database.sql("SELECT COUNT(*) FROM transactions", "dates")[0][0]) > 1500, "transactions")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    rows, youngest = b.database.sql("SELECT COUNT(*), MIN(TIMESTAMPDIFF(SECOND, txn_timestamp, NOW())) FROM transactions", "dates")[0]
+    assert f"{int(rows):,} transactions" in errors and -5 <= int(youngest) < 120, (rows, youngest, errors)
+
+
+def mistakes_of_tables(b):
+    b.shop = "mistakes"
+    b.database.sql("CREATE DATABASE mistakes; USE mistakes; CREATE TABLE customers (customer_id INT PRIMARY KEY)")
+    for options, want in ((["shop"], "Unknown column 'name'"), (["orders"], "are no tables"), (["shop", "--first", 3], "highest key"),
+                          (["shop", "--late", 0.1], "for messages"), (["shop", "--mysql-option", "pasword=x"], "pasword"),
+                          (["shop", "--mysql-option", "tls"], "NAME=VALUE"), (["shop", "--out", "x"], "say where to")):
+        done = to_mysql(b, *options, check=False)
+        assert done.returncode == 2 and want in done.stderr, (options, done.returncode, done.stderr)
+    done = m.run("generate", "shop", "--mysql", "localhost", "--mysql-option", "user=etl", "--mysql-option", "database=x", "--mysql-option",
+                 "password=literal", cwd=b.folder, check=False)
+    assert done.returncode == 2 and "literal" not in done.stderr, done.stderr
+
+
 def medallion(b):
     """First all on time, then some that come when the watermark has passed them."""
     made = [to_topic(b, "orders", "--partitions", 3, "--rows", 3000, "--invalid", 0.03, "--duplicates", 0.1)]
@@ -163,6 +241,9 @@ def listening(b):
     (b.folder / "catalogue").mkdir()
     shutil.copy(b.folder / "songs.csv", b.folder / "catalogue")
     b.file, env = b.folder / "pipeline.yaml", {"KAFKA_BROKERS": b.kafka.brokers}
+    # Its table of Cassandra is looked at by tests/cassandra; here it is one of the embedded store.
+    text = b.file.read_text()
+    b.file.write_text(text[:text.index("sinks:")] + "sinks:\n  records: { from: records, to: { type: store, path: out.duckdb }, table: records }\n")
     b.run(env=env)  # from the latest offset on: there is nothing yet
     made = to_topic(b, "listens", "--rows", 2000, "--invalid", 0.05, "--duplicates", 0.1)
     b.run(env=env)
@@ -181,17 +262,18 @@ def order_records(b):
     shutil.copytree(m.ROOT / "examples" / "retail", b.folder, dirs_exist_ok=True)
     assert json.loads((b.folder / "made.avsc").read_text()) == json.loads((b.folder / "order_record.avsc").read_text())
     m.run("run", "kafka-to-json.yaml", "--once", cwd=b.folder, env={"KAFKA_BROKERS": b.kafka.brokers})
-    got = [json.loads(line) for line in lines(b.folder / "stream" / "json")]
+    got = [json.loads(line) for line in lines(b.folder / "lake" / "stream" / "json")]
     assert len(got) == made.all - made.malformed and made.malformed > 0, (len(got), made)
 
 
-CASES = [files, containers, mistakes, topics, interrupted, medallion, listening, order_records]
+CASES = [files, containers, tables, dates_of_tables, mistakes_of_tables, mistakes, topics, interrupted, medallion, listening, order_records]
 
 
 def main():
     report = m.Report("generate")
     names = sys.argv[1:]
-    with servers.Kafka() as kafka:
+    with servers.Kafka() as kafka, mariadb.Mariadb() as database:
+        Bench.database = database
         for number, case in enumerate(CASES):
             if names and case.__name__ not in names:
                 continue

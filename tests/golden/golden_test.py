@@ -158,7 +158,8 @@ class Case:
 
     def straight(self, mode, limit, cut, threads=None, env=None):
         home = self.prepare(mode, limit, cut, threads)
-        m.run("run", "pipeline.yaml", "--once", cwd=home, env=env)
+        done = m.run("run", "pipeline.yaml", "--once", "--progress", "json", cwd=home, env=env)
+        assert m.balanced(done.stdout) > 0, "no batch"
         self.check(home, f"{mode}", mode)
 
     def killed(self, mode, cut):

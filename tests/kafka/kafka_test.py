@@ -567,55 +567,6 @@ def medallion(b):
     assert [json.loads(line)["raw"] for path in quarantined for line in path.read_text().splitlines()] == ["{broken"]
 
 
-def retail(b):
-    """The example: CSV to Avro to a topic of a given key and schema, and from there to JSON lines."""
-    b.admin.create_topics([NewTopic("orders_avro_topic", 3, 1)])["orders_avro_topic"].result(30)
-    shutil.copytree(m.ROOT / "examples" / "retail", b.folder, dirs_exist_ok=True)
-    (b.folder / "new_orders").mkdir()
-    rows = [(i, i % 5, i + 0.5, f"2026-03-01 10:00:{i:02}") for i in range(1, 41)]
-    m.write_csv(b.folder / "new_orders" / "a.csv", ["order_id", "customer_id", "amount", "created_at"], rows)
-    for job in ("orders-to-kafka.yaml", "kafka-to-json.yaml"):
-        m.run("run", job, "--once", cwd=b.folder, env={"KAFKA_BROKERS": b.kafka.brokers})
-    schema = fastavro.parse_schema(json.loads((b.folder / "order_record.avsc").read_text()))
-    sent = {x.key().decode(): (fastavro.schemaless_reader(io.BytesIO(x.value()), schema), x.timestamp()[1])
-            for x in b.consume("orders_avro_topic")}
-    names = ("order_id", "customer_id", "amount", "created_at")
-    assert {k: v for k, (v, _) in sent.items()} == {str(row[0]): dict(zip(names, row)) for row in rows}
-    got = [json.loads(line) for path in (b.folder / "stream" / "json").glob("*.json") for line in path.read_text().splitlines()]
-    assert m.canonical(got) == m.canonical(
-        {**value, "kafka_timestamp": datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc).isoformat(timespec="milliseconds")}
-        for value, ms in sent.values()), got[:2]
-
-
-def listening(b):
-    """The example: a LEFT JOIN with a catalogue that has commas, quotes, line ends and other letters in its titles."""
-    b.admin.create_topics([NewTopic("test", 2, 1, config={"retention.ms": "-1"})])["test"].result(30)
-    shutil.copytree(m.ROOT / "examples" / "listening", b.folder, dirs_exist_ok=True)
-    b.file = b.folder / "pipeline.yaml"
-    env = {"KAFKA_BROKERS": b.kafka.brokers}
-    b.produce("test", [json.dumps({"name": "early", "song": "x", "timestamp": 1})])
-    titles = ["Hello, \"World\"", "two\nlines", "Für Elise", "plain"]
-    header = ["name", "artists", "duration_ms", "album_name", "album_release_date", "danceability", "energy", "key", "loudness",
-              "mode", "speechiness", "acousticness", "instrumentalness", "liveness", "valence", "tempo"]
-    (b.folder / "catalogue").mkdir()
-    m.write_csv(b.folder / "catalogue" / "songs.csv", header,
-                [[t, f"artist {i}", str(1000 * i), "album", f"2001-02-0{i + 1}", 0.25 * i, 0.5, i, -7.5, 1, 0, 0, 0, 0, 0, 120]
-                 for i, t in enumerate(titles)])
-    b.run(env=env)  # from the latest offset on: there is nothing yet
-    listens = [{"name": f"user{i % 3}", "song": (titles + ["unknown"])[i % 5], "timestamp": 1_700_000_000_000 + i} for i in range(50)]
-    b.produce("test", [json.dumps(x) for x in listens], **{"compression.type": "gzip"})
-    b.run(env=env)
-    rows = [json.loads(line) for line in m.run(
-        "query", b.file, "SELECT name, epoch_ms(timestamp) AS timestamp, song, artists, album_release_date::VARCHAR AS released, "
-        "danceability, key FROM records", "--format", "json", "--limit", 1000, cwd=b.folder, env=env).stdout.splitlines()]
-
-    def want(x):
-        i = titles.index(x["song"]) if x["song"] in titles else None
-        found = {"artists": f"artist {i}", "released": f"2001-02-0{(i or 0) + 1}", "danceability": 0.25 * (i or 0), "key": i}
-        return {**x, **(found if i is not None else dict.fromkeys(found))}
-    assert m.canonical(rows) == m.canonical(want(x) for x in listens), rows[:3]
-
-
 def bad_options(b):
     for source, want in (("topic: a, topic_pattern: b", "needs `topic` or `topic_pattern`"),
                          ("topic: a, starting_offsets: soon", "must be earliest, latest, a time or offsets"),
@@ -681,6 +632,28 @@ def not_there(b):
                 assert "stopped: 0 batches" in stop(process)
 
 
+def connects(b):
+    """validate --connect: topics that are missing are told and not made; a cluster that is not there is not waited for for ever."""
+    topic, missing = b.topic(), f"nothing-{b.number}"
+
+    def tried(code, *options):
+        done = m.run("validate", "--connect", *options, b.file, cwd=b.folder, check=False)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+    sql = "SELECT value FROM input"
+    b.pipeline(f"topic: {topic}", sql, sink=f"bus, topic: {topic}, mode: append")
+    said = tried(0)
+    assert f"source input: kafka {topic} on {b.kafka.brokers}: ok" in said and f"sink out: kafka {topic} on" in said, said
+    b.pipeline(f"topic: {missing}", sql, sink=f"bus, topic: {missing}, mode: append")
+    said = tried(2)
+    assert f"warning: source input: there is no topic {missing}" in said and f"error: sink out: there is no topic {missing}" in said, said
+    b.pipeline(f"topic: {missing}", sql, sink=f"bus, topic: {missing}, mode: append, create_topic: true")
+    tried(0)
+    assert missing not in b.admin.list_topics(timeout=30).topics
+    b.file.write_text(b.file.read_text().replace(b.kafka.brokers, "127.0.0.1:1"))
+    assert "there was no answer within 2 s" in tried(3, "--connect-timeout", "2")
+
+
 def stops_while_reading(b):
     """A stop is heard while messages are waited for; what was read is not lost, and nothing comes twice."""
     topic = b.topic(partitions=1)
@@ -729,8 +702,8 @@ def stops_while_writing(b):
     assert values == list(range(values[0], values[0] + len(values))), (len(values), values[:5], values[-5:])
 
 
-CASES = [bad_options, columns, json_values, avro_both_ways, medallion, retail, listening, lag, bytes_per_batch, enough_to_begin, goes_on, starts_where_told, reads_committed_only, data_loss, made_anew, lost_while_running, lost_from_a_batch, writes, killed_anywhere, live, broker_comes_later,
-         not_there, stops_while_reading, stops_while_writing]
+CASES = [bad_options, columns, json_values, avro_both_ways, medallion, lag, bytes_per_batch, enough_to_begin, goes_on, starts_where_told, reads_committed_only, data_loss, made_anew, lost_while_running, lost_from_a_batch, writes, killed_anywhere, live, broker_comes_later,
+         not_there, connects, stops_while_reading, stops_while_writing]
 
 
 def main():

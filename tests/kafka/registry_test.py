@@ -160,6 +160,7 @@ def bad_options(b):
     for source, sink, want in (
             ("topic: [a, b], format: avro", "bus, topic: c", "reads several topics"),
             ("topic: a, format: raw", "bus, topic: c, format: json, framing: confluent", "with Avro only"),
+            ("topic: a, format: json, schema: 'id BIGINT', metadata: { why: reason }", "bus, topic: c", "no row has a reason"),
             ("topic: a, format: raw", "bus, topic: c, format: avro, schema_file: x.avsc, auto_register_schemas: false", "`schema_file`")):
         b.pipeline(source, "SELECT 1 AS x FROM input", sink)
         assert want in b.refused("validate", b.file), (source, sink)

@@ -74,7 +74,19 @@ def keeps_what_the_format_can_not_say(b):
             assert ("column text" in done.stderr or "text:" in done.stderr) or not ends, done.stderr
 
 
-CASES = [makes_its_topic, keeps_what_is_too_large, keeps_what_the_format_can_not_say]
+def deleted_rows_become_tombstones(b):
+    source, out = b.topic("in"), b.topic("out", partitions=1)
+    schema = "format: json, schema: 'id BIGINT, text VARCHAR'"
+    b.produce(source, [json.dumps({"id": i, "text": "x" if i % 3 else "gone"}) for i in range(9)])
+    b.pipeline(f"topic: {source}, {schema}", "SELECT id, max(text) AS text, max(text) = 'gone' AS deleted FROM input GROUP BY id",
+               f"bus, topic: {out}, format: json, key_format: json, key_columns: [id], mode: update, delete: deleted")
+    b.run(env={"MILLRACE_FAULT": "kafka.after_commit"}, check=False)
+    b.run()
+    got = {json.loads(x.key())["id"]: x.value() and json.loads(x.value()) for x in b.consume(out)}
+    assert got == {i: {"id": i, "text": "x"} if i % 3 else None for i in range(9)}, got
+
+
+CASES = [makes_its_topic, deleted_rows_become_tombstones, keeps_what_is_too_large, keeps_what_the_format_can_not_say]
 
 
 def main():

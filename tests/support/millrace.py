@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import time
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # The build with fault points; MILLRACE_BIN names another binary.
@@ -66,6 +67,35 @@ def write_csv(path, header, rows):
     aside.rename(path)
 
 
+def balanced(progress):
+    """Checks lines of `--progress json`: every row of every part of the graph has a destination, and what goes over
+    an edge came out of its beginning. Returns how many batches there were."""
+    batches = 0
+    for line in progress.splitlines():
+        batch = json.loads(line)
+        batches += 1
+        out = {node["id"]: node["out"] for node in batch["nodes"]}
+        for node in batch["nodes"]:
+            came = node["in"] + node["emitted"]
+            went = sum(node[k] for k in ("out", "filtered", "late", "duplicate", "quarantined", "absorbed"))
+            if came != went or min(v for v in node.values() if isinstance(v, (int, float))) < 0:
+                raise Failed(f"batch {batch['batchId']}: rows of {node['id']} have no destination: {node}")
+        for edge in batch["edges"]:
+            to_sink = edge["to"].startswith("sink:")
+            if edge["from"] not in out or (not to_sink and edge["to"] not in out):
+                raise Failed(f"batch {batch['batchId']}: an edge between nobody: {edge}")
+            if to_sink and edge["rows"] > out[edge["from"]] and not late_sink(batch, edge):
+                raise Failed(f"batch {batch['batchId']}: more rows over {edge} than came out")
+        if len(out) != len(batch["nodes"]):
+            raise Failed(f"batch {batch['batchId']}: two nodes of one id: {sorted(n['id'] for n in batch['nodes'])}")
+    return batches
+
+
+def late_sink(batch, edge):
+    """Whether a sink may have got late rows, which do not come out of their dataset."""
+    return next(n for n in batch["nodes"] if n["id"] == edge["from"])["late"] >= edge["rows"]
+
+
 def files_below(folder):
     folder = pathlib.Path(folder)
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir()) \
@@ -98,7 +128,11 @@ class Report:
             function()
         except (Failed, AssertionError, subprocess.TimeoutExpired) as error:
             self.failed += 1
-            print(f"FAIL {what}\n     {str(error)[:6000]}", flush=True)
+            # Frame 0 is this function; of what the case called, its own file's deepest line tells most.
+            frames = traceback.extract_tb(error.__traceback__)[1:]
+            at = [frame for frame in frames if frame.filename != __file__][-1]
+            print(f"FAIL {what} ({pathlib.Path(at.filename).name}:{at.lineno}: {at.line})\n     {str(error)[:6000]}",
+                  flush=True)
             return False
         self.passed += 1
         print(f"ok   {what} ({time.monotonic() - begin:.2f} s)", flush=True)

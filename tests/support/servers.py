@@ -1,4 +1,5 @@
 """Real servers for tests: fetched once into the cache folder, started on free ports with data of their own."""
+import hashlib
 import os
 import pathlib
 import shutil
@@ -15,21 +16,32 @@ CACHE = pathlib.Path(os.environ.get("MILLRACE_CACHE") or
                      pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "millrace")
 KAFKA = CACHE / "servers" / "kafka-4.3.1"
 AVRO_TOOLS = CACHE / "servers" / "avro-tools-1.12.0"
-# Clients of other makers, to check ours against; the last two are fastavro's, for snappy and zstandard.
-CLIENTS = {"confluent-kafka": "2.16.1", "fastavro": "1.13.1", "cramjam": "2.11.0", "backports.zstd": "1.8.0"}
+# Clients of other makers, to check ours against; cramjam and backports.zstd are fastavro's, for snappy and zstandard.
+CLIENTS = {"confluent-kafka": "2.16.1", "fastavro": "1.13.1", "cramjam": "2.11.0", "backports.zstd": "1.8.0",
+           "PyMySQL": "1.2.4"}
 
 
 def clients():
     """Makes the modules of CLIENTS importable."""
-    name = "-".join(f"{module}{version}" for module, version in CLIENTS.items())
+    modules(CLIENTS)
+
+
+def modules(versions):
+    """Makes modules importable, by their names and versions; returns the folder that they are in."""
+    name = "-".join(f"{module}{version}" for module, version in versions.items())
+    if len(name) > 200:  # no name of a file
+        name = f"{next(iter(versions))}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     home = CACHE / "clients" / f"py{sys.version_info[0]}.{sys.version_info[1]}-{name}"
     if not home.exists():
         fresh = pathlib.Path(tempfile.mkdtemp(dir=made(home.parent)))
         venv.create(fresh, with_pip=True)
         run_to_end("fetching the clients", fresh / "bin" / "pip", "-q", "install", "--no-deps",
-             *(f"{module}=={version}" for module, version in CLIENTS.items()))
+             *(f"{module}=={version}" for module, version in versions.items()))
         put(fresh, home)
-    sys.path.insert(0, str(next(home.glob("lib/python*/site-packages"))))
+    packages = str(next(home.glob("lib/python*/site-packages")))
+    if packages not in sys.path:
+        sys.path.insert(0, packages)
+    return packages
 
 
 class Kafka:
@@ -40,7 +52,7 @@ class Kafka:
         self.process = None
 
     def __enter__(self):
-        _fetch_java("the broker", "kafka", KAFKA)
+        fetch_java("the broker", "kafka", KAFKA)
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="millrace-kafka-"))
         self.port, self.controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{self.port}"
@@ -120,11 +132,11 @@ class Kafka:
 
 def avro_tools():
     """The path of Avro's command-line tools in Java."""
-    _fetch_java("Avro's tools", "avro-tools", AVRO_TOOLS, "-DexcludeTransitive=true")  # all is in one file
+    fetch_java("Avro's tools", "avro-tools", AVRO_TOOLS, "-DexcludeTransitive=true")  # all is in one file
     return next((AVRO_TOOLS / "lib").glob("avro-tools-*.jar"))
 
 
-def _fetch_java(what, name, home, *more):
+def fetch_java(what, name, home, *more):
     """The dependencies of tests/servers/NAME/pom.xml."""
     if (home / "lib").exists():
         return

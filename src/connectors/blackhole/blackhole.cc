@@ -34,6 +34,7 @@ class BlackholeSink final : public Sink {
     return {.append = true,
             .update = true,
             .complete = true,
+            .deletes = true,
             .preferred_for_tables = OutputMode::update,
             .guarantee = "none: rows are counted and dropped"};
   }

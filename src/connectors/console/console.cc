@@ -87,6 +87,7 @@ class ConsoleSink final : public Sink {
     return {.append = true,
             .update = true,
             .complete = true,
+            .deletes = true,
             .preferred_for_tables = OutputMode::complete,
             .guarantee = "at least once: a batch that is repeated after a crash is printed again"};
   }

@@ -32,7 +32,7 @@ std::string_view to_have_new_fields(const FilesSourceOptions& options) {
 
 }  // namespace
 
-avro::Wanted AvroFiles::wanted(const std::function<std::string()>& find_file) const {
+avro::Wanted AvroFiles::wanted(const FindFile& find_file) const {
   avro::Wanted wanted{.on_change = options_.on_schema_change.value_or(OnSchemaChange::ignore),
                       .rescue_column = options_.rescue_column,
                       .so_far = so_far_};
@@ -49,7 +49,7 @@ avro::Wanted AvroFiles::wanted(const std::function<std::string()>& find_file) co
   return wanted;
 }
 
-const Schema& AvroFiles::schema(const std::function<std::string()>& find_file) {
+const Schema& AvroFiles::schema(const FindFile& find_file) {
   if (layout_.rows == nullptr) {
     auto rows = std::make_unique<avro::FileRows>(avro::make_reading(wanted(find_file)));
     layout_.set_columns(rows->columns(), options_.format.corrupt_record_column, "BLOB");

@@ -22,13 +22,13 @@ class AvroFiles final : public FileDecoding {
   void begin_with(const Schema& columns) override { so_far_ = columns; }
   [[nodiscard]] Schema found() const override { return layout_.rows->columns(); }
   /// Throws Error for two columns of one name, and for a schema that SQL has no types for.
-  const Schema& schema(const std::function<std::string()>& find_file) override;
+  const Schema& schema(const FindFile& find_file) override;
   SliceInput read(FileScan files, MalformedReceiver& malformed) override;
   SliceInput read_again(const MalformedRows& rows, const std::string& folder,
                         MalformedReceiver& malformed) override;
 
  private:
-  [[nodiscard]] avro::Wanted wanted(const std::function<std::string()>& find_file) const;
+  [[nodiscard]] avro::Wanted wanted(const FindFile& find_file) const;
 
   sql::Database* database_;
   std::string source_;  // its name

@@ -23,12 +23,13 @@ constexpr std::size_t kWritersMax = 64;
 
 }  // namespace
 
-std::string avro_schema_of(const std::string& path) {
-  auto bytes = formats::open_file(path);
+std::string avro_schema_of(const FileScan& scan) {
+  const auto& file = scan.files.front();
+  auto bytes = formats::open_file(scan, file);
   try {
     return avro::ContainerReader(std::move(bytes)).schema();
   } catch (const Error& error) {
-    throw Error(error.blame(), fmt::format("`{}`: {}", path, error.what()), error.retry());
+    throw Error(error.blame(), fmt::format("`{}`: {}", file.path, error.what()), error.retry());
   }
 }
 
@@ -75,9 +76,9 @@ bool AvroReader::next_block() {
 
 /// A file of which not even the header can be read is damaged as a whole.
 void AvroReader::open(const FileScan::File& file) {
-  check_unchanged(file);
+  check_unchanged(files_, file);
   path_ = file.path;
-  auto bytes = formats::open_file(path_);
+  auto bytes = formats::open_file(files_, file);
   try {
     blocks_.emplace(std::move(bytes));
     writer_.emplace(rows_.writer(blocks_->schema(), path_));
@@ -88,7 +89,8 @@ void AvroReader::open(const FileScan::File& file) {
       throw;  // it is not about what is in the file, or its fields are to be columns
     }
     lose(error.what(), 0,
-         [again = formats::open_file(path_), piece = std::string()]() mutable -> std::string_view {
+         [again = formats::open_file(files_, file),
+          piece = std::string()]() mutable -> std::string_view {
            piece.resize(kPartBytes);
            piece.resize(again(piece.data(), piece.size()));
            return piece;
@@ -100,7 +102,7 @@ void AvroReader::open(const FileScan::File& file) {
 void AvroReader::close() {
   blocks_.reset();
   writer_.reset();
-  check_unchanged(files_.files[next_file_]);
+  check_unchanged(files_, files_.files[next_file_]);
   ++next_file_;
 }
 

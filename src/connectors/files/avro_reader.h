@@ -15,8 +15,8 @@
 
 namespace millrace {
 
-/// The schema, JSON, that a file was written with. Throws Error that names the file.
-[[nodiscard]] std::string avro_schema_of(const std::string& path);
+/// The schema, JSON, that the first file was written with. Throws Error that names it.
+[[nodiscard]] std::string avro_schema_of(const FileScan& scan);
 
 /// Gives the records of files in their order. Holds one block at a time.
 class AvroReader final : public RowReader {

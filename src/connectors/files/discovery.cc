@@ -47,7 +47,23 @@ std::optional<bool> is_being_written(const std::string& path) {
   return errno == EAGAIN ? std::optional(true) : std::nullopt;
 }
 
-/// Matches a path of several folders; `**` stands for any number of them.
+/// In nanoseconds since 1970.
+std::int64_t mtime_of(const struct stat& status) {
+  return (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) +
+         status.st_mtim.tv_nsec;
+}
+
+}  // namespace
+
+bool is_left_alone(std::string_view name) noexcept {
+  constexpr std::array<std::string_view, 9> kTemporary{".tmp",        ".temp",       ".part",
+                                                       ".partial",    ".crdownload", ".swp",
+                                                       ".inprogress", "._COPYING_",  "~"};
+  return name.empty() || name.front() == '.' || name.front() == '_' ||
+         std::any_of(kTemporary.begin(), kTemporary.end(),
+                     [&](std::string_view end) { return name.ends_with(end); });
+}
+
 bool path_fits(std::string_view pattern, std::string_view path) {
   const auto cut = [](std::string_view& text) {
     const auto slash = text.find('/');
@@ -73,23 +89,6 @@ bool path_fits(std::string_view pattern, std::string_view path) {
   return ::fnmatch(first.c_str(), name.c_str(), 0) == 0 &&
          rest.empty() == rest_of_pattern.empty() &&
          (rest.empty() || path_fits(rest_of_pattern, rest));
-}
-
-/// In nanoseconds since 1970.
-std::int64_t mtime_of(const struct stat& status) {
-  return (static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000) +
-         status.st_mtim.tv_nsec;
-}
-
-}  // namespace
-
-bool is_left_alone(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 9> kTemporary{".tmp",        ".temp",       ".part",
-                                                       ".partial",    ".crdownload", ".swp",
-                                                       ".inprogress", "._COPYING_",  "~"};
-  return name.empty() || name.front() == '.' || name.front() == '_' ||
-         std::any_of(kTemporary.begin(), kTemporary.end(),
-                     [&](std::string_view end) { return name.ends_with(end); });
 }
 
 Discovery::Discovery(Where where) : where_(std::move(where)), base_(where_.path) {
@@ -187,7 +186,8 @@ void Discovery::look_into(const std::string& folder, const std::string& relative
         look_into(path, below, depth + 1, skip, found);
       }
     } else if (S_ISREG(status.st_mode) && fits(below, name) && !skip(below)) {
-      found.push_back({{below, status.st_size, mtime_of(status)}, true});
+      found.push_back(
+          {{.path = below, .size = status.st_size, .mtime_ns = mtime_of(status)}, true});
     }
   }
 }
@@ -197,7 +197,7 @@ std::optional<FileScan::File> Discovery::find(const std::string& relative) const
   if (::stat(fmt::format("{}/{}", base_, relative).c_str(), &status) != 0) {
     return std::nullopt;
   }
-  return FileScan::File{relative, status.st_size, mtime_of(status)};
+  return FileScan::File{.path = relative, .size = status.st_size, .mtime_ns = mtime_of(status)};
 }
 
 std::vector<Discovery::Found> Discovery::look(const std::function<bool(const std::string&)>& skip) {

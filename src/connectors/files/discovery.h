@@ -8,12 +8,16 @@
 #include <unordered_map>
 #include <vector>
 
+#include "connectors/files/input_place.h"
 #include "core/source.h"
 
 namespace millrace {
 
 /// A name that is no data yet: hidden (`.x`, `_x`) or temporary (`x.tmp`, `x.part`, `x~`, ...).
 [[nodiscard]] bool is_left_alone(std::string_view name) noexcept;
+
+/// Matches a path of several folders; `**` stands for any number of them.
+[[nodiscard]] bool path_fits(std::string_view pattern, std::string_view path);
 
 /// Looks for files. Not thread-safe.
 class Discovery {
@@ -24,10 +28,7 @@ class Discovery {
     bool recursive = false;
     std::chrono::milliseconds settle_time{1000};
   };
-  struct Found {
-    FileScan::File file;
-    bool complete = true;  ///< nobody writes it any more
-  };
+  using Found = FoundFile;
 
   explicit Discovery(Where where);
 

@@ -28,12 +28,11 @@ class ScannedFiles final : public FileDecoding {
         refuses_more_(options.on_schema_change == OnSchemaChange::fail),
         log_(log) {}
 
-  const Schema& schema(const std::function<std::string()>& find_file) override {
+  const Schema& schema(const FindFile& find_file) override {
     if (!schema_.empty()) {
       return schema_;
     }
-    schema_ = declared_.empty() ? database_->parquet_schema(find_file())
-                                : database_->parse_schema(declared_);
+    schema_ = declared_.empty() ? schema_of(find_file()) : database_->parse_schema(declared_);
     if (const auto& name = format_.corrupt_record_column; !name.empty()) {
       schema_.columns.push_back({name, "VARCHAR", Physical::string});
     }
@@ -42,7 +41,7 @@ class ScannedFiles final : public FileDecoding {
   [[nodiscard]] std::optional<FileFormat> file_format() const override { return format_; }
   SliceInput read(FileScan files, MalformedReceiver& /*malformed*/) override {
     if (refuses_more_) {
-      std::ranges::for_each(files.files, [this](const auto& file) { check_columns(file.path); });
+      std::ranges::for_each(files.files, [&](const auto& file) { check_columns(files, file); });
     }
     return files;
   }
@@ -59,12 +58,19 @@ class ScannedFiles final : public FileDecoding {
   }
 
  private:
+  [[nodiscard]] Schema schema_of(const FileScan& scan) const {
+    return database_->parquet_schema(sql_name(scan, scan.files.front()));
+  }
+  static std::string sql_name(const FileScan& scan, const FileScan::File& file) {
+    return scan.store == nullptr ? file.path
+                                 : sql::object_name(scan.mount, file.path, file.size, file.etag);
+  }
   /// Throws SchemaChange if a Parquet file has other columns beside ours.
-  void check_columns(const std::string& path) {
-    for (const Column& column : database_->parquet_schema(path).columns) {
+  void check_columns(const FileScan& scan, const FileScan::File& file) {
+    for (const Column& column : database_->parquet_schema(sql_name(scan, file)).columns) {
       if (schema_.find(column.name) < 0) {
         throw formats::SchemaChange(
-            fmt::format("`{}`", path),
+            fmt::format("`{}`", file.path),
             {.column = column.name, .reason = "the columns have no such field"},
             declared_.empty() ? "name the columns in a `schema`" : "add the column to `schema`");
       }

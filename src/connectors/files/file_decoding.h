@@ -13,6 +13,9 @@
 
 namespace millrace {
 
+/// Gives a scan of one file, to be asked for its columns. Throws Error if there is none.
+using FindFile = std::function<FileScan()>;
+
 /// What a source does with the files that it finds. Used by one thread; what its calls give may be
 /// used by others, and does not outlive it.
 class FileDecoding {
@@ -21,9 +24,8 @@ class FileDecoding {
   // As GrowingColumns'; of those that grow.
   virtual void begin_with(const Schema& /*columns*/) {}
   [[nodiscard]] virtual Schema found() const { return {}; }
-  /// The columns. `find_file` gives the path of a file to ask, if the options do not say them; it
-  /// throws Error if there is none.
-  virtual const Schema& schema(const std::function<std::string()>& find_file) = 0;
+  /// The columns. `find_file` gives a file to ask, if the options do not say them.
+  virtual const Schema& schema(const FindFile& find_file) = 0;
   // As Source's; after schema().
   [[nodiscard]] virtual std::optional<FileFormat> file_format() const { return std::nullopt; }
   [[nodiscard]] virtual SliceInput read(FileScan files, MalformedReceiver& malformed) = 0;

@@ -11,6 +11,8 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "connectors/files/object_input.h"
+#include "connectors/files/object_output.h"
 #include "connectors/files/options.h"
 #include "connectors/files/sink.h"
 #include "connectors/files/source.h"
@@ -29,20 +31,6 @@ Location place_of(const ConnectorRequest& request, std::string_view option) {
     }
   }
   return request.at;
-}
-
-/// The path, absolute; reports what cannot be one.
-std::optional<std::string> path_of(const ConnectorRequest& request,
-                                   const FilesConnection& connection, Diagnostics& diagnostics) {
-  const auto scheme = connection.path.find("://");
-  if (scheme == std::string::npos) {
-    return absolute_path(resolve_path(request.base_dir, connection.path));
-  }
-  diagnostics.error(
-      place_of(request, "path"),
-      fmt::format("`{}` paths are not in this version", connection.path.substr(0, scheme + 3)),
-      "give a local path");
-  return std::nullopt;
 }
 
 /// Malformed rows as rows of NULLs, and the column for their texts.
@@ -84,9 +72,9 @@ void check_permissive(const ConnectorRequest& request, const FilesSourceOptions&
 /// `avro`: whether the files are Avro's.
 void check_formats(const ConnectorRequest& request, std::string_view what, bool avro,
                    Diagnostics& diagnostics) {
-  constexpr std::array<std::string_view, 9> kNotAvro{
-      "header",           "delimiter",   "quote",          "escape",        "null_value",
-      "timestamp_format", "date_format", "max_line_bytes", "row_group_size"};
+  constexpr std::array<std::string_view, 10> kNotAvro{
+      "header",           "delimiter",   "quote",          "escape",         "null_value",
+      "timestamp_format", "date_format", "max_line_bytes", "row_group_size", "read_back"};
   constexpr std::array<std::string_view, 3> kAvro{"schema_file", "record_name", "on_refused"};
   const auto complain = [&](std::span<const std::string_view> options, std::string_view rest) {
     for (const std::string_view option : options) {
@@ -194,17 +182,64 @@ std::string_view default_compression(FileKind format) {
   return format == FileKind::parquet ? "snappy" : format == FileKind::avro ? "deflate" : "";
 }
 
+void check_rolling(const ConnectorRequest& request, const FilesSinkOptions& options,
+                   Diagnostics& diagnostics, const std::string& what) {
+  if (options.visible_within && !options.roll_interval) {
+    diagnostics.error(place_of(request, "visible_within"),
+                      what + " has `visible_within`, but publishes its files batch by batch anyway",
+                      "leave it out, or set `roll_interval`, too");
+  }
+  if (options.roll_interval && options.format == FileKind::avro) {
+    diagnostics.error(place_of(request, "roll_interval"),
+                      what + " is of Avro files, which `roll_interval` can't make of many batches",
+                      "choose Parquet, JSON or CSV, or a longer `trigger`");
+  }
+  if (options.roll_interval && options.visible_within &&
+      *options.visible_within >= *options.roll_interval) {
+    diagnostics.error(place_of(request, "visible_within"),
+                      what + " has a `visible_within` that is not less than its `roll_interval`",
+                      "leave it out: rows can be read when their file is finished");
+  }
+}
+
+void check_overwrite(const ConnectorRequest& request, const FilesSinkOptions& options,
+                     Diagnostics& diagnostics, const std::string& what) {
+  if (!options.overwrites_parts()) {
+    return;
+  }
+  const auto at = place_of(request, "partition_overwrite_mode");
+  if (options.partition_by.empty()) {
+    diagnostics.error(at, what + " has no partitions to replace", "set `partition_by`");
+  }
+  for (const std::string_view other : {"max_file_size", "roll_interval"}) {
+    if (request.options->find(other) != nullptr) {
+      diagnostics.error(place_of(request, other),
+                        fmt::format("{} makes one file of each partition, so that it is replaced "
+                                    "in one step",
+                                    what),
+                        fmt::format("leave out `{}`", other));
+    }
+  }
+}
+
 bool check_sink(const ConnectorRequest& request, const FilesSinkOptions& options,
                 Diagnostics& diagnostics) {
   const std::size_t before = diagnostics.error_count();
   const auto what = "sink " + request.name;
-  const std::vector<std::string> known = compressions_of(options.format);
+  const bool is_int96 = options.timestamps == ParquetTimestamps::int96;
+  const std::vector<std::string> known =
+      is_int96 ? std::vector<std::string>{"snappy", "zstd", "uncompressed"}
+               : compressions_of(options.format);
   if (!options.compression.empty() &&
       std::find(known.begin(), known.end(), options.compression) == known.end()) {
     diagnostics.error(place_of(request, "compression"),
                       fmt::format("sink {} cannot write {} with compression `{}`", request.name,
                                   enum_word(options.format), options.compression),
                       did_you_mean(options.compression, known));
+  }
+  if (is_int96 && options.format != FileKind::parquet) {
+    diagnostics.error(place_of(request, "timestamps"), what + " writes no Parquet",
+                      "leave out `timestamps`");
   }
   if (!options.schema_file.empty() && !options.record_name.empty()) {
     diagnostics.error(place_of(request, "record_name"),
@@ -218,6 +253,8 @@ bool check_sink(const ConnectorRequest& request, const FilesSinkOptions& options
                       "letters, digits and _, with a namespace in front: com.example.Order");
   }
   check_formats(request, what, options.format == FileKind::avro, diagnostics);
+  check_rolling(request, options, diagnostics, what);
+  check_overwrite(request, options, diagnostics, what);
   std::vector<std::string> names;
   for (const std::string& name : options.partition_by) {
     if (std::find(names.begin(), names.end(), to_lower(name)) != names.end()) {
@@ -236,14 +273,41 @@ void resolve_schema_file(const ConnectorRequest& request, std::string& path) {
   }
 }
 
+/// Where files are: in a store, or at a path of this machine.
+struct FilesPlace {
+  std::string path;
+  std::optional<ObjectPlace> objects;
+};
+
+/// What sources can't do at a place.
+bool check_place(const ConnectorRequest& request, const FilesPlace& place,
+                 const FilesSourceOptions& options, Diagnostics& diagnostics) {
+  const auto what = "source " + request.name;
+  if (place.objects && options.clean_source == CleanSource::archive) {
+    diagnostics.error(place_of(request, "clean_source"),
+                      what + " is in S3, where files can't be moved to an archive",
+                      "set `clean_source: delete`, or leave it out");
+    return false;
+  }
+  if (!place.objects && request.options->find("full_listing_interval") != nullptr) {
+    diagnostics.error(place_of(request, "full_listing_interval"),
+                      what + " is not in S3, and lists all files anyway",
+                      "leave out `full_listing_interval`");
+    return false;
+  }
+  return true;
+}
+
 class FilesConnector final : public Connector {
  public:
+  explicit FilesConnector(std::unique_ptr<ObjectStores> stores) : stores_(std::move(stores)) {}
+
   [[nodiscard]] std::string_view type() const noexcept override { return "files"; }
   [[nodiscard]] std::string_view summary() const noexcept override {
-    return "Reads and writes folders of CSV, JSON lines, Parquet and Avro files.";
+    return "Reads and writes folders of CSV, JSON lines, Parquet and Avro files, local or in S3.";
   }
   [[nodiscard]] const OptionSet* connection_options() const noexcept override {
-    return &FilesConnection::table();
+    return &stores_->options();
   }
   [[nodiscard]] const OptionSet* source_options() const noexcept override {
     return &FilesSourceOptions::table();
@@ -255,14 +319,14 @@ class FilesConnector final : public Connector {
   std::unique_ptr<Source> make_source(const ConnectorRequest& request,
                                       Diagnostics& diagnostics) const override {
     const auto what = "source " + request.name;
-    FilesConnection connection;
     FilesSourceOptions options;
-    bool good = FilesConnection::table().parse(*request.connection, diagnostics, connection, what);
-    const auto path = good ? path_of(request, connection, diagnostics) : std::nullopt;
-    good &= FilesSourceOptions::table().parse(*request.options, diagnostics, options, what) &&
-            check_source(request, options, diagnostics) &&
-            settle_schema_change(request, options, diagnostics);
-    if (!good || !path) {
+    auto place = place_of_files(request, diagnostics, what);
+    const bool good =
+        FilesSourceOptions::table().parse(*request.options, diagnostics, options, what) &&
+        check_source(request, options, diagnostics) &&
+        settle_schema_change(request, options, diagnostics) &&
+        (!place || check_place(request, *place, options, diagnostics));
+    if (!good || !place) {
       return nullptr;
     }
     if (!options.source_archive_dir.empty()) {
@@ -270,20 +334,22 @@ class FilesConnector final : public Connector {
           absolute_path(resolve_path(request.base_dir, options.source_archive_dir));
     }
     resolve_schema_file(request, options.schema_file);
-    return std::make_unique<FilesSource>(request.database, request.name, *path, std::move(options),
-                                         request.as_table);
+    auto input = place->objects
+                     ? object_input(*std::move(place->objects), options, request.database)
+                     : local_input(place->path, options);
+    return std::make_unique<FilesSource>(request.database, request.name, std::move(input),
+                                         std::move(options), request.as_table);
   }
 
   std::unique_ptr<Sink> make_sink(const ConnectorRequest& request,
                                   Diagnostics& diagnostics) const override {
     const auto what = "sink " + request.name;
-    FilesConnection connection;
     FilesSinkOptions options;
-    bool good = FilesConnection::table().parse(*request.connection, diagnostics, connection, what);
-    const auto path = good ? path_of(request, connection, diagnostics) : std::nullopt;
-    good &= FilesSinkOptions::table().parse(*request.options, diagnostics, options, what) &&
-            check_sink(request, options, diagnostics);
-    if (!good || !path) {
+    auto place = place_of_files(request, diagnostics, what);
+    const bool good =
+        FilesSinkOptions::table().parse(*request.options, diagnostics, options, what) &&
+        check_sink(request, options, diagnostics);
+    if (!good || !place) {
       return nullptr;
     }
     if (options.compression.empty()) {
@@ -292,12 +358,65 @@ class FilesConnector final : public Connector {
       options.compression = options.format == FileKind::avro ? "null" : "";
     }
     resolve_schema_file(request, options.schema_file);
-    return std::make_unique<FilesSink>(request.database, request.name, *path, std::move(options));
+    auto output =
+        place->objects ? object_output(*std::move(place->objects)) : local_output(place->path);
+    return std::make_unique<FilesSink>(request.database, request.name, std::move(output),
+                                       std::move(options));
   }
+
+ private:
+  /// nullopt: there was a mistake, which is reported.
+  [[nodiscard]] std::optional<FilesPlace> place_of_files(const ConnectorRequest& request,
+                                                         Diagnostics& diagnostics,
+                                                         const std::string& what) const {
+    Node path = *request.connection;
+    std::erase_if(path.entries, [](const Node::Entry& entry) { return entry.key != "path"; });
+    FilesConnection connection;
+    if (!FilesConnection::table().parse(path, diagnostics, connection, what)) {
+      return std::nullopt;
+    }
+    if (connection.path.starts_with(stores_->scheme())) {
+      auto objects = stores_->open(request, diagnostics, what);
+      return objects ? std::optional(FilesPlace{"", std::move(objects)}) : std::nullopt;
+    }
+    if (const auto scheme = connection.path.find("://"); scheme != std::string::npos) {
+      diagnostics.error(
+          place_of(request, "path"),
+          fmt::format("`{}` paths are not in this version", connection.path.substr(0, scheme + 3)),
+          fmt::format("give a local path, or one that begins with {}", stores_->scheme()));
+      return std::nullopt;
+    }
+    if (!check_local(request, diagnostics, what) ||
+        !FilesConnection::table().parse(*request.connection, diagnostics, connection, what)) {
+      return std::nullopt;
+    }
+    return FilesPlace{absolute_path(resolve_path(request.base_dir, connection.path)), std::nullopt};
+  }
+
+  /// Reports options that only stores have.
+  [[nodiscard]] bool check_local(const ConnectorRequest& request, Diagnostics& diagnostics,
+                                 const std::string& what) const {
+    bool good = true;
+    for (const OptionInfo& info : stores_->options().infos()) {
+      const Node* const given = info.name == "path" ? nullptr : request.connection->find(info.name);
+      if (given != nullptr) {
+        good = false;
+        diagnostics.error(given->at,
+                          fmt::format("{} has `{}`, which is for paths that begin with {}", what,
+                                      info.name, stores_->scheme()),
+                          fmt::format("leave out `{}`", info.name));
+      }
+    }
+    return good;
+  }
+
+  std::unique_ptr<ObjectStores> stores_;
 };
 
 }  // namespace
 
-std::unique_ptr<Connector> files_connector() { return std::make_unique<FilesConnector>(); }
+std::unique_ptr<Connector> files_connector(std::unique_ptr<ObjectStores> stores) {
+  return std::make_unique<FilesConnector>(std::move(stores));
+}
 
 }  // namespace millrace

@@ -19,18 +19,18 @@ std::string place_of(const MalformedRow& record) {
 }
 
 /// Lines of a file, unpacked. Throws Error that names the file.
-formats::Lines lines_of(const std::string& path, std::int64_t max_bytes) {
-  auto bytes = formats::open_unpacked(path);
+formats::Lines lines_of(const FileScan& scan, const FileScan::File& file, std::int64_t max_bytes) {
+  auto bytes = formats::open_unpacked(scan, file);
   try {
     return {std::move(bytes), max_bytes};
   } catch (const Error& error) {
-    throw Error(error.blame(), fmt::format("`{}`: {}", path, error.what()), error.retry());
+    throw Error(error.blame(), fmt::format("`{}`: {}", file.path, error.what()), error.retry());
   }
 }
 
 }  // namespace
 
-const Schema& JsonFiles::schema(const std::function<std::string()>& /*find_file*/) {
+const Schema& JsonFiles::schema(const FindFile& /*find_file*/) {
   if (!layout_.schema.empty()) {
     return layout_.schema;
   }
@@ -78,14 +78,14 @@ bool JsonReader::next_line(formats::Lines::Line& line) {
   while (next_file_ < files_.files.size()) {
     const auto& file = files_.files[next_file_];
     if (!lines_) {
-      check_unchanged(file);
-      lines_.emplace(lines_of(file.path, layout_.max_line_bytes));
+      check_unchanged(files_, file);
+      lines_.emplace(lines_of(files_, file, layout_.max_line_bytes));
     }
     if (lines_->next(line)) {
       return true;
     }
     lines_.reset();
-    check_unchanged(file);
+    check_unchanged(files_, file);
     ++next_file_;
   }
   return false;

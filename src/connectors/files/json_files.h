@@ -28,7 +28,7 @@ class JsonFiles final : public FileDecoding {
       : database_(database), options_(options), log_(log) {}
 
   /// Throws Error for types that can't be read from JSON, and for no column to rescue into.
-  const Schema& schema(const std::function<std::string()>& find_file) override;
+  const Schema& schema(const FindFile& find_file) override;
   SliceInput read(FileScan files, MalformedReceiver& malformed) override;
   SliceInput read_again(const MalformedRows& rows, const std::string& folder,
                         MalformedReceiver& malformed) override;

@@ -104,7 +104,8 @@ class MalformedFilesTest : public testing::Test {
     return path;
   }
   std::unique_ptr<FilesSource> source() {
-    return std::make_unique<FilesSource>(&database_, "s", folder_ / "in", options_, false);
+    return std::make_unique<FilesSource>(&database_, "s", local_input(folder_ / "in", options_),
+                                         options_, false);
   }
   /// The rows of files, sorted; what is malformed goes to `kept`.
   Lines run(FilesSource& source, SliceInput input, Kept& kept) {

@@ -89,6 +89,12 @@ const OptionTable<FilesSourceOptions>& FilesSourceOptions::table() {
       Option<O>{&O::poll_interval, "poll_interval",
                 "How often to look for new files where the system does not tell of them."}
           .at_least(std::chrono::milliseconds(10)),
+      Option<O>{
+          &O::full_listing_interval, "full_listing_interval",
+          "S3, with more than a thousand objects: how often all are listed, to find those that "
+          "came later under a name that sorts before names that were read. Looks in between "
+          "begin behind these."}
+          .at_least(std::chrono::milliseconds(0)),
   };
   return kTable;
 }
@@ -117,16 +123,39 @@ const OptionTable<FilesSinkOptions>& FilesSinkOptions::table() {
       Option<O>{&O::row_group_size, "row_group_size",
                 "Parquet: at most so many rows in a row group."}
           .at_least(2048),
+      Option<O>{&O::timestamps, "timestamps",
+                "Parquet: int64, in microseconds, as the format has them now; or int96, for old "
+                "readers (Hive, Impala, Spark) that know no others. With int96 files have no "
+                "statistics and no nested columns."},
       Option<O>{&O::partition_by, "partition_by",
                 "Columns that become folders `name=value` instead of being in the files."}
           .example("[event_date]"),
       Option<O>{&O::header, "header", "CSV: begin with the names of the columns."},
+      Option<O>{&O::partition_overwrite_mode, "partition_overwrite_mode",
+                "Mode complete, with `partition_by`: static replaces the whole table at once; "
+                "dynamic only the partitions in which a row has changed, each by one file and in "
+                "one step."},
       Option<O>{&O::max_file_size, "max_file_size",
                 "Begin another file when one has grown to about this size."}
           .at_least(Bytes{1})
+          .default_text("none; with `roll_interval` 128MB")
           .example("128MB"),
+      Option<O>{&O::roll_interval, "roll_interval",
+                "Mode append: batches go on filling a file until it is so old, or has its "
+                "`max_file_size`. Until then committed rows wait in the checkpoint."}
+          .at_least(std::chrono::milliseconds(1))
+          .example("1h"),
+      Option<O>{&O::visible_within, "visible_within",
+                "With `roll_interval`: rows can be read so long after their batch. A file is "
+                "published before it is finished, and replaced as it grows: not for readers that "
+                "take each file once."}
+          .at_least(std::chrono::milliseconds(1))
+          .example("1m"),
       Option<O>{&O::success_marker, "success_marker",
                 "Keep an empty file `_SUCCESS`, touched after each batch."},
+      Option<O>{&O::read_back, "read_back",
+                "Decode each file once more before it is published; one that has not the rows that "
+                "were written ends the run. Not for Avro."},
   };
   return kTable;
 }

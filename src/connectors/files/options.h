@@ -34,6 +34,24 @@ struct EnumNames<CleanSource> {
       {K::off, "off"}, {K::remove, "delete"}, {K::archive, "archive"}};
 };
 
+/// What complete mode replaces, of a partitioned table.
+enum class PartitionOverwriteMode : std::uint8_t { all, dynamic };
+
+template <>
+struct EnumNames<PartitionOverwriteMode> {
+  using K = PartitionOverwriteMode;
+  static constexpr EnumWord<K> kWords[] = {{K::all, "static"}, {K::dynamic, "dynamic"}};
+};
+
+/// How Parquet files have timestamps.
+enum class ParquetTimestamps : std::uint8_t { int64, int96 };
+
+template <>
+struct EnumNames<ParquetTimestamps> {
+  using P = ParquetTimestamps;
+  static constexpr EnumWord<P> kWords[] = {{P::int64, "int64"}, {P::int96, "int96"}};
+};
+
 /// What a pipeline may say of the place.
 struct FilesConnection {
   std::string path;
@@ -69,6 +87,7 @@ struct FilesSourceOptions {
   std::string source_archive_dir;
   std::chrono::milliseconds settle_time{1000};
   std::chrono::milliseconds poll_interval{1000};
+  std::chrono::milliseconds full_listing_interval{60'000};
 
   static const OptionTable<FilesSourceOptions>& table();
 };
@@ -81,10 +100,19 @@ struct FilesSinkOptions {
   std::string record_name;
   OnRefused on_refused = OnRefused::quarantine;
   std::int64_t row_group_size = 122'880;
+  ParquetTimestamps timestamps = ParquetTimestamps::int64;
   std::vector<std::string> partition_by;
   bool header = true;
+  PartitionOverwriteMode partition_overwrite_mode = PartitionOverwriteMode::all;
   std::optional<Bytes> max_file_size;
+  std::optional<std::chrono::milliseconds> roll_interval;
+  std::optional<std::chrono::milliseconds> visible_within;
   bool success_marker = false;
+  bool read_back = false;
+
+  [[nodiscard]] bool overwrites_parts() const noexcept {
+    return partition_overwrite_mode == PartitionOverwriteMode::dynamic;
+  }
 
   static const OptionTable<FilesSinkOptions>& table();
 };

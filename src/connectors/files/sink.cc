@@ -1,236 +1,199 @@
 #include "connectors/files/sink.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "connectors/files/compaction.h"
+#include "connectors/files/int96_output.h"
+#include "connectors/files/sink_batch.h"
 
 namespace millrace {
 
-namespace {
-
-namespace fs = std::filesystem;
-
-std::string extension_of(const FilesSinkOptions& options) {
-  auto plain = fmt::format(".{}", enum_word(options.format));
-  if (options.format == FileKind::parquet || options.format == FileKind::avro) {
-    return plain;  // compressed inside
-  }
-  return plain + (options.compression == "gzip"   ? ".gz"
-                  : options.compression == "zstd" ? ".zst"
-                                                  : "");
-}
-
-/// What is left for the files: a folder says what its partition's columns are.
-Schema columns_of_files(Schema schema, const std::vector<std::string>& partition_by) {
-  for (const std::string& name : partition_by) {
-    std::erase_if(schema.columns,
-                  [&](const Column& column) { return equal_ignoring_case(column.name, name); });
-  }
-  return schema;
-}
-
-bool is_number(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-/// All regular files below a folder that are not in hidden ones, as paths relative to it, sorted.
-std::vector<std::string> files_below(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (fs::recursive_directory_iterator at(folder, error), end; at != end && !error;
-       at.increment(error)) {
-    if (at->path().filename().native().starts_with('.')) {
-      at.disable_recursion_pending();
-    } else if (at->is_regular_file(error)) {
-      files.push_back(at->path().native().substr(folder.size() + 1));
-    }
-  }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    throw_file_error("read", folder, error.value());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-}  // namespace
-
-FilesSink::FilesSink(sql::Database* database, std::string name, std::string path,
+FilesSink::FilesSink(sql::Database* database, std::string name, std::unique_ptr<OutputPlace> place,
                      FilesSinkOptions options)
-    : target_{.database = database,
-              .name = std::move(name),
-              .path = std::move(path),
-              .options = std::move(options),
-              .extension = {},
-              .start = {},
-              .avro = nullptr} {
-  target_.extension = extension_of(target_.options);
-  while (target_.path.size() > 1 && target_.path.ends_with('/')) {
-    target_.path.pop_back();
-  }
-}
+    : database_(database),
+      options_(std::move(options)),
+      names_(std::move(name), options_),
+      place_(std::move(place)) {}
+
+FilesSink::~FilesSink() = default;
 
 SinkTraits FilesSink::traits() const {
-  return {.append = true,
-          .complete = true,
+  const bool in_parts = options_.overwrites_parts();
+  return {.append = !in_parts,
+          .complete = !options_.roll_interval,
+          .replaced_by = in_parts ? options_.partition_by : std::vector<std::string>(),
           .preferred_for_tables = OutputMode::complete,
-          .guarantee = target_.options.partition_by.empty()
-                           ? "exactly once: files are written aside, synced, and renamed to names "
-                             "made of sink, batch and part; complete replaces one file by a rename"
-                           : "exactly once: files are written aside, synced, and renamed to names "
-                             "made of sink, batch and part; complete exchanges the whole folder in "
-                             "one step"};
-}
-
-std::optional<std::int64_t> FilesSink::batch_of(const std::string& file) const {
-  std::string_view name = file;
-  name.remove_prefix(file.rfind('/') + 1);
-  if (!name.starts_with(target_.name) || !name.ends_with(target_.extension) ||
-      name.size() < target_.name.size() + target_.extension.size()) {
-    return std::nullopt;
-  }
-  name.remove_prefix(target_.name.size());
-  name.remove_suffix(target_.extension.size());
-  if (name.empty()) {
-    return -1;
-  }
-  if (name.size() >= 4 && name.front() == '-' && is_number(name.substr(1)) && name.size() <= 10) {
-    return -1;
-  }
-  if (name.size() < 15 || name.front() != '-' || name[11] != '-' ||
-      !is_number(name.substr(1, 10)) || !is_number(name.substr(12))) {
-    return std::nullopt;
-  }
-  std::int64_t batch = 0;
-  std::from_chars(name.data() + 1, name.data() + 11, batch);
-  return batch;
-}
-
-std::vector<std::string> FilesSink::published_files() const {
-  std::vector<std::string> files = files_below(target_.path);
-  std::erase_if(files, [this](const std::string& file) { return !batch_of(file); });
-  return files;
-}
-
-void FilesSink::check_writable() const {
-  make_folders(target_.path);
-  if (::access(target_.path.c_str(), W_OK | X_OK) != 0 ||
-      (target_.replaces_folder() && ::access(folder_of(target_.path).c_str(), W_OK | X_OK) != 0)) {
-    throw_file_error("write into", target_.path, errno);
-  }
+          .guarantee = fmt::format("exactly once: {}{}", place_->guarantee(options_),
+                                   options_.roll_interval
+                                       ? "; rows wait in the checkpoint until their file is large "
+                                         "or old enough"
+                                       : "")};
 }
 
 void FilesSink::open(const SinkStart& start) {
-  target_.start = start;
-  if (target_.options.format == FileKind::avro) {
-    target_.avro = std::make_unique<AvroOutput>(
-        target_.name, target_.path, target_.options,
-        columns_of_files(start.schema, target_.options.partition_by), start.checkpoint);
+  start_ = start;
+  if (options_.format == FileKind::avro) {
+    avro_ =
+        std::make_unique<AvroOutput>(names_.sink(), place_->path(), options_,
+                                     columns_of_files(start.schema, options_), start.checkpoint);
   }
-  check_writable();
-  remove_staged();
-  if (target_.replaces_folder()) {
-    check_folder_is_ours();
+  if (options_.timestamps == ParquetTimestamps::int96) {
+    make_int96_ = int96_files(options_, columns_of_files(start.schema, options_));
+  }
+  place_->open(job());
+  if (job().replaces_folder()) {
+    place_->check_replaceable(job());
+  } else if (job().replaces_parts()) {
+    check_parts();
   } else {
     remove_leftovers();
+  }
+  is_whole_ = !start.last_committed;
+  end_compaction(*place_, job());
+  open_rolling();
+}
+
+void FilesSink::open_rolling() {
+  rolling_.reset();
+  const bool rolls = options_.roll_interval.has_value();
+  if (start_.folder.empty() || (!rolls && !RollingState::has_rows(start_.folder))) {
+    return;
+  }
+  rolling_ = std::make_unique<RollingFiles>(*database_, job(), *place_,
+                                            writer_options(job(), true, make_int96_));
+  rolling_->open();
+  if (!rolls) {  // any more
+    rolling_->finish();
+    rolling_.reset();
+    remove_tree(start_.folder);
   }
 }
 
 std::unique_ptr<SinkBatch> FilesSink::begin(std::int64_t batch, MalformedReceiver& refused) {
-  return std::make_unique<FilesBatch>(target_, batch, refused);
+  if (rolling_) {
+    return rolling_->begin(batch);
+  }
+  return std::make_unique<FilesBatch>(*database_, job(), *place_, batch,
+                                      avro_ == nullptr ? make_int96_ : avro_->files(refused),
+                                      std::exchange(is_whole_, false) && job().replaces_parts());
 }
 
-/// Staging folders of a process that died.
-void FilesSink::remove_staged() const {
-  const auto parent = target_.staging_parent();
-  const auto prefix = target_.staging_prefix();
-  for (const auto& name : list_folder(parent)) {
-    if (name.starts_with(prefix) && is_number(std::string_view(name).substr(prefix.size()))) {
-      remove_tree(fmt::format("{}/{}", parent, name));
+void FilesSink::next_batch_is_whole() { is_whole_ = true; }
+
+void FilesSink::committed(std::int64_t batch) {
+  if (rolling_) {
+    rolling_->committed(batch);
+  }
+}
+
+void FilesSink::close() {
+  if (rolling_) {
+    rolling_->close();
+  }
+}
+
+Compacted FilesSink::compact(const CompactOptions& options,
+                             const std::function<void(const std::string&)>& say) {
+  if (rolling_ && !options.dry_run) {
+    rolling_->finish();
+  }
+  return millrace::compact(*database_, job(), *place_,
+                           writer_options(job(), place_->syncs(), make_int96_), options, say);
+}
+
+/// Every partition is one file, of a name that does not change. Others would be doubled.
+void FilesSink::check_parts() const {
+  if (!start_.last_committed) {
+    return;  // the first batch removes them
+  }
+  const auto name = names_.of_part(0);
+  for (const auto& placed : place_->files_behind(job(), -1)) {
+    const auto& file = placed.path;
+    if (name_of_file(file) != name) {
+      throw Error(Blame::user,
+                  fmt::format("`{}/{}` was written with other options, and would have the rows of "
+                              "its partition twice with `partition_overwrite_mode: dynamic`; give "
+                              "the sink another folder and let its state be made anew (--rebuild), "
+                              "or take the option back",
+                              place_->path(), file));
     }
   }
 }
 
 /// Files of the batch that was running when the process died: it runs again and writes them anew.
 void FilesSink::remove_leftovers() {
-  const std::int64_t last = target_.start.last_committed.value_or(-1);
-  std::set<std::string> changed;
+  const std::int64_t last = start_.last_committed.value_or(-1);
   std::vector<std::string> leftovers;
-  for (const std::string& file : published_files()) {
-    const std::int64_t batch = *batch_of(file);
+  for (const auto& placed : place_->files_behind(job(), last)) {
+    const auto& file = placed.path;
+    const std::int64_t batch = *names_.batch_of(file);
     if (batch > last + 1) {
       throw Error(
           Blame::user,
           fmt::format("`{}/{}` is of batch {}, but the checkpoint ends {}: the checkpoint "
                       "was removed or is an older one, and going on would write rows twice; "
                       "bring the checkpoint back, or start over with an empty folder",
-                      target_.path, file, batch,
+                      place_->path(), file, batch,
                       last < 0 ? std::string("before the first batch")
                                : fmt::format("with batch {}", last)));
     }
     if (batch > last) {
-      leftovers.push_back(fmt::format("{}/{}", target_.path, file));
+      leftovers.push_back(file);
     }
   }
-  for (const std::string& file : leftovers) {
-    remove_file(file);
-    changed.insert(folder_of(file));
-  }
-  for (const std::string& folder : changed) {
-    fsync_folder(folder);
-  }
+  place_->remove(leftovers);
 }
 
-/// The folder is replaced as a whole, so nothing of others may be in it.
-void FilesSink::check_folder_is_ours() const {
-  for (const std::string& file : files_below(target_.path)) {
-    if (!batch_of(file) && file != "_SUCCESS") {
-      throw Error(Blame::user,
-                  fmt::format("`{}` holds `{}`, which is not of sink {}; `mode: complete` with "
-                              "`partition_by` replaces the whole folder: give it one of its own",
-                              target_.path, file, target_.name));
-    }
+std::optional<ReadableFiles> FilesSink::files(std::int64_t last_batch) const {
+  ReadableFiles readable;
+  switch (options_.format) {
+    case FileKind::parquet:
+      readable.function = "read_parquet";
+      readable.arguments = "union_by_name = true";
+      break;
+    case FileKind::csv:
+      readable.function = "read_csv";
+      readable.arguments = fmt::format("header = {}", options_.header);
+      break;
+    case FileKind::json:
+      readable.function = "read_json";
+      readable.arguments = "format = 'newline_delimited'";
+      break;
+    case FileKind::avro:
+      return std::nullopt;  // DuckDB does not read it
   }
+  for (PlacedFile& file : place_->visible(job(), *database_, last_batch)) {
+    readable.files.push_back(
+        {std::move(file.path), file.bytes, file.modified_ns, std::move(file.etag)});
+  }
+  return readable;
 }
 
 std::string FilesSink::query() const {
-  std::string list;
-  for (const std::string& file :
-       exists(target_.path) ? published_files() : std::vector<std::string>()) {
-    list += fmt::format("{}{}", list.empty() ? "" : ", ",
-                        sql::quote_text(fmt::format("{}/{}", target_.path, file)));
+  const auto readable = files(-1);
+  if (!readable) {
+    return {};
   }
-  if (list.empty()) {
+  if (readable->files.empty()) {
     std::string columns;
-    for (const Column& column : target_.start.schema.columns) {
+    for (const Column& column : start_.schema.columns) {
       columns += fmt::format("{}CAST(NULL AS {}) AS {}", columns.empty() ? "" : ", ", column.type,
                              sql::quote_name(column.name));
     }
     return columns.empty() ? "" : fmt::format("SELECT {} WHERE false", columns);
   }
-  const std::string hive = target_.options.partition_by.empty() ? "hive_partitioning = false"
-                                                                : "hive_partitioning = true";
-  switch (target_.options.format) {
-    case FileKind::parquet:
-      return fmt::format("SELECT * FROM read_parquet([{}], {}, union_by_name = true)", list, hive);
-    case FileKind::csv:
-      return fmt::format("SELECT * FROM read_csv([{}], {}, header = {})", list, hive,
-                         target_.options.header);
-    case FileKind::json:
-      return fmt::format("SELECT * FROM read_json([{}], {}, format = 'newline_delimited')", list,
-                         hive);
-    case FileKind::avro:
-      return {};  // DuckDB does not read it
+  std::vector<std::string> names;
+  names.reserve(readable->files.size());
+  for (const FileScan::File& file : readable->files) {
+    names.push_back(sql::quote_text(file.path));
   }
-  std::unreachable();
+  return fmt::format("SELECT * FROM {}([{}], hive_partitioning = {}, {})", readable->function,
+                     join(names, ", "), !options_.partition_by.empty(), readable->arguments);
 }
 
 }  // namespace millrace

@@ -7,60 +7,47 @@
 #include <string>
 #include <vector>
 
-#include "connectors/files/avro_output.h"
-#include "connectors/files/options.h"
+#include "connectors/files/output_place.h"
 #include "core/sink.h"
 #include "sql/database.h"
 #include "sql/file_writer.h"
 
 namespace millrace {
 
-/// Where a sink writes, and how: what all its batches have in common.
-struct FilesTarget {
-  sql::Database* database = nullptr;
-  std::string name;
-  std::string path;  ///< absolute
-  FilesSinkOptions options;
-  std::string extension;
-  SinkStart start;
-  std::unique_ptr<AvroOutput> avro;  ///< nullptr: sql/ writes the format
+/// What is left for the files: a folder says what its partition's columns are.
+[[nodiscard]] Schema columns_of_files(Schema schema, const FilesSinkOptions& options);
+/// How the files of a sink are written. `make_file`: for formats that sql/ does not write.
+[[nodiscard]] sql::FileWriterOptions writer_options(const OutputJob& job, bool syncs,
+                                                    sql::MakeRowFile make_file);
 
-  [[nodiscard]] bool replaces_folder() const noexcept {
-    return start.mode == OutputMode::complete && !options.partition_by.empty();
-  }
-  /// The folder that staging folders are in: beside the target if that is what gets exchanged. Both
-  /// must be in one file system.
-  [[nodiscard]] std::string staging_parent() const;
-  /// What the names of staging folders begin with; the batch follows.
-  [[nodiscard]] std::string staging_prefix() const;
-};
-
-/// Writes into a staging folder of its own, which is hidden, and publishes from there.
+/// Writes into a folder of its publication, which makes the files visible.
 class FilesBatch final : public SinkBatch {
  public:
-  FilesBatch(const FilesTarget& target, std::int64_t batch, MalformedReceiver& refused);
-  ~FilesBatch() override;
+  /// `is_whole`: partitions that the batch has no row of are no longer in the table; with
+  /// OutputJob::replaces_parts().
+  FilesBatch(sql::Database& database, const OutputJob& job, OutputPlace& place, std::int64_t batch,
+             sql::MakeRowFile make_file, bool is_whole);
 
   std::unique_ptr<SinkWriter> writer() override { return writer_->writer(); }
+  std::unique_ptr<SinkWriter> changed() override { return writer_->noter(); }
   void stage() override;
   void publish() override;
   [[nodiscard]] SinkStats stats() const override { return stats_; }
 
  private:
-  [[nodiscard]] std::string file_name(int part) const;
   [[nodiscard]] std::string staged_file(const std::string& partition, int part);
-  void publish_files();
-  void publish_folder();
-  void mark_success() const;
+  void join_parts(std::vector<sql::WrittenFile>& files) const;
 
-  const FilesTarget& target_;
-  std::int64_t batch_;
-  std::string staging_;
-  bool published_ = false;
-  std::unique_ptr<sql::FileWriter> writer_;
-  std::set<std::string> made_folders_;  // in the staging folder
+  sql::Database& database_;
+  const OutputJob job_;
+  OutputPlace& place_;
+  bool is_whole_;
+  sql::FileWriterOptions options_;
+  std::unique_ptr<Publication> publication_;
+  std::set<std::string> made_folders_;
   std::mutex made_folders_lock_;
-  std::vector<sql::WrittenFile> files_;
+  std::unique_ptr<sql::FileWriter> writer_;  // ends before the publication removes what it writes
+  std::set<std::string> written_;            // below the place, if the batch is whole
   SinkStats stats_;
 };
 

@@ -39,7 +39,7 @@ class FilesSinkTest : public testing::Test {
   ~FilesSinkTest() override { fs::remove_all(folder_); }
 
   std::unique_ptr<FilesSink> sink() {
-    return std::make_unique<FilesSink>(&database_, "out", folder_ / "out", options_);
+    return std::make_unique<FilesSink>(&database_, "out", local_output(folder_ / "out"), options_);
   }
   /// A sink that is open.
   std::unique_ptr<FilesSink> open_sink() {

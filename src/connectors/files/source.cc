@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -16,26 +14,19 @@ namespace millrace {
 
 namespace {
 
-/// For how long the files that were found to wait are all that there is.
-constexpr auto kLookAgain = std::chrono::seconds(1);
-
 /// Limits of a slice of what was given before; a file is never cut.
 constexpr std::size_t kHistoryFiles = 1000;
 constexpr std::int64_t kHistoryBytes = 256LL << 20;
 
-Discovery::Where where(std::string path, const FilesSourceOptions& options) {
-  return {std::move(path), options.path_glob_filter, options.recursive_file_lookup,
-          options.settle_time};
-}
-
 }  // namespace
 
-FilesSource::FilesSource(sql::Database* database, std::string name, std::string path,
-                         FilesSourceOptions options, bool as_table)
+FilesSource::FilesSource(sql::Database* database, std::string name,
+                         std::unique_ptr<InputPlace> place, FilesSourceOptions options,
+                         bool as_table)
     : name_(std::move(name)),
       options_(std::move(options)),
       as_table_(as_table),
-      discovery_(where(std::move(path), options_)),
+      place_(std::move(place)),
       log_(Log().with("source", name_)),
       decoding_(make_file_decoding(database, name_, options_, log_)) {}
 
@@ -43,10 +34,11 @@ const Schema& FilesSource::schema() {
   return decoding_->schema([this] { return file_to_ask(); });
 }
 
-/// The path of the first file there is.
-std::string FilesSource::file_to_ask() {
-  discovery_.check();
-  const auto found = discovery_.look([](const std::string&) { return false; });
+/// The first file there is.
+FileScan FilesSource::file_to_ask() {
+  place_->check();
+  const auto found = place_->look(
+      {.skip = [](const std::string&) { return false; }, .oldest_ns = 0, .whole = false});
   const auto first =
       std::find_if(found.begin(), found.end(), [](const auto& f) { return f.complete; });
   if (first == found.end()) {
@@ -54,29 +46,35 @@ std::string FilesSource::file_to_ask() {
         Blame::user,
         fmt::format("source {} has no `schema`, and there is no file in `{}` to ask; give it "
                     "a `schema`",
-                    name_, discovery_.base()));
+                    name_, place_->base()));
   }
-  return fmt::format("{}/{}", discovery_.base(), first->file.path);
+  return place_->scan({first->file});
 }
 
 void FilesSource::open(const std::optional<Json>& position) {
-  discovery_.check();
-  watcher_.watch(discovery_.base());  // before the first look, so that nothing falls in between
+  place_->check();
   if (options_.clean_source == CleanSource::archive) {
     make_folders(options_.source_archive_dir);
   }
   if (!position) {
     return;
   }
+  // A file that is cleaned away can't come again under its name, so it need not be remembered.
+  const auto find = options_.clean_source == CleanSource::off ? nullptr : place_->finder();
   for (const auto& [path, mtime] : position->at("files").items()) {
-    // A file that is cleaned away can't come again under its name, so it need not be remembered.
-    if (options_.clean_source == CleanSource::off ||
-        exists(fmt::format("{}/{}", discovery_.base(), path))) {
+    if (find == nullptr || find(path)) {
       given_.emplace(path, mtime.get<std::int64_t>());
     }
     newest_ = std::max(newest_, mtime.get<std::int64_t>());
   }
   forget_old();
+}
+
+std::string FilesSource::target() const { return place_->base(); }
+
+void FilesSource::check_connection(const SourcePlace& /*place*/, Findings& /*findings*/) {
+  place_->check();
+  (void)schema();
 }
 
 Json FilesSource::position() const {
@@ -87,7 +85,7 @@ Json FilesSource::position() const {
   return {{"files", std::move(files)}};
 }
 
-void FilesSource::note_present(const std::vector<Discovery::Found>& found) {
+void FilesSource::note_present(const std::vector<FoundFile>& found) {
   if (at_present_ && !present_) {
     present_.emplace();
     for (const auto& each : found) {
@@ -101,8 +99,10 @@ std::vector<FileScan::File> FilesSource::find_new() {
   const std::int64_t oldest =
       options_.max_file_age ? newest_ - std::chrono::nanoseconds(*options_.max_file_age).count()
                             : 0;
-  const auto found = discovery_.look(
-      [this](const std::string& path) { return !as_table_ && given_.contains(path); });
+  const auto found = place_->look(
+      {.skip = [this](const std::string& path) { return !as_table_ && given_.contains(path); },
+       .oldest_ns = as_table_ ? 0 : oldest,
+       .whole = as_table_ || (at_present_ && !present_)});
   note_present(found);
   std::vector<FileScan::File> files;
   some_incomplete_ = false;
@@ -127,8 +127,8 @@ std::optional<Slice> FilesSource::plan(std::int64_t /*now*/) {
     return slice_of(find_new());
   }
   auto files = next_files();
-  if (files.empty() || std::chrono::steady_clock::now() - looked_ >= kLookAgain ||
-      !std::ranges::all_of(files, [this](const auto& file) { return is_as_found(file); })) {
+  if (files.empty() || std::chrono::steady_clock::now() - looked_ >= place_->looks_again_after() ||
+      !std::ranges::all_of(files, [this](const auto& file) { return place_->is_as_found(file); })) {
     look();
     files = next_files();
   }
@@ -142,16 +142,11 @@ std::optional<Slice> FilesSource::plan(std::int64_t /*now*/) {
     ended_ = at_present_;
     if (ended_ && some_incomplete_) {
       log_.warn("some files in `{}` are still being written and are left for the next run",
-                discovery_.base());
+                place_->base());
     }
     return std::nullopt;
   }
   return slice_of(files);
-}
-
-bool FilesSource::is_as_found(const FileScan::File& file) const {
-  const auto now = discovery_.find(file.path);
-  return now && now->size == file.size && now->mtime_ns == file.mtime_ns;
 }
 
 void FilesSource::look() {
@@ -182,6 +177,9 @@ Slice FilesSource::slice_of(const std::vector<FileScan::File>& files) const {
   std::int64_t bytes = 0;
   for (const FileScan::File& file : files) {
     list.push_back({{"path", file.path}, {"size", file.size}, {"mtime_ns", file.mtime_ns}});
+    if (!file.etag.empty()) {
+      list.back()["etag"] = file.etag;
+    }
     bytes += file.size;
   }
   slice.offsets = {{"files", std::move(list)}};
@@ -215,13 +213,15 @@ void FilesSource::forget_old() {
 }
 
 SliceInput FilesSource::read(const Json& offsets, MalformedReceiver& malformed) {
-  FileScan scan;
+  std::vector<FileScan::File> files;
+  files.reserve(offsets.at("files").size());
   for (const Json& file : offsets.at("files")) {
-    scan.files.push_back(
-        {fmt::format("{}/{}", discovery_.base(), file.at("path").get<std::string>()),
-         file.at("size").get<std::int64_t>(), file.at("mtime_ns").get<std::int64_t>()});
+    files.push_back({.path = file.at("path").get<std::string>(),
+                     .size = file.at("size").get<std::int64_t>(),
+                     .mtime_ns = file.at("mtime_ns").get<std::int64_t>(),
+                     .etag = file.value("etag", "")});
   }
-  return decoding_->read(std::move(scan), malformed);
+  return decoding_->read(place_->scan(std::move(files)), malformed);
 }
 
 SliceInput FilesSource::read_again(const MalformedRows& rows, const std::string& folder,
@@ -243,13 +243,13 @@ std::optional<std::string> FilesSource::why_no_history() const {
 /// The files given so far, in order. Throws Error if one is not what it was.
 std::vector<FileScan::File> FilesSource::find_given() const {
   std::vector<FileScan::File> files;
+  const auto find = place_->finder();
   for (const auto& [path, mtime] : given_) {
-    auto file = discovery_.find(path);
+    auto file = find(path);
     if (!file || file->mtime_ns != mtime) {
-      throw Error(
-          Blame::external,
-          fmt::format("source {}: `{}/{}` was read before and {}; put it back as it was", name_,
-                      discovery_.base(), path, file ? "has changed since" : "is gone"));
+      throw Error(Blame::external,
+                  fmt::format("source {}: `{}/{}` was read before and {}; put it back as it was",
+                              name_, place_->base(), path, file ? "has changed since" : "is gone"));
     }
     files.push_back(std::move(*file));
   }
@@ -281,16 +281,11 @@ void FilesSource::committed(const Json& offsets) {
 
 /// The rows are safe, so a file that can't be cleaned away is worth a warning, no more.
 void FilesSource::clean(const std::string& relative) {
-  const std::string path = fmt::format("{}/{}", discovery_.base(), relative);
   try {
     if (options_.clean_source == CleanSource::remove) {
-      remove_file(path);
+      place_->remove(relative);
     } else {
-      const std::string to = fmt::format("{}/{}", options_.source_archive_dir, relative);
-      make_folders(folder_of(to), false);
-      if (::rename(path.c_str(), to.c_str()) != 0 && errno != ENOENT) {
-        throw_file_error("archive", path, errno);
-      }
+      place_->archive(relative, options_.source_archive_dir);
     }
     given_.erase(relative);
   } catch (const Error& error) {
@@ -299,16 +294,10 @@ void FilesSource::clean(const std::string& relative) {
 }
 
 void FilesSource::wait(std::stop_token stop, std::chrono::steady_clock::time_point until) {
-  for (const std::string& folder : discovery_.folders()) {
-    watcher_.watch(folder);
-  }
-  if (discovery_.folders().empty()) {
-    watcher_.watch(discovery_.base());
-  }
   const auto soon = some_incomplete_ ? std::min(options_.poll_interval, options_.settle_time)
                                      : options_.poll_interval;
-  watcher_.wait(stop, std::min(until, std::chrono::steady_clock::now() +
-                                          std::max(soon, std::chrono::milliseconds(10))));
+  place_->wait(stop, std::min(until, std::chrono::steady_clock::now() +
+                                         std::max(soon, std::chrono::milliseconds(10))));
 }
 
 }  // namespace millrace

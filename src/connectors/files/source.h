@@ -9,23 +9,24 @@
 #include <vector>
 
 #include "base/log.h"
-#include "connectors/files/discovery.h"
 #include "connectors/files/file_decoding.h"
+#include "connectors/files/input_place.h"
 #include "connectors/files/options.h"
-#include "connectors/files/watcher.h"
+#include "core/connection_check.h"
 #include "core/growing_columns.h"
 #include "core/source.h"
 #include "sql/database.h"
 
 namespace millrace {
 
-/// Offsets: {"files": [{"path", "size", "mtime_ns"}, ...]}, paths relative to the folder.
+/// Offsets: {"files": [{"path", "size", "mtime_ns", "etag"}, ...]}, paths relative to the folder;
+/// etags of objects only.
 /// Position: {"files": {"path": mtime_ns, ...}}, all files given so far.
-class FilesSource final : public Source, public GrowingColumns {
+class FilesSource final : public Source, public GrowingColumns, public CheckedSource {
  public:
-  /// `path` is absolute; options.source_archive_dir too. `schema` is empty if the files are to be
-  /// asked. `as_table`: all files, every batch.
-  FilesSource(sql::Database* database, std::string name, std::string path,
+  /// options.source_archive_dir is absolute. `schema` is empty if the files are to be asked.
+  /// `as_table`: all files, every batch.
+  FilesSource(sql::Database* database, std::string name, std::unique_ptr<InputPlace> place,
               FilesSourceOptions options, bool as_table);
 
   const Schema& schema() override;
@@ -33,6 +34,8 @@ class FilesSource final : public Source, public GrowingColumns {
     return decoding_->file_format();
   }
   void open(const std::optional<Json>& position) override;
+  [[nodiscard]] std::string target() const override;
+  void check_connection(const SourcePlace& place, Findings& findings) override;
   [[nodiscard]] Json position() const override;
   std::optional<Slice> plan(std::int64_t now) override;
   void advance(const Json& offsets) override;
@@ -59,21 +62,19 @@ class FilesSource final : public Source, public GrowingColumns {
  private:
   std::vector<FileScan::File> find_new();
   void look();
-  [[nodiscard]] bool is_as_found(const FileScan::File& file) const;
   [[nodiscard]] std::vector<FileScan::File> next_files() const;
   [[nodiscard]] std::vector<FileScan::File> find_given() const;
-  void note_present(const std::vector<Discovery::Found>& found);
+  void note_present(const std::vector<FoundFile>& found);
   void forget_old();
   [[nodiscard]] Slice slice_of(const std::vector<FileScan::File>& files) const;
   void clean(const std::string& relative);
 
-  [[nodiscard]] std::string file_to_ask();
+  [[nodiscard]] FileScan file_to_ask();
 
   std::string name_;
   FilesSourceOptions options_;
   bool as_table_;
-  Discovery discovery_;
-  FolderWatcher watcher_;
+  std::unique_ptr<InputPlace> place_;
   Log log_;
   std::unique_ptr<FileDecoding> decoding_;
   std::unordered_map<std::string, std::int64_t> given_;  // path -> time of modification

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "connectors/files/files.h"
+#include "connectors/s3/s3.h"
 #include "support/rows.h"
 
 namespace millrace {
@@ -37,7 +38,8 @@ class FilesSourceTest : public testing::Test {
     ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
   std::unique_ptr<FilesSource> source(bool as_table = false) {
-    return std::make_unique<FilesSource>(nullptr, "s", folder_ / "in", options_, as_table);
+    return std::make_unique<FilesSource>(nullptr, "s", local_input(folder_ / "in", options_),
+                                         options_, as_table);
   }
   static Names names(const std::optional<Slice>& slice) {
     Names names;
@@ -204,7 +206,7 @@ Node mapping(const std::vector<std::pair<std::string, std::string>>& entries) {
 }
 
 TEST(FilesConnector, ReportsEveryMistake) {
-  const auto connector = files_connector();
+  const auto connector = files_connector(s3_stores());
   const auto mistakes = [&](const Node& connection, const Node& options) {
     Diagnostics diagnostics;
     EXPECT_EQ(connector->make_source({.name = "s", .connection = &connection, .options = &options},
@@ -216,8 +218,14 @@ TEST(FilesConnector, ReportsEveryMistake) {
     }
     return text;
   };
-  EXPECT_NE(mistakes(mapping({{"path", "s3://b/x"}}), mapping({{"format", "parquet"}}))
+  EXPECT_NE(mistakes(mapping({{"path", "gs://b/x"}}), mapping({{"format", "parquet"}}))
                 .find("not in this version"),
+            std::string::npos);
+  EXPECT_NE(mistakes(mapping({{"path", "s3://"}}), mapping({{"format", "parquet"}}))
+                .find("names no bucket"),
+            std::string::npos);
+  EXPECT_NE(mistakes(mapping({{"path", "in"}, {"region", "x"}}), mapping({{"format", "parquet"}}))
+                .find("which is for paths that begin with s3://"),
             std::string::npos);
   EXPECT_NE(
       mistakes(mapping({{"path", "in"}}), mapping({{"format", "csv"}})).find("needs a `schema`"),

@@ -20,7 +20,8 @@ constexpr std::uint32_t kArrivals = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | I
 }  // namespace
 
 FolderWatcher::FolderWatcher()
-    : events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC)) {}
+    : events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void FolderWatcher::watch(const std::string& folder) {
   if (events_.is_open() && folders_.insert(folder).second &&
@@ -50,6 +51,9 @@ bool FolderWatcher::drain() {
 }
 
 void FolderWatcher::wait(const std::stop_token& stop, std::chrono::steady_clock::time_point until) {
+  // Of a stop that ended an earlier wait.
+  std::uint64_t stale = 0;
+  [[maybe_unused]] const auto got = ::read(wake_.get(), &stale, sizeof(stale));
   const std::stop_callback on_stop(stop, [this] {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof(one));

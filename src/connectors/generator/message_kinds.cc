@@ -82,7 +82,7 @@ constexpr std::array<std::string_view, 12> kSongs{
     "Broken, Pt. 2",  "Electric Fire",    "Silent City",       "Summer\nRain",
     "Señorita",       "Paper (Live Mix)", "東京の夜",          "Not in the catalogue"};
 
-void fill_listen(const Making& making, FlatRow& row, std::string& key) {
+void fill_listen(const Making& making, FlatRows& row, std::string& key) {
   key = one_of(kUsers, making.random);
   row.set_text(0, key);
   row.set_text(1, one_of(kSongs, making.random));
@@ -101,7 +101,7 @@ constexpr std::string_view kEventAvro =
   {"name":"event_timestamp","type":"string"}]}
 )";
 
-void fill_event(const Making& making, FlatRow& row, std::string& key) {
+void fill_event(const Making& making, FlatRows& row, std::string& key) {
   key = fmt::format("evt-{:010}", making.number);
   row.set_text(0, key);
   row.set(1, static_cast<std::int32_t>(1 + making.random.below(kCustomers)));
@@ -125,7 +125,7 @@ constexpr std::string_view kOrderRecordAvro =
   {"name":"created_at","type":"string"}]}
 )";
 
-void fill_order_record(const Making& making, FlatRow& row, std::string& key) {
+void fill_order_record(const Making& making, FlatRows& row, std::string& key) {
   const auto id = static_cast<std::int32_t>(1 + making.number % INT32_MAX);
   key = std::to_string(id);
   row.set(0, id);
@@ -165,13 +165,15 @@ std::span<const MessageKind> message_kinds() {
   {"name":"timestamp","type":"long"}]}
 )",
                   .fill = fill_listen},
-      MessageKind{.name = "events",
-                  .summary = "What customers like, wish for and put into their carts",
-                  .topic = "events",
-                  .columns = {{text("event_id"), integer("customer_id"), text("event_type"),
-                               integer("product_id"), text("event_timestamp")}},
-                  .avro = kEventAvro,
-                  .fill = fill_event},
+      MessageKind{
+          .name = "events",
+          .summary =
+              "What customers like, wish for and put into their carts, for examples/customer-360",
+          .topic = "events",
+          .columns = {{text("event_id"), integer("customer_id"), text("event_type"),
+                       integer("product_id"), text("event_timestamp")}},
+          .avro = kEventAvro,
+          .fill = fill_event},
       MessageKind{.name = "order-records",
                   .summary = "Flat orders, Avro as a rule, for examples/retail",
                   .topic = "orders_avro_topic",

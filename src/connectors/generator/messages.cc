@@ -101,6 +101,8 @@ void MessageStream::write(std::uint64_t number, std::int64_t late_ms, Message& i
     kind_.write(making, into.value, into.key);
     return;
   }
+  row_.clear();
+  row_.add();
   kind_.fill(making, row_, into.key);
   if (const auto why = encoder_->encode(row_.chunk(), 0, into.value)) {
     throw Error(Blame::internal,

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "connectors/generator/flat_row.h"
+#include "connectors/generator/flat_rows.h"
 #include "connectors/generator/row_random.h"
 #include "core/format.h"
 #include "core/schema.h"
@@ -33,7 +33,7 @@ struct MessageKind {
   std::string_view avro;  ///< the schema to write Avro with; empty: there is only JSON
 
   /// Fills a row of the columns, and the key. nullptr: they are nested, and write() does all.
-  void (*fill)(const Making&, FlatRow& row, std::string& key) = nullptr;
+  void (*fill)(const Making&, FlatRows& row, std::string& key) = nullptr;
   /// Appends a JSON object, and fills the key.
   void (*write)(const Making&, std::string& json, std::string& key) = nullptr;
 };
@@ -76,7 +76,7 @@ class MessageStream {
 
   const MessageKind& kind_;
   MessageOptions options_;
-  FlatRow row_;
+  FlatRows row_;
   std::unique_ptr<RecordEncoder> encoder_;  // nullptr: the kind writes itself
 };
 

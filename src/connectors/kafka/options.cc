@@ -124,8 +124,10 @@ const OptionTable<SourceOptions>& SourceOptions::table() {
           Option<O>{
               &O::metadata, "metadata",
               "Columns beside those of the format: names, and what they have: key, value, topic, "
-              "partition, offset, timestamp or headers; and of a change event: op (c, u, d or r), "
-              "change_time (when the database made it) or source (JSON)."}
+              "partition, offset, timestamp or headers; with `on_malformed: permissive`: reason, "
+              "why "
+              "a message is a row of NULLs (NULL in other rows); and of a change event: op (c, u, "
+              "d or r), change_time (when the database made it) or source (JSON)."}
               .default_text("for `format: raw` all of them, by these names")
               .example("{ kafka_timestamp: timestamp }"),
           Option<O>{[](O& o) -> auto& { return o.key.kind; }, "key_format",

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "core/times.h"
 #include "formats/schema_change.h"
 
@@ -49,6 +50,7 @@ Column column_of(Metadata what, std::string name) {
     case Metadata::value:
       return make("BLOB");
     case Metadata::topic:
+    case Metadata::reason:
     case Metadata::op:
     case Metadata::source:
       return make("VARCHAR");
@@ -91,6 +93,7 @@ std::span<ColumnWriter* const> RowMaker::key_columns() const {
 
 bool RowMaker::add(const Record& record, std::size_t row) {
   columns_.mark();
+  reason_.reset();
   if (const auto why = decode(record, row)) {
     columns_.forget(row);
     change_.reset();
@@ -161,6 +164,9 @@ void RowMaker::add_metadata(const Record& record, std::size_t row) {
       case Metadata::headers:
         set_headers(*to, row, record);
         break;
+      case Metadata::reason:
+        set_bytes(*to, row, reason_);
+        break;
       case Metadata::op:
       case Metadata::change_time:
       case Metadata::source:
@@ -221,6 +227,8 @@ bool RowMaker::refuse(const Record& record, std::size_t row, const Malformation&
       break;
   }
   malformed_.pass(malformed_row(record, why));
+  reason_ =
+      as_utf8(why.column.empty() ? why.reason : fmt::format("{}: {}", why.column, why.reason));
   set_null(columns_.all().first(layout_.first_metadata()), row);
   if (layout_.has_corrupt && record.value && columns_[layout_.decoded] != nullptr) {
     columns_[layout_.decoded]->forget(row);  // it is no NULL

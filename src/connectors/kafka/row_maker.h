@@ -27,6 +27,7 @@ enum class Metadata : std::uint8_t {
   offset,
   timestamp,
   headers,
+  reason,  ///< why the message is malformed
   // Of change events alone:
   op,
   change_time,
@@ -106,6 +107,7 @@ class RowMaker {
   std::optional<debezium::Change> change_;  // that the record at hand tells of
   RowColumns columns_;
   std::vector<Record::Header> headers_;
+  std::optional<std::string> reason_;  // why the record at hand, a row of NULLs, is malformed
 };
 
 }  // namespace millrace::kafka

@@ -153,7 +153,12 @@ class KafkaSink::Writer final : public SinkWriter {
     const MessageColumns& columns = sink_.columns_;
     Outgoing message;
     auto why = encode(key_, chunk, columns.key, row, message.key);
-    if (!why) {
+    const auto* deleted = value_at<bool>(chunk, columns.deleted, row);
+    const bool is_tombstone = deleted != nullptr && *deleted;
+    if (!why && is_tombstone && !message.key) {
+      why = {.column = "", .reason = "a deleted row has no key, by which it could be deleted"};
+    }
+    if (!why && !is_tombstone) {
       why = encode(value_, chunk, columns.value, row, message.value);
     }
     headers_.clear();
@@ -224,6 +229,7 @@ SinkTraits KafkaSink::traits() const {
   return {.append = true,
           .update = true,
           .complete = false,
+          .deletes = true,
           .preferred_for_tables = OutputMode::update,
           .guarantee = is_transactional()
                            ? "exactly once for readers of committed messages: a transaction a "
@@ -231,12 +237,27 @@ SinkTraits KafkaSink::traits() const {
                            : "at least once: a batch that is repeated is written again"};
 }
 
+std::string KafkaSink::target() const {
+  return fmt::format("{} on {}", options_.topic, fmt::join(connection_.brokers, ","));
+}
+
+void KafkaSink::check_connection(const SinkStart* start, Findings& findings) {
+  if (start != nullptr) {
+    columns_ = find_columns(name_, options_, start->schema, start->delete_column);
+  }
+  const TopicAdmin admin(connection_, troubles_, stop_);
+  if (!admin.has(options_.topic) && !options_.create_topic) {
+    findings.error(fmt::format("there is no topic {}", options_.topic),
+                   "make it, or have it made by `create_topic: true`");
+  }
+}
+
 void KafkaSink::open(const SinkStart& start) {
   refusing_ = {.name = name_,
                .origin = options_.topic,
                .schema = start.schema,
                .on_refused = options_.records.on_refused};
-  columns_ = find_columns(name_, options_, start.schema);
+  columns_ = find_columns(name_, options_, start.schema, start.delete_column);
   value_writer_ = find_writer_schema(options_.records, columns_.value_fields);
   key_writer_ = find_writer_schema(options_.key, columns_.key_fields);
   find_topic();

@@ -10,13 +10,14 @@
 
 #include "connectors/kafka/producer.h"
 #include "connectors/kafka/sink_message.h"
+#include "core/connection_check.h"
 #include "core/format.h"
 #include "core/sink.h"
 #include "formats/refused_rows.h"
 
 namespace millrace::kafka {
 
-class KafkaSink final : public Sink {
+class KafkaSink final : public Sink, public CheckedSink {
  public:
   KafkaSink(std::string name, ConnectionOptions connection, SinkOptions options,
             std::stop_token stop = {});
@@ -24,6 +25,8 @@ class KafkaSink final : public Sink {
 
   [[nodiscard]] SinkTraits traits() const override;
   void open(const SinkStart& start) override;
+  [[nodiscard]] std::string target() const override;
+  void check_connection(const SinkStart* start, Findings& findings) override;
   [[nodiscard]] std::unique_ptr<SinkBatch> begin(std::int64_t batch,
                                                  MalformedReceiver& refused) override;
   [[nodiscard]] bool has_published(std::int64_t batch) const override;

@@ -97,9 +97,10 @@ class ColumnFinder {
 }  // namespace
 
 MessageColumns find_columns(const std::string& sink, const SinkOptions& options,
-                            const Schema& schema) {
+                            const Schema& schema, const std::string& delete_column) {
   const ColumnFinder finder(sink, schema);
   MessageColumns columns;
+  columns.deleted = schema.find(delete_column);
   if (options.key.kind == formats::Kind::raw) {
     columns.key = finder.find("key", options.key_column, "BLOB");
   } else {
@@ -124,7 +125,7 @@ MessageColumns find_columns(const std::string& sink, const SinkOptions& options,
                                                                  static_cast<std::size_t>(c)) !=
                                                    columns.key_fields.places.end();
     if (c != columns.key && c != columns.partition && c != columns.timestamp &&
-        c != columns.headers && !is_in_key) {
+        c != columns.headers && c != columns.deleted && !is_in_key) {
       finder.add(c, columns.value_fields);
     }
   }

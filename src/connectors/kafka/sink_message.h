@@ -30,13 +30,15 @@ struct MessageColumns {
   int partition = -1;
   int timestamp = -1;
   int headers = -1;
+  int deleted = -1;  ///< tells of rows whose key is to be deleted
   EncodedColumns key_fields;
   EncodedColumns value_fields;
 };
 
 /// Throws Error (user) for columns that are missing or of a wrong type.
 [[nodiscard]] MessageColumns find_columns(const std::string& sink, const SinkOptions& options,
-                                          const Schema& schema);
+                                          const Schema& schema,
+                                          const std::string& delete_column = {});
 
 /// Encodes the key or value of messages. Used by one thread.
 class PartEncoder {

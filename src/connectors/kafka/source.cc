@@ -91,6 +91,28 @@ void KafkaSource::open(const std::optional<Json>& position) {
   }
 }
 
+std::string KafkaSource::target() const {
+  return fmt::format("{} on {}",
+                     options_.topic.empty() ? options_.topic_pattern
+                                            : fmt::format("{}", fmt::join(options_.topic, ", ")),
+                     fmt::join(connection_.brokers, ","));
+}
+
+void KafkaSource::check_connection(const SourcePlace& /*place*/, Findings& findings) {
+  (void)schema();
+  const auto consumer = make_consumer();
+  for (const auto& topic : options_.topic) {
+    if (consumer->partitions({topic}, "").empty()) {
+      findings.warning(fmt::format("there is no topic {}: a run would wait for it", topic),
+                       "make it, or correct its name");
+    }
+  }
+  if (options_.topic.empty() && consumer->partitions({}, options_.topic_pattern).empty()) {
+    findings.warning(
+        fmt::format("no topic fits {}: a run would wait for one", options_.topic_pattern));
+  }
+}
+
 Json KafkaSource::position() const {
   return {{"first", to_json(first_)}, {"next", to_json(next_)}};
 }

@@ -10,6 +10,7 @@
 #include "connectors/kafka/consumer.h"
 #include "connectors/kafka/reader.h"
 #include "connectors/kafka/registry.h"
+#include "core/connection_check.h"
 #include "core/growing_columns.h"
 
 namespace millrace::sql {
@@ -18,7 +19,7 @@ class Database;
 
 namespace millrace::kafka {
 
-class KafkaSource final : public Source, public GrowingColumns {
+class KafkaSource final : public Source, public GrowingColumns, public CheckedSource {
  public:
   /// `database` parses the schema; it must outlive the source. `stop` ends what waits for the
   /// cluster.
@@ -27,6 +28,8 @@ class KafkaSource final : public Source, public GrowingColumns {
 
   const Schema& schema() override;
   void open(const std::optional<Json>& position) override;
+  [[nodiscard]] std::string target() const override;
+  void check_connection(const SourcePlace& place, Findings& findings) override;
   [[nodiscard]] Json position() const override;
   std::optional<Slice> plan(std::int64_t now) override;
   void advance(const Json& offsets) override;

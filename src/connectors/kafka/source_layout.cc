@@ -25,6 +25,7 @@ constexpr auto kMetadata = std::to_array<std::pair<std::string_view, Metadata>>(
     {"offset", Metadata::offset},
     {"timestamp", Metadata::timestamp},
     {"headers", Metadata::headers},
+    {"reason", Metadata::reason},
     {"op", Metadata::op},
     {"change_time", Metadata::change_time},
     {"source", Metadata::source},
@@ -39,6 +40,8 @@ std::optional<Metadata> metadata_of(std::string_view word) {
   return std::nullopt;
 }
 
+/// Not of each message.
+bool is_special(Metadata what) { return what >= Metadata::reason; }
 bool is_of_changes(Metadata what) { return what >= Metadata::op; }
 
 /// Throws Error (user) if a column can't be added.
@@ -122,7 +125,7 @@ void add_metadata(const SourceOptions& options, RowLayout& layout) {
     for (const auto& [word, what] : kMetadata) {
       // A key that is decoded has columns of its own.
       const bool is_there = what != Metadata::key || options.key.kind == formats::Kind::raw;
-      if (is_there && !is_of_changes(what)) {
+      if (is_there && !is_special(what)) {
         metadata.emplace_back(word, word);
       }
     }
@@ -144,8 +147,14 @@ bool check_metadata(const SourceOptions& options, const Location& at, Diagnostic
     const auto known = metadata_of(word);
     if (!known || (!is_change && is_of_changes(*known))) {
       diagnostics.error(at, fmt::format("`metadata` of {}: a message has no {}", what, word),
-                        "it has: key, value, topic, partition, offset, timestamp, headers; and "
-                        "with `envelope: debezium`: op, change_time, source");
+                        "it has: key, value, topic, partition, offset, timestamp, headers; with "
+                        "`on_malformed: permissive`: reason; and with `envelope: debezium`: op, "
+                        "change_time, source");
+      return false;
+    }
+    if (*known == Metadata::reason && records.on_malformed != OnMalformed::permissive) {
+      diagnostics.error(at, fmt::format("`metadata` of {}: no row has a reason", what),
+                        "it says why a message is a row of NULLs: set `on_malformed: permissive`");
       return false;
     }
     if (*known == Metadata::source && records.kind == formats::Kind::avro) {

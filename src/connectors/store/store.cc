@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "connectors/store/options.h"
+#include "core/readable_sink.h"
 #include "sql/store.h"
 
 namespace millrace {
@@ -128,19 +129,19 @@ class StoreBatch final : public SinkBatch {
     how_.batch.batch = batch;
   }
   std::unique_ptr<SinkWriter> writer() override { return staged_.writer(); }
-  void stage() override { rows_ = staged_.rows(); }
+  void stage() override { rows_ = staged_.rows().rows(); }
   void publish() override { target_.table->publish(staged_, how_); }
   [[nodiscard]] SinkStats stats() const override { return {.rows = rows_}; }
 
  private:
   const StoreTarget& target_;
   sql::StoreTable::Publication how_;
-  sql::StoreTable::Staged staged_;
+  sql::StagedRows staged_;
   std::int64_t rows_ = 0;
 };
 
 /// Writes a table, each batch in one transaction together with the batch's id.
-class StoreSink final : public Sink {
+class StoreSink final : public Sink, public ReadableSink {
  public:
   StoreSink(sql::Database& database, std::string name, std::string file, StoreSinkOptions options)
       : database_(database),
@@ -152,6 +153,7 @@ class StoreSink final : public Sink {
     return {.append = true,
             .update = true,
             .complete = true,
+            .deletes = true,
             .preferred_for_tables = OutputMode::update,
             .guarantee =
                 "exactly once: the rows and the batch's id are in one transaction, and a "
@@ -162,10 +164,14 @@ class StoreSink final : public Sink {
     target_.how = {.writer = start.pipeline + "/" + name_,
                    .batch = {.checkpoint = start.checkpoint},
                    .mode = start.mode,
-                   .key = start.key};
+                   .key = start.key,
+                   .delete_column = start.delete_column};
     target_.table = std::make_unique<sql::StoreTable>(database_, file_, options_.table);
-    target_.table->create(start.schema, target_.how.writer);
-    check_history(start.last_committed.value_or(-1));
+    target_.table->create(written_columns(start), target_.how.writer);
+    if (const auto there = target_.table->last_batch(target_.how.writer)) {
+      check_published(*there, start,
+                      fmt::format("table {} of the store `{}`", options_.table, file_));
+    }
   }
   std::unique_ptr<SinkBatch> begin(std::int64_t batch, MalformedReceiver&) override {
     return std::make_unique<StoreBatch>(target_, batch);
@@ -180,27 +186,6 @@ class StoreSink final : public Sink {
   }
 
  private:
-  /// Rows of an earlier life of the pipeline must not be taken for those of this one, nor be joined
-  /// by them. In complete mode they are all replaced anyway.
-  void check_history(std::int64_t last_committed) const {
-    const auto there = target_.table->last_batch(target_.how.writer);
-    if (!there || target_.how.mode == OutputMode::complete) {
-      return;
-    }
-    const bool ours = there->checkpoint == target_.how.batch.checkpoint;
-    if (ours && there->batch <= last_committed + 1) {
-      return;
-    }
-    throw Error(
-        Blame::user,
-        fmt::format("table {} of the store `{}` holds rows of this pipeline up to batch {}, {}; "
-                    "write to another table, or drop this one to start over",
-                    options_.table, file_, there->batch,
-                    ours ? fmt::format("but the checkpoint ends with batch {}: it is an older copy",
-                                       last_committed)
-                         : "written with another checkpoint, which was removed or is elsewhere"));
-  }
-
   sql::Database& database_;
   std::string name_;
   std::string file_;

@@ -98,7 +98,9 @@ class Checkpoint {
   /// How much more may be logged before there should be a snapshot; 0: it is time.
   [[nodiscard]] std::int64_t bytes_to_snapshot() const;
   /// Whether there is something to write a snapshot of, and it is time.
-  [[nodiscard]] bool snapshot_due() const { return commits_ > 0 && bytes_to_snapshot() == 0; }
+  [[nodiscard]] bool snapshot_due() const { return has_news() && bytes_to_snapshot() == 0; }
+  /// Whether something was committed since the last snapshot.
+  [[nodiscard]] bool has_news() const noexcept { return commits_ > 0; }
   /// Writes a snapshot as of the last commit. `states` is called to write each dataset's state
   /// through put(dataset, piece), as fast as memory takes it; that it becomes durable, and that old
   /// files are removed, happens in the background, while the next batches are logged. Waits for the
@@ -180,10 +182,23 @@ struct CheckpointView {
 struct StateVisitor {
   std::function<void()> begin;  ///< forget what was told: it is told from the beginning
   std::function<void(const std::string& dataset, const NextPiece& next)> state;
+  /// The watermarks, of the snapshot and after each batch; the last one counts. May be left out.
+  std::function<void(const Json& saved)> event_time = {};
 };
 /// Reads the states as of the last committed batch. Returns this batch; nullopt: there is none yet.
 /// Throws Error.
 std::optional<LoggedBatch> read_states(const std::string& path, const std::string& pipeline,
                                        const StateVisitor& visitor);
+
+/// Where a pipeline stands, as of the last committed batch.
+struct Standing {
+  std::string id;  ///< of the checkpoint
+  std::optional<std::int64_t> last_committed;
+  std::map<std::string, Json> positions;            ///< by source, of the newest snapshot
+  std::map<std::string, std::vector<Json>> slices;  ///< by source, of the batches after it
+  Json event_time;                                  ///< the watermarks, and the counts of checks
+};
+/// nullopt: there is no checkpoint. Throws Error.
+std::optional<Standing> read_standing(const std::string& path, const std::string& pipeline);
 
 }  // namespace millrace

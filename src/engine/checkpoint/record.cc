@@ -40,10 +40,14 @@ void append_record(std::string& to, Record::Kind kind, std::int64_t batch,
   to.append(payload);
 }
 
-RecordReader::RecordReader(const std::string& path) : path_(path) {
+RecordReader::RecordReader(const std::string& path, std::int64_t from)
+    : path_(path), offset_(from), next_offset_(from) {
   file_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file_.is_open()) {
     throw_file_error("open", path, errno);
+  }
+  if (from > 0 && ::lseek(file_.get(), from, SEEK_SET) < 0) {
+    throw_file_error("read", path, errno);
   }
 }
 

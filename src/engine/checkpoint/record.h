@@ -20,6 +20,7 @@ struct Record {
     state = 3,    ///< state log: a dataset's name, a zero byte, a piece of changed state
     commit = 4,   ///< commit log: JSON with what the batch did
     footer = 5,   ///< of a snapshot: the number of records before it, as text
+    history = 6,  ///< what control/ keeps of batches, and is no part of the checkpoint: JSON
   };
   Kind kind = Kind::header;
   std::int64_t batch = 0;
@@ -37,7 +38,8 @@ void append_record(std::string& to, Record::Kind kind, std::int64_t batch,
 /// Reads a file record by record. Never takes damage for data: every byte is under a checksum.
 class RecordReader {
  public:
-  explicit RecordReader(const std::string& path);
+  /// `from`: where its first record begins.
+  explicit RecordReader(const std::string& path, std::int64_t from = 0);
 
   enum class Result : std::uint8_t {
     record,

@@ -235,6 +235,7 @@ void Recovery::take(Record& record, const std::string& path, std::int64_t offset
       return;
     case Record::Kind::header:
     case Record::Kind::footer:
+    case Record::Kind::history:
       break;
   }
   throw_damaged(path, offset, "a record of a kind that does not belong there");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "engine/checkpoint/checkpoint.h"
@@ -103,11 +104,36 @@ std::optional<LoggedBatch> try_read_states(const std::string& path, const Json& 
       .positions = [](const auto&) {},
       .state = visitor.state,
       .committed = [&](const LoggedBatch& batch) { last = batch; },
+      .event_time =
+          [&](const Json& saved) {
+            if (visitor.event_time) {
+              visitor.event_time(saved);
+            }
+          },
   };
   const auto recovered =
       Recovery(path, description.at("id"), steps, checkpoint_files::rebuilt_after(description))
           .run();
   return recovered.last_committed && !last ? find_batch(path, *recovered.last_committed) : last;
+}
+
+Standing try_read_standing(const std::string& path, const Json& description) {
+  Standing standing{.id = description.at("id")};
+  const RecoveryVisitor steps{
+      .positions = [&](const auto& positions) { standing.positions = positions; },
+      .state = [](const auto&, const auto&) {},
+      .committed =
+          [&](const LoggedBatch& batch) {
+            for (const auto& [source, offsets] : batch.slices) {
+              standing.slices[source].push_back(offsets);
+            }
+          },
+      .event_time = [&](const Json& saved) { standing.event_time = saved; },
+  };
+  const auto recovered =
+      Recovery(path, standing.id, steps, checkpoint_files::rebuilt_after(description)).run();
+  standing.last_committed = recovered.last_committed;
+  return standing;
 }
 
 }  // namespace
@@ -121,6 +147,16 @@ std::optional<LoggedBatch> read_states(const std::string& path, const std::strin
   return beside_a_pipeline([&] {
     const auto description = checkpoint_files::read_description(path, pipeline);
     return try_read_states(path, description.json, visitor);
+  });
+}
+
+std::optional<Standing> read_standing(const std::string& path, const std::string& pipeline) {
+  if (!std::filesystem::exists(path + "/checkpoint.json")) {
+    return std::nullopt;
+  }
+  return beside_a_pipeline([&] {
+    const auto description = checkpoint_files::read_description(path, pipeline);
+    return try_read_standing(path, description.json);
   });
 }
 

@@ -71,8 +71,9 @@ void write_time_of_day(std::int64_t micros, std::string& to) {
   to += '"';
 }
 
-/// Appends a value that is not nested.
-bool write_scalar(const Type& type, const ColumnView& column, std::size_t row, std::string& to) {
+/// Appends a value that is not nested. `is_utc`: also a TIMESTAMP.
+bool write_scalar(const Type& type, const ColumnView& column, std::size_t row, bool is_utc,
+                  std::string& to) {
   switch (type.id) {
     case Id::boolean:
       to += column.values<bool>()[row] ? "true" : "false";
@@ -114,13 +115,13 @@ bool write_scalar(const Type& type, const ColumnView& column, std::size_t row, s
       write_time_of_day(column.values<std::int64_t>()[row], to);
       return true;
     case Id::timestamp_s:
-      return write_timestamp(column, row, 0, false, to);
+      return write_timestamp(column, row, 0, is_utc, to);
     case Id::timestamp_ms:
-      return write_timestamp(column, row, 3, false, to);
+      return write_timestamp(column, row, 3, is_utc, to);
     case Id::timestamp:
-      return write_timestamp(column, row, 6, false, to);
+      return write_timestamp(column, row, 6, is_utc, to);
     case Id::timestamp_ns:
-      return write_timestamp(column, row, 9, false, to);
+      return write_timestamp(column, row, 9, is_utc, to);
     case Id::timestamp_tz:
       return write_timestamp(column, row, 6, true, to);
     default:
@@ -201,8 +202,20 @@ std::optional<Malformation> Encoder::encode(const Chunk& rows, std::size_t row, 
 // Most columns are not nested, and pay for a comparison only.
 inline bool Encoder::write(const Node& node, const ColumnView& column, std::size_t row,
                            std::string& to) {
-  return node.parts.empty() ? write_scalar(node.type, column, row, to)
-                            : write_nested(node, column, row, to);
+  const std::size_t before = to.size();
+  const bool written =
+      node.parts.empty() ? write_plain(node, column, row, to) : write_nested(node, column, row, to);
+  if (written || !options_.null_for_unwritable) {
+    return written;
+  }
+  to.resize(before);
+  to += "null";
+  return true;
+}
+
+inline bool Encoder::write_plain(const Node& node, const ColumnView& column, std::size_t row,
+                                 std::string& to) {
+  return write_scalar(node.type, column, row, options_.timestamps_are_utc, to);
 }
 
 bool Encoder::write_nested(const Node& node, const ColumnView& column, std::size_t row,
@@ -276,7 +289,7 @@ bool Encoder::write_entry(const Node& node, const ColumnView& column, std::size_
                           std::string& to) {
   const auto parts = parts_of(node, column);
   const std::size_t key = to.size();
-  if (parts[0].is_null(entry) || !write_scalar(node.parts[0].type, parts[0], entry, to)) {
+  if (parts[0].is_null(entry) || !write_plain(node.parts[0], parts[0], entry, to)) {
     return false;
   }
   if (to[key] != '"') {

@@ -24,6 +24,9 @@ namespace millrace::json {
 
 struct EncoderOptions {
   bool omit_nulls = false;  ///< the key of a NULL column or field is left out; else it is null
+  /// A TIMESTAMP is UTC, too, and says so: it ends in Z.
+  bool timestamps_are_utc = false;
+  bool null_for_unwritable = false;  ///< a value that JSON has no form for is null
 };
 
 /// Used by one thread. A row is malformed if it has a value that JSON has no form for: NaN, an
@@ -52,6 +55,7 @@ class Encoder final : public RecordEncoder {
   // Each appends a value that is not NULL; false: JSON has no form for it, see `path_`.
   bool write(const Node& node, const ColumnView& column, std::size_t row, std::string& to);
   bool write_nested(const Node& node, const ColumnView& column, std::size_t row, std::string& to);
+  bool write_plain(const Node& node, const ColumnView& column, std::size_t row, std::string& to);
   bool write_object(std::span<const Node> fields, std::span<const ColumnView> columns,
                     std::size_t row, std::string& to);
   bool write_list(const Node& node, const ColumnView& column, std::size_t row, std::string& to);

@@ -10,6 +10,10 @@
 
 namespace millrace::sql {
 
+/// Memory of a chunk's rows, roughly; with `kept`, of these columns.
+[[nodiscard]] std::int64_t bytes_of(const duckdb::DataChunk& chunk,
+                                    const duckdb::vector<bool>& kept = {});
+
 struct Batch::Impl {
   using DuckChunk = std::unique_ptr<duckdb::DataChunk>;
 

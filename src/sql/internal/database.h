@@ -4,12 +4,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 
 #include "sql/database.h"
 #include "sql/internal/duckdb.h"
 #include "sql/internal/input.h"
+#include "sql/internal/object_files.h"
 
 namespace millrace::sql {
 
@@ -32,8 +34,11 @@ struct Database::Impl {
 
   Registry registry;
   std::unique_ptr<duckdb::DuckDB> duck;
+  ObjectFiles* objects = nullptr;  // belongs to `duck`
   WatermarkPolicy watermark_policy = WatermarkPolicy::min;
   int threads = 1;
+  /// Held by those who plan: alone by plans of datasets, which may change how all are optimized.
+  std::shared_mutex planning;
 };
 
 }  // namespace millrace::sql

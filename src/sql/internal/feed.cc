@@ -4,6 +4,7 @@
 
 #include "sql/internal/column_views.h"
 #include "sql/internal/error.h"
+#include "sql/internal/operators/lookup_join.h"
 #include "sql/internal/operators/row_counter.h"
 #include "sql/internal/operators/row_seed.h"
 #include "sql/internal/operators/stateful.h"
@@ -21,7 +22,8 @@ using duckdb::PhysicalOperatorType;
 
 bool is_row_wise(const PhysicalOperator& op) {
   return op.type == PhysicalOperatorType::PROJECTION || op.type == PhysicalOperatorType::FILTER ||
-         op.type == PhysicalOperatorType::UNNEST || is_row_counter(op) || is_row_seed(op);
+         op.type == PhysicalOperatorType::UNNEST || is_row_counter(op) || is_row_seed(op) ||
+         is_lookup_join(op);
 }
 
 /// Follows all ways down from `op`; false if one of them can't be fed.

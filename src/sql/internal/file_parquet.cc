@@ -12,6 +12,7 @@
 
 #include "base/strings.h"
 #include "sql/internal/error.h"
+#include "sql/internal/object_files.h"
 
 namespace millrace::sql {
 
@@ -90,7 +91,8 @@ class ParquetScanner final : public FileScanner {
     duckdb::DataChunk chunk;  // of the file's types
   };
 
-  ParquetFile bind(duckdb::ClientContext& context, const std::string& path);
+  ParquetFile bind(duckdb::ClientContext& context, const std::string& path,
+                   const std::string& name);
   void choose_columns(ParquetFile& file, const duckdb::vector<LogicalType>& types,
                       const duckdb::vector<duckdb::string>& names);
   duckdb::TableFunctionInitInput init_input(const ParquetFile& file) const;
@@ -111,8 +113,9 @@ duckdb::TableFunction parquet_function(duckdb::ClientContext& context) {
 ParquetScanner::ParquetScanner(duckdb::ClientContext& context, Input& input, const FileScan& scan,
                                const std::vector<duckdb::column_t>& columns)
     : FileScanner(input, scan, columns), function_(parquet_function(context)) {
+  const auto ends = read_ends(context, scan);
   for (const FileScan::File& file : scan.files) {
-    files_.push_back(bind(context, file.path));
+    files_.push_back(bind(context, file.path, name_in_duckdb(scan, file)));
     threads_ += files_.back().global->MaxThreads();
   }
 }
@@ -121,11 +124,12 @@ duckdb::TableFunctionInitInput ParquetScanner::init_input(const ParquetFile& fil
   return {file.bind.get(), file.indexes, {}, nullptr};
 }
 
-ParquetFile ParquetScanner::bind(duckdb::ClientContext& context, const std::string& path) {
+ParquetFile ParquetScanner::bind(duckdb::ClientContext& context, const std::string& path,
+                                 const std::string& name) {
   ParquetFile file;
   file.path = path;
   try {
-    duckdb::vector<duckdb::Value> inputs{duckdb::Value(path)};
+    duckdb::vector<duckdb::Value> inputs{duckdb::Value(name)};
     duckdb::named_parameter_map_t parameters{{"hive_partitioning", duckdb::Value::BOOLEAN(false)}};
     duckdb::vector<LogicalType> input_types;
     duckdb::vector<duckdb::string> input_names;
@@ -199,6 +203,8 @@ bool ParquetScanner::scan_file(duckdb::ClientContext& context, ParquetLocal& loc
     local.chunk.Reset();
     duckdb::TableFunctionInput input(file.bind.get(), local.state.get(), file.global.get());
     function_.function(context, input, local.chunk);
+  } catch (const Error&) {  // a store's
+    throw;
   } catch (const std::exception& error) {
     throw Error(Blame::external, fmt::format("cannot read `{}` as Parquet: {}", file.path,
                                              duckdb::ErrorData(error).RawMessage()));

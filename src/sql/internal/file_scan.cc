@@ -46,7 +46,7 @@ std::string_view cut(std::string_view text, std::size_t bytes) {
 
 void check_all_unchanged(const FileScan& scan) {
   for (const FileScan::File& file : scan.files) {
-    check_unchanged(file);
+    check_unchanged(scan, file);
   }
 }
 

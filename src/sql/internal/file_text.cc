@@ -48,13 +48,15 @@ TextBuffer::TextBuffer(std::size_t capacity)
       data_(std::make_unique_for_overwrite<char[]>(capacity + kPadding)),
       capacity_(capacity) {}
 
-TextFile::TextFile(FileScan::File file, std::int64_t max_record_bytes)
-    : file_(std::move(file)), max_record_bytes_(std::max<std::int64_t>(max_record_bytes, 1)) {}
+TextFile::TextFile(FileScan::File file, std::string name, std::int64_t max_record_bytes)
+    : file_(std::move(file)),
+      name_(std::move(name)),
+      max_record_bytes_(std::max<std::int64_t>(max_record_bytes, 1)) {}
 
 void TextFile::open(duckdb::ClientContext& context) {
   auto& files = duckdb::FileSystem::GetFileSystem(context);
   handle_ = files.OpenFile(
-      file_.path, duckdb::FileFlags::FILE_FLAGS_READ | duckdb::FileCompressionType::AUTO_DETECT);
+      name_, duckdb::FileFlags::FILE_FLAGS_READ | duckdb::FileCompressionType::AUTO_DETECT);
   std::size_t capacity = kBlockBytes;
   if (!handle_->IsPipe() &&
       handle_->GetFileCompressionType() == duckdb::FileCompressionType::UNCOMPRESSED) {

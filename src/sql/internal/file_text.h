@@ -73,7 +73,8 @@ class RecordEnds {
 /// One file, read once from its beginning to its end. Not thread-safe: TextFiles locks it.
 class TextFile {
  public:
-  TextFile(FileScan::File file, std::int64_t max_record_bytes);
+  /// `name`: what DuckDB calls it.
+  TextFile(FileScan::File file, std::string name, std::int64_t max_record_bytes);
 
   [[nodiscard]] const std::string& path() const noexcept { return file_.path; }
   [[nodiscard]] bool is_open() const noexcept { return handle_ != nullptr || done_; }
@@ -97,6 +98,7 @@ class TextFile {
   void take(std::size_t bytes, char newline, TextBlock& block);
 
   FileScan::File file_;
+  std::string name_;
   std::int64_t max_record_bytes_;
   duckdb::unique_ptr<duckdb::FileHandle> handle_;
   duckdb::buffer_ptr<TextBuffer> buffer_;  // what is read, but not given out yet

@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "sql/internal/error.h"
+#include "sql/internal/object_files.h"
 
 namespace millrace::sql {
 
@@ -19,7 +20,8 @@ constexpr std::int64_t kBytesPerThread = 1 << 20;
 TextScanner::TextScanner(Input& input, const FileScan& scan, std::vector<duckdb::column_t> columns)
     : FileScanner(input, scan, std::move(columns)) {
   for (const FileScan::File& file : scan.files) {
-    files_.push_back(std::make_unique<File>(TextFile(file, format().max_line_bytes)));
+    files_.push_back(std::make_unique<File>(
+        TextFile(file, name_in_duckdb(scan, file), format().max_line_bytes)));
   }
   if (const int column = input.declared->schema.find(format().corrupt_record_column); column >= 0) {
     const auto output = first_with(static_cast<duckdb::column_t>(column));

@@ -15,6 +15,7 @@
 #include "sql/batch.h"
 #include "sql/database.h"
 #include "sql/internal/duckdb.h"
+#include "sql/lookup_table.h"
 
 namespace millrace::sql {
 
@@ -27,6 +28,7 @@ struct Declaration {
   Shape shape = Shape::stream;
   std::optional<FileFormat> files;
   EventTimes event_times;
+  std::shared_ptr<LookupTable> lookup;  // of a table that is looked up; shared with the engine
 };
 
 /// One declared name as one plan reads it. Every plan has its own, so plans never meet here.

@@ -17,6 +17,10 @@
 
 namespace millrace::sql {
 
+/// DuckDB keeps the operators' states of a run until the next one begins: hash tables of joins and
+/// the batch itself. Nobody needs them any more.
+void release_states(const duckdb::PhysicalOperator& op);
+
 struct Plan::Impl {
   explicit Impl(duckdb::DuckDB& duck);
   ~Impl();
@@ -39,6 +43,7 @@ struct Plan::Impl {
   std::optional<std::vector<std::string>> key;
   std::map<OutputMode, std::string> refusals;
   std::vector<Plan::Input> inputs;
+  std::vector<std::string> lookups;
   EventTimes event_times;
   std::map<std::size_t, TimeBound> output_bounds;
   Schema late_schema;
@@ -46,6 +51,7 @@ struct Plan::Impl {
   std::vector<std::string> warnings;
   std::string explained;
   std::string state_text;
+  std::string state_keys;
   std::string state_schema;
 
   // What runs. The order matters: states and operators hold on to the connection's context.

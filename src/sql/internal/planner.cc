@@ -13,6 +13,7 @@
 #include "sql/internal/event_time.h"
 #include "sql/internal/functions.h"
 #include "sql/internal/late_rows.h"
+#include "sql/internal/lookup_plan.h"
 #include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/stateful_aggregate.h"
 #include "sql/internal/plan.h"
@@ -99,6 +100,10 @@ void note_inputs(LogicalOperator& root, Plan::Impl& plan) {
   }
   note_columns(root, plan);
   for (const auto& input : plan.run.inputs) {
+    if (input->declared->lookup != nullptr) {
+      plan.lookups.push_back(input->declared->name);
+      continue;
+    }
     plan.inputs.push_back({.name = input->declared->name,
                            .shape = input->declared->shape,
                            .columns = input->columns,
@@ -111,6 +116,8 @@ void describe_state(const Stateful& found, Plan::Impl& plan) {
   plan.state_schema = fmt::format("duckdb {}", duckdb::DuckDB::LibraryVersion());
   for (const LogicalStateful* stateful : found) {
     plan.state_text += (plan.state_text.empty() ? "" : "; ") + stateful->state_text();
+    const auto keys = stateful->state_keys();
+    plan.state_keys += (plan.state_keys.empty() || keys.empty() ? "" : "; ") + keys;
     plan.state_schema += "; " + stateful->state_schema();
   }
 }
@@ -193,6 +200,24 @@ void prepare_late_rows(duckdb::Planner& planner, duckdb::ClientContext& context,
   }
 }
 
+Slot optimize(duckdb::Optimizer& optimizer, Slot bound, duckdb::SQLStatement& statement,
+              duckdb::ClientContext& context, RunContext& run) {
+  if (!has_lookups(run)) {
+    return optimizer.Optimize(std::move(bound));
+  }
+  const JoinsAsWritten guard(context);
+  auto root = optimizer.Optimize(std::move(bound));
+  replace_lookups(root, context, run, [&](const std::string& name) {
+    for (const NameRead& read : names_in(statement)) {
+      if (duckdb::StringUtil::CIEquals(read.name, name)) {
+        return read.position;
+      }
+    }
+    return std::optional<std::size_t>();
+  });
+  return root;
+}
+
 void build(duckdb::ClientContext& context, WatermarkPolicy policy,
            const Database::PlanOptions& options, Plan::Impl& plan) {
   const auto make_finder = [&] {
@@ -220,7 +245,7 @@ void build(duckdb::ClientContext& context, WatermarkPolicy policy,
     prepare_late_rows(planner, context, closing, plan);
   }
 
-  auto root = optimizer.Optimize(std::move(planner.plan));
+  auto root = optimize(optimizer, std::move(planner.plan), *statement, context, plan.run);
   rewrite(root, plan.run, closing, nature, *planner.binder);
   note_inputs(*root, plan);
   Stateful found;

@@ -180,6 +180,9 @@ std::optional<std::vector<std::string>> find_key(LogicalOperator& plan,
   while ((below->children.size() == 1 ||
           below->type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE) &&
          dynamic_cast<const LogicalStatefulAggregate*>(below) == nullptr) {
+    if (below->type == LogicalOperatorType::LOGICAL_UNNEST) {
+      return std::nullopt;  // a group becomes several rows
+    }
     below = &input_of(*below);
   }
   const auto* aggregate = dynamic_cast<const LogicalStatefulAggregate*>(below);

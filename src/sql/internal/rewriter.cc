@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sql/internal/logical.h"
+#include "sql/internal/lookup_plan.h"
 #include "sql/internal/operators/deduplicate.h"
 #include "sql/internal/operators/row_counter.h"
 #include "sql/internal/operators/row_seed.h"
@@ -56,6 +57,9 @@ class Rewriter {
       const TimeBound& bound = *closing_.of_session(*slot);
       slot = duckdb::make_uniq<LogicalSession>(std::move(slot), bound, run_);
       slot->ResolveOperatorTypes();
+    } else if (is_lookup_join(*slot)) {
+      check_lookup(*slot, nature.rows == Rows::stream);
+      count_step(slot, children);
     } else if (nature.rows == Rows::stream) {
       count_changes(slot, children);
     }
@@ -141,6 +145,10 @@ class Rewriter {
       default:
         break;
     }
+    count_step(slot, children);
+  }
+
+  void count_step(Slot& slot, const std::vector<Nature>& children) {
     CountedStep step;
     for (std::size_t i = 0; i < children.size(); ++i) {
       if (children[i].rows == Rows::stream) {

@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "sql/internal/state/group_writer.h"
+#include "sql/marks.h"
 
 namespace millrace::sql {
 
@@ -25,6 +26,15 @@ using duckdb::SelectionVector;
 using duckdb::Vector;
 using Layout = PhysicalDeduplicate::Layout;
 
+// In the place of the hash, of a row that is let through without a look at its key: it counts as
+// the first of its kind.
+constexpr std::uint64_t kFirst = 1;
+
+/// Whether the last column is there to be filled; see sql/marks.h.
+bool marks_duplicates(const duckdb::LogicalOperator& rows) {
+  return !rows.expressions.empty() && rows.expressions.back()->GetAlias() == kFirstColumn;
+}
+
 /// One thread's way in.
 class DeduplicateLocalSink final : public duckdb::LocalSinkState {
  public:
@@ -39,11 +49,13 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
         row_hashes_(LogicalType::HASH),
         timely_(STANDARD_VECTOR_SIZE),
         late_(STANDARD_VECTOR_SIZE),
-        new_(STANDARD_VECTOR_SIZE) {
+        new_(STANDARD_VECTOR_SIZE),
+        known_(STANDARD_VECTOR_SIZE) {
     keys_.InitializeEmpty(layout.state->spec().group_types);
     some_keys_.InitializeEmpty(layout.state->spec().group_types);
     rows_.InitializeEmpty(row_types);
     new_rows_.InitializeEmpty(row_types);
+    other_rows_.InitializeEmpty(row_types);
   }
 
   void add(DataChunk& chunk) {
@@ -88,7 +100,41 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
                     find_new(table, part, count);
                   });
     keep_new();
-    duplicates += static_cast<std::int64_t>(chunk.size() - found_);
+    if (!layout_.marks) {
+      duplicates += static_cast<std::int64_t>(chunk.size() - found_);
+    } else if (found_ < chunk.size()) {
+      mark_known(chunk.size());
+    }
+  }
+
+  /// Lets the rows through whose key was there before this batch.
+  void mark_known(idx_t rows) {
+    std::fill_n(made_.begin(), rows, false);
+    for (idx_t i = 0; i < found_; ++i) {
+      made_[new_.get_index(i)] = true;
+    }
+    idx_t n = 0;
+    for (idx_t i = 0; i < rows; ++i) {
+      known_.set_index(n, i);
+      n += made_[i] ? 0 : 1;
+    }
+    let_through(rows_, known_, n, /*first=*/false);
+  }
+
+  void let_through(DataChunk& rows, const SelectionVector& which, idx_t count, bool first) {
+    other_rows_.Slice(rows, which, count);
+    part_->rows.Append(other_rows_);
+    part_->about.insert(part_->about.end(), count, {nullptr, 0, first ? kFirst : 0, false});
+  }
+
+  /// Rows of which nobody can tell any more whether they are the first.
+  void let_late_through(DataChunk& chunk, idx_t count) {
+    const idx_t first = layout_.keys + 1;
+    for (idx_t c = 0; c < rows_.ColumnCount(); ++c) {
+      rows_.data[c].Reference(chunk.data[first + c]);
+    }
+    rows_.SetCardinality(chunk.size());
+    let_through(rows_, late_, count, /*first=*/true);
   }
 
   /// If there are late rows, puts the others into timely_chunk_.
@@ -109,7 +155,11 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
     if (layout_.gives_late) {
       late.write(chunk.data.back(), late_, others);
     }
-    layout_.state->count_late(times_.data(), chunk.size(), times.GetType());
+    if (layout_.marks) {
+      let_late_through(chunk, others);
+    } else {
+      layout_.state->count_late(times_.data(), chunk.size(), times.GetType());
+    }
     for (idx_t i = 0; i < n; ++i) {
       times_[i] = times_[timely_.get_index(i)];
     }
@@ -170,6 +220,7 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
   SelectionVector timely_;
   SelectionVector late_;
   SelectionVector new_;
+  SelectionVector known_;
   idx_t found_ = 0;  // rows in new_
   std::array<Window, STANDARD_VECTOR_SIZE> times_{};
   std::array<Window, STANDARD_VECTOR_SIZE> ends_{};  // of the keys' lives
@@ -180,6 +231,7 @@ class DeduplicateLocalSink final : public duckdb::LocalSinkState {
   DataChunk some_keys_;
   DataChunk rows_;
   DataChunk new_rows_;
+  DataChunk other_rows_;
 };
 
 /// New rows to give out, a thread's part after the other.
@@ -191,6 +243,41 @@ struct DeduplicateSource final : duckdb::GlobalSourceState {
 };
 
 struct DeduplicateLocalSource final : duckdb::LocalSourceState {
+  void begin(NewRows::Part& next) {
+    part = &next;
+    row = 0;
+    part->rows.InitializeScan(scan);
+  }
+
+  bool scan_next(DataChunk& chunk) { return part != nullptr && part->rows.Scan(scan, chunk); }
+
+  /// Leaves out the rows that are not the first of their kind; gives the number of the rest.
+  idx_t choose(DataChunk& chunk) {
+    SelectionVector chosen(STANDARD_VECTOR_SIZE);
+    idx_t n = 0;
+    for (idx_t i = 0; i < chunk.size(); ++i) {
+      chosen.set_index(n, i);
+      n += part->chosen[row + i] ? 1 : 0;
+    }
+    row += chunk.size();
+    if (n < chunk.size()) {
+      chunk.Slice(chosen, n);
+    }
+    return n;
+  }
+
+  /// Says in the last column which are the first. The scanned column is the collection's own.
+  void mark(DataChunk& chunk) {
+    Vector first(LogicalType::BOOLEAN);
+    auto* values = FlatVector::GetData<bool>(first);
+    for (idx_t i = 0; i < chunk.size(); ++i) {
+      const auto& about = part->about[row + i];
+      values[i] = about.key == nullptr ? about.hash == kFirst : part->chosen[row + i];
+    }
+    row += chunk.size();
+    chunk.data.back().Reference(first);
+  }
+
   NewRows::Part* part = nullptr;
   duckdb::ColumnDataScanState scan;
   std::size_t row = 0;
@@ -224,13 +311,17 @@ LogicalDeduplicate::LogicalDeduplicate(duckdb::unique_ptr<duckdb::LogicalOperato
   SetEstimatedCardinality(distinct->estimated_cardinality);
 }
 
-std::string LogicalDeduplicate::state_text() const {
+std::string LogicalDeduplicate::state_keys() const {
   std::string keys;
   for (std::size_t i = 0; i < key_count(); ++i) {
     keys += (keys.empty() ? "" : ", ") + expressions[i]->GetName();
   }
+  return keys;
+}
+
+std::string LogicalDeduplicate::state_text() const {
   const std::int64_t kept_us = bound_ ? bound_->delay_us() : run_.state_ttl_us;
-  return fmt::format("deduplication by {}, remembered for {}", keys,
+  return fmt::format("deduplication by {}, remembered for {}", state_keys(),
                      forgets() ? human_duration(std::chrono::microseconds(kept_us)) : "ever");
 }
 
@@ -247,8 +338,9 @@ std::string LogicalDeduplicate::state_schema() const {
 
 duckdb::PhysicalOperator& LogicalDeduplicate::CreatePlan(ClientContext& context,
                                                          duckdb::PhysicalPlanGenerator& planner) {
-  std::reference_wrapper<duckdb::PhysicalOperator> child = planner.CreatePlan(*children[0]);
   Layout layout;
+  layout.marks = marks_duplicates(*children[0]);  // while it still has its expressions
+  std::reference_wrapper<duckdb::PhysicalOperator> child = planner.CreatePlan(*children[0]);
   layout.keys = key_count();
   layout.has_time = bound_.has_value();
   layout.gives_late = whole_row_.has_value();
@@ -350,8 +442,10 @@ duckdb::unique_ptr<duckdb::GlobalSourceState> PhysicalDeduplicate::GetGlobalSour
     return source;
   }
   const std::int64_t others = layout_.pending->choose();
-  run_.duplicates += others;
-  run_.absorbed -= others;
+  if (!layout_.marks) {
+    run_.duplicates += others;
+    run_.absorbed -= others;
+  }
   source->parts = layout_.pending->take();
   return source;
 }
@@ -365,24 +459,18 @@ duckdb::SourceResultType PhysicalDeduplicate::GetDataInternal(
     ExecutionContext& /*context*/, DataChunk& chunk, duckdb::OperatorSourceInput& input) const {
   auto& source = input.global_state.Cast<DeduplicateSource>();
   auto& local = input.local_state.Cast<DeduplicateLocalSource>();
-  while (local.part == nullptr || !local.part->rows.Scan(local.scan, chunk)) {
+  while (!local.scan_next(chunk)) {
     const idx_t at = source.next.fetch_add(1, std::memory_order_relaxed);
     if (at >= source.parts.size()) {
       return duckdb::SourceResultType::FINISHED;
     }
-    local.part = source.parts[at].get();
-    local.row = 0;
-    local.part->rows.InitializeScan(local.scan);
+    local.begin(*source.parts[at]);
   }
-  SelectionVector chosen(STANDARD_VECTOR_SIZE);
-  idx_t n = 0;
-  for (idx_t i = 0; i < chunk.size(); ++i) {
-    chosen.set_index(n, i);
-    n += local.part->chosen[local.row + i] ? 1 : 0;
-  }
-  local.row += chunk.size();
-  if (n < chunk.size()) {
-    chunk.Slice(chosen, n);
+  idx_t n = chunk.size();
+  if (layout_.marks) {
+    local.mark(chunk);
+  } else {
+    n = local.choose(chunk);
   }
   run_.released.fetch_add(static_cast<std::int64_t>(n), std::memory_order_relaxed);
   run_.emitted.fetch_add(static_cast<std::int64_t>(n), std::memory_order_relaxed);

@@ -28,6 +28,7 @@ class LogicalDeduplicate final : public LogicalStateful {
                      RunContext& run);
 
   [[nodiscard]] std::string state_text() const override;
+  [[nodiscard]] std::string state_keys() const override;
   [[nodiscard]] std::string state_schema() const override;
   [[nodiscard]] bool forgets() const noexcept { return bound_ || run_.state_ttl_us > 0; }
 
@@ -63,6 +64,7 @@ class PhysicalDeduplicate final : public duckdb::PhysicalOperator {
     duckdb::idx_t keys = 0;
     bool has_time = false;
     bool gives_late = false;
+    bool marks = false;         // duplicates are let through, and marked in the last column
     Window remembered_for = 0;  // in the unit of the time column
   };
   PhysicalDeduplicate(duckdb::PhysicalPlan& plan, duckdb::vector<duckdb::LogicalType> types,

@@ -181,12 +181,17 @@ LogicalSession::LogicalSession(duckdb::unique_ptr<duckdb::LogicalOperator> windo
   SetEstimatedCardinality(window->estimated_cardinality);
 }
 
-std::string LogicalSession::state_text() const {
+std::string LogicalSession::state_keys() const {
   std::string keys;
   for (std::size_t i = 0; i + 1 < expressions.size(); ++i) {
-    keys += (keys.empty() ? " by " : ", ") + expressions[i]->GetName();
+    keys += (keys.empty() ? "" : ", ") + expressions[i]->GetName();
   }
-  return fmt::format("rows of open sessions{}, gap {}", keys,
+  return keys;
+}
+
+std::string LogicalSession::state_text() const {
+  const std::string keys = state_keys();
+  return fmt::format("rows of open sessions{}{}, gap {}", keys.empty() ? "" : " by ", keys,
                      human_duration(std::chrono::microseconds(gap_us_)));
 }
 

@@ -20,6 +20,7 @@ class LogicalSession final : public LogicalStateful {
                  RunContext& run);
 
   [[nodiscard]] std::string state_text() const override;
+  [[nodiscard]] std::string state_keys() const override;
   [[nodiscard]] std::string state_schema() const override;
 
   duckdb::vector<duckdb::ColumnBinding> GetColumnBindings() override;

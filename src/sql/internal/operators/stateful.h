@@ -13,6 +13,8 @@ class LogicalStateful : public duckdb::LogicalExtensionOperator {
  public:
   /// What it keeps, for people: "grouped aggregation by product_category: 11 aggregates".
   [[nodiscard]] virtual std::string state_text() const = 0;
+  /// The names of what it is kept by.
+  [[nodiscard]] virtual std::string state_keys() const = 0;
   /// A text that changes when state written by another version of the query can't be read.
   [[nodiscard]] virtual std::string state_schema() const = 0;
 

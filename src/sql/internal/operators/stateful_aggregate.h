@@ -33,6 +33,7 @@ class LogicalStatefulAggregate final : public LogicalStateful {
   void set_below() noexcept { below_ = true; }
   [[nodiscard]] bool is_below() const noexcept { return below_; }
   [[nodiscard]] std::string state_text() const override;
+  [[nodiscard]] std::string state_keys() const override;
   [[nodiscard]] std::string state_schema() const override;
 
   duckdb::vector<duckdb::ColumnBinding> GetColumnBindings() override;

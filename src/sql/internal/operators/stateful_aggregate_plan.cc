@@ -202,9 +202,12 @@ LogicalStatefulAggregate::LogicalStatefulAggregate(
   SetEstimatedCardinality(aggregate_->estimated_cardinality);
 }
 
+std::string LogicalStatefulAggregate::state_keys() const {
+  return joined(std::span(aggregate_->groups).first(group_count()), /*with_types=*/false);
+}
+
 std::string LogicalStatefulAggregate::state_text() const {
-  const std::string groups =
-      joined(std::span(aggregate_->groups).first(group_count()), /*with_types=*/false);
+  const std::string groups = state_keys();
   const std::size_t calls = aggregate_->expressions.size();
   return fmt::format("{}{}: {} aggregate{}{}",
                      groups.empty() ? "aggregation of all rows" : "grouped aggregation by ", groups,

@@ -5,6 +5,16 @@
 #include <utility>
 
 namespace millrace::sql {
+namespace {
+
+using duckdb::LogicalType;
+
+/// Microseconds in one of what windows of a type are counted in.
+std::int64_t unit_us(const LogicalType& type) {
+  return type.id() == duckdb::LogicalTypeId::DATE ? duckdb::Interval::MICROS_PER_DAY : 1;
+}
+
+}  // namespace
 
 GroupState::GroupState(duckdb::ClientContext& context, GroupSpec spec)
     : context_(context), spec_(std::move(spec)) {
@@ -17,6 +27,7 @@ void GroupState::begin_epoch(std::uint64_t epoch, std::int64_t time_us) {
   epoch_ = epoch;
   active_.clear();
   late_ = {};
+  forgotten_ = 0;
   if (spec_.ttl_us > 0) {
     end_of_life_ = sql::end_of_life(time_us, spec_.ttl_us);
     forget_before(time_us);
@@ -104,6 +115,7 @@ void GroupState::forget_before(Window bound) {
   }
   closed_before_ = bound;
   closing_before_ = std::max(closing_before_, bound);
+  const auto before = rows();
   for (auto& partition : partitions_) {
     if (spec_.mortal) {
       forget_groups(*partition, bound);
@@ -111,6 +123,7 @@ void GroupState::forget_before(Window bound) {
       forget_windows(*partition, bound);
     }
   }
+  forgotten_ += before - rows();
 }
 
 void GroupState::forget_groups(Partition& partition, Window bound) {
@@ -148,14 +161,13 @@ void GroupState::forget_windows(Partition& partition, Window bound) {
 
 void GroupState::count_late(const Window* values, duckdb::idx_t count,
                             const duckdb::LogicalType& type) {
-  const std::int64_t unit_us =
-      type.id() == duckdb::LogicalTypeId::DATE ? duckdb::Interval::MICROS_PER_DAY : 1;
+  const auto unit = unit_us(type);
   const std::lock_guard guard(lock_);
   for (duckdb::idx_t i = 0; i < count; ++i) {
     if (values[i] == kBeforeAll) {
       late_.count_without_time();
     } else if (values[i] < closed_before_) {
-      late_.count((closed_before_ - values[i]) * unit_us);
+      late_.count((closed_before_ - values[i]) * unit);
     }
   }
 }
@@ -209,19 +221,33 @@ Window GroupState::first_window() const {
   return first;
 }
 
-std::string GroupState::oldest_text() const {
-  if (!spec_.mortal) {
-    const Window first = first_window();
-    return first == kAfterAll
-               ? std::string()
-               : time_value(first, spec_.group_types[spec_.window_column]).ToString();
-  }
+std::optional<std::pair<Window, LogicalType>> GroupState::oldest() const {
   Window first = kAfterAll;
-  for (const StateTable* table : tables()) {
-    first = std::min(first, table->lifetimes()->first_end());
+  if (!spec_.mortal) {
+    first = first_window();
+  } else {
+    for (const StateTable* table : tables()) {
+      first = std::min(first, table->lifetimes()->first_end());
+    }
   }
-  return first == kAfterAll ? std::string()
-                            : time_value(first - spec_.life, spec_.life_type).ToString();
+  if (first == kAfterAll) {
+    return std::nullopt;
+  }
+  return spec_.mortal ? std::pair(first - spec_.life, spec_.life_type)
+                      : std::pair(first, spec_.group_types[spec_.window_column]);
+}
+
+std::string GroupState::oldest_text() const {
+  const auto first = oldest();
+  return first ? time_value(first->first, first->second).ToString() : std::string();
+}
+
+std::optional<std::int64_t> GroupState::oldest_us() const {
+  const auto first = oldest();
+  if (!first || first->first == kBeforeAll) {
+    return std::nullopt;
+  }
+  return first->first * unit_us(first->second);
 }
 
 std::int64_t GroupState::windows() const {

@@ -86,6 +86,10 @@ class GroupState {
   /// The same as SQL writes it; of a deduplication, the time of the rows whose keys are the first
   /// to be forgotten. Empty: there are no windows.
   [[nodiscard]] std::string oldest_text() const;
+  /// The same in microseconds since 1970.
+  [[nodiscard]] std::optional<std::int64_t> oldest_us() const;
+  /// Groups that this epoch has forgotten.
+  [[nodiscard]] std::int64_t forgotten() const noexcept { return forgotten_; }
 
   /// Pre-aggregating so many rows gave so many groups. If hardly fewer, it is left alone for some
   /// epochs. Thread-safe.
@@ -108,6 +112,8 @@ class GroupState {
 
   void forget_windows(Partition& partition, Window bound);
   void forget_groups(Partition& partition, Window bound);
+  /// What oldest_text() tells, and its type.
+  [[nodiscard]] std::optional<std::pair<Window, duckdb::LogicalType>> oldest() const;
 
   duckdb::ClientContext& context_;
   GroupSpec spec_;
@@ -122,6 +128,7 @@ class GroupState {
   Window closed_before_ = kBeforeAll;
   Window closing_before_ = kBeforeAll;
   Window end_of_life_ = kAfterAll;
+  std::int64_t forgotten_ = 0;
 };
 
 }  // namespace millrace::sql

@@ -14,6 +14,7 @@ using duckdb::SelectionVector;
 using duckdb::Vector;
 
 void SessionState::begin_epoch() {
+  forgotten_ = 0;
   added_.clear();
   late_ = {};
 }
@@ -167,7 +168,13 @@ std::string SessionState::oldest_text() const {
   return time_value(first.first, layout_.types[layout_.keys]).ToString();
 }
 
+std::optional<std::int64_t> SessionState::oldest_us() const {
+  return by_first_end_.empty() ? std::nullopt
+                               : std::optional(by_first_end_.begin()->second->second.front().first);
+}
+
 void SessionState::forget(const std::vector<SessionRow>& rows) {
+  forgotten_ += static_cast<std::int64_t>(rows.size());
   for (const SessionRow& row : rows) {
     Block& block = blocks_.at(row.place.block);
     block.kept[row.place.row] = false;

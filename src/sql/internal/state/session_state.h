@@ -81,6 +81,10 @@ class SessionState {
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
   /// When the session began that will be the first to end, as SQL writes it; empty: there is none.
   [[nodiscard]] std::string oldest_text() const;
+  /// The same in microseconds since 1970.
+  [[nodiscard]] std::optional<std::int64_t> oldest_us() const;
+  /// Rows that this epoch has forgotten.
+  [[nodiscard]] std::int64_t forgotten() const noexcept { return forgotten_; }
 
  private:
   struct Block {
@@ -114,6 +118,7 @@ class SessionState {
   std::int64_t watermark_ = kNoBound;
   std::int64_t rows_ = 0;
   std::int64_t sessions_ = 0;
+  std::int64_t forgotten_ = 0;
   std::int64_t bytes_ = 0;
 };
 

@@ -1,0 +1,232 @@
+#include "serve/service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "serve/openapi.h"
+#include "serve/page.h"
+
+namespace millrace::serve {
+
+using std::chrono::steady_clock;
+
+namespace {
+
+http::Response page(std::string_view type, std::shared_ptr<const std::string> body,
+                    std::vector<http::Header> headers = {}) {
+  headers.push_back({"Content-Type", std::string(type)});
+  return {.headers = std::move(headers), .body = std::move(body)};
+}
+
+}  // namespace
+
+Service::Service(const ServiceParts& parts)
+    : spec_(parts.spec),
+      serve_(*parts.spec.serve),
+      database_(parts.database),
+      tables_(parts.tables),
+      responses_(serve_),
+      cache_(serve_.cache_bytes),
+      kept_(serve_.file_cache_bytes > 0
+                ? std::make_unique<sql::KeptFiles>(database_, serve_.file_cache_bytes)
+                : nullptr),
+      router_([this](const http::Problem& problem) { return responses_.shape(problem); }) {}
+
+Service::~Service() {
+  stop_.request_stop();
+  if (is_started_) {
+    for (const auto& each : changes_) {
+      each->close();
+    }
+    timer_->stop();
+    commits_.reset();
+    workers_.reset();
+  }
+}
+
+std::unique_ptr<Service> Service::make(const ServiceParts& parts, Diagnostics& diagnostics) {
+  std::unique_ptr<Service> service(new Service(parts));
+  if (!service->prepare(parts, diagnostics)) {
+    return nullptr;
+  }
+  service->openapi_ = std::make_shared<const std::string>(
+      openapi_of(parts.spec, parts.version, service->endpoints_).dump());
+  service->add_routes();
+  return service;
+}
+
+bool Service::prepare(const ServiceParts& parts, Diagnostics& diagnostics) {
+  const std::size_t errors_before = diagnostics.error_count();
+  const ReadableParts readable_parts{parts.spec,  parts.connectors, parts.database,    parts.tables,
+                                     parts.graph, serve_.refresh,   stop_.get_token(), kept_.get()};
+  open_live_tables(readable_parts);
+  for (const std::string& name : serve_.names()) {
+    try {
+      if (auto readable = make_readable(readable_parts, name)) {
+        readables_.push_back(std::move(readable));
+      }
+    } catch (const Error& error) {
+      diagnostics.error(serve_.at, fmt::format("`{}` can't be served: {}", name, error.what()));
+    }
+  }
+  for (const EndpointSpec& spec : serve_.endpoints) {
+    if (spec.changes.empty()) {
+      endpoints_.push_back(std::make_unique<Endpoint>(spec, endpoints_.size()));
+      prepare_endpoint(parts, *endpoints_.back(), diagnostics);
+      continue;
+    }
+    if (tables_.find(spec.changes) == nullptr) {
+      const auto why = why_unreadable(readable_parts, spec.changes);
+      diagnostics.error(spec.at,
+                        fmt::format("`{}` is no table whose changes are known", spec.changes),
+                        why.empty() ? "name a dataset that is a table" : why);
+    }
+    changes_.push_back(std::make_unique<Changes>(spec, tables_));
+  }
+  return diagnostics.error_count() == errors_before;
+}
+
+bool Service::prepare_endpoint(const ServiceParts& parts, Endpoint& endpoint,
+                               Diagnostics& diagnostics) {
+  const SqlText& sql = endpoint.spec.query;
+  const auto report = [&](const Location& at, const Error& error, const std::string& hint) {
+    diagnostics.error(at, fmt::format("endpoint `{}`: {}", endpoint.spec.path, error.what()), hint);
+  };
+  try {
+    endpoint.prepare(std::make_shared<Prepared>(database_, endpoint.spec, readables_));
+    return true;
+  } catch (const sql::SqlError& error) {
+    std::string hint;
+    for (const std::string& name : serve_.names()) {
+      const std::string text = to_lower(error.what());
+      if (hint.empty() && text.contains(name) && text.contains("does not exist")) {
+        hint =
+            why_unreadable({parts.spec, parts.connectors, database_, tables_, parts.graph}, name);
+      }
+    }
+    report(error.position() ? sql.locate(*error.position()) : sql.at, error, hint);
+  } catch (const Error& error) {
+    report(sql.at, error, "");
+  }
+  return false;
+}
+
+/// Tables of a restart with other columns, and stores that have appeared.
+void Service::prepare_again() {
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->prepared()->is_current()) {
+      continue;
+    }
+    try {
+      endpoint->prepare(std::make_shared<Prepared>(database_, endpoint->spec, readables_));
+    } catch (const Error& error) {
+      Log().with("endpoint", endpoint->spec.path).warn("the query fails now: {}", error.what());
+    }
+  }
+}
+
+void Service::start() {
+  timer_ = std::make_unique<Timer>();
+  workers_ = std::make_unique<Workers>(database_, static_cast<std::size_t>(serve_.query_threads),
+                                       static_cast<std::size_t>(serve_.query_queue));
+  commits_ = std::make_unique<Commits>(tables_, *timer_, [this] {
+    prepare_again();
+    for (const auto& each : changes_) {
+      each->send();
+    }
+  });
+  is_started_ = true;
+}
+
+void Service::add_routes() {
+  for (const auto& endpoint : endpoints_) {
+    router_.add("GET", endpoint->spec.path,
+                [this, to = endpoint.get()](http::Request request, const http::Captured& captured,
+                                            http::Responder respond) {
+                  begin(*to, std::move(request), captured, std::move(respond));
+                });
+  }
+  for (const auto& changes : changes_) {
+    router_.add("GET", changes->spec().path,
+                [this, to = changes.get()](const http::Request& request, const http::Captured&,
+                                           http::Responder respond) {
+                  follow(*to, request, std::move(respond));
+                });
+  }
+  router_.add("GET", "/openapi.json", [this](const auto&, const auto&, http::Responder respond) {
+    respond(page("application/json", openapi_, {{"Cache-Control", "no-cache"}}));
+  });
+  router_.add("GET", "/docs", [this](const auto&, const auto&, http::Responder respond) {
+    const auto made = page_of(Json::parse(*openapi_));
+    respond(
+        page("text/html; charset=utf-8", std::make_shared<const std::string>(made.html),
+             {{"Content-Security-Policy", made.policy}, {"X-Content-Type-Options", "nosniff"}}));
+  });
+  router_.add("GET", "/healthz", [](const auto&, const auto&, http::Responder respond) {
+    respond(page("application/json", std::make_shared<const std::string>(R"({"status":"ok"})"),
+                 {{"Cache-Control", "no-store"}}));
+  });
+  router_.add("GET", "/readyz", [this](const auto&, const auto&, http::Responder respond) {
+    if (!is_ready()) {
+      respond(responses_.refuse(nullptr, {Fault::not_ready}));
+      return;
+    }
+    respond(page("application/json", std::make_shared<const std::string>(R"({"status":"ready"})"),
+                 {{"Cache-Control", "no-store"}}));
+  });
+}
+
+bool Service::is_ready() const {
+  const bool has_batch = tables_.snapshot().version().batch >= 0;
+  return is_started_ && std::ranges::all_of(endpoints_, [&](const auto& endpoint) {
+           return has_batch || !endpoint->prepared()->is_of_batches();
+         });
+}
+
+void Service::handle(http::Request request, http::Responder respond) {
+  router_.handle(std::move(request), std::move(respond));
+}
+
+http::ProblemShaper Service::shaper() const {
+  return [this](const http::Problem& problem) { return responses_.shape(problem); };
+}
+
+void Service::follow(Changes& changes, const http::Request& request, http::Responder respond) {
+  const auto begin = steady_clock::now();
+  auto wish = changes.wish_of(request);
+  const auto version = tables_.snapshot().version();
+  http::Response response;
+  if (!wish || !is_started_ || version.batch < 0) {
+    response = responses_.refuse(&changes.spec(), wish ? Refused{Fault::not_ready} : wish.error());
+  } else {
+    response.headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}};
+    add_version(version, response.headers);
+    response.events = [this, &changes, wish = std::move(*wish)](auto stream) {
+      changes.add(wish, std::move(stream));
+      commits_->wake();
+    };
+  }
+  changes.counters.count(response.status, std::chrono::duration_cast<std::chrono::microseconds>(
+                                              steady_clock::now() - begin));
+  respond(std::move(response));
+}
+
+ServiceStats Service::stats() const {
+  ServiceStats stats{.cache_bytes = cache_.bytes(), .cache_answers = cache_.answers()};
+  for (const auto& endpoint : endpoints_) {
+    stats.endpoints.push_back(endpoint->counters.read(endpoint->spec.path));
+    endpoint->sample.read(stats.endpoints.back());
+  }
+  for (const auto& changes : changes_) {
+    stats.endpoints.push_back(changes->counters.read(changes->spec().path));
+    stats.followers += changes->followers();
+  }
+  stats.waiting = is_started_ ? static_cast<std::int64_t>(workers_->waiting()) : 0;
+  return stats;
+}
+
+}  // namespace millrace::serve

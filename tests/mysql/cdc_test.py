@@ -1,0 +1,288 @@
+"""The changes of MariaDB's tables, from its binlog: a snapshot, then every change once, in order."""
+import random
+import signal
+import sys
+import threading
+
+from bench import FILES_SINK as FILES, TABLE_SINK as TABLE, m, run_cases
+
+from fault_proxy import FaultProxy
+
+META = "metadata: { op: op, seq: sequence }"
+# The newest row of each key; deleted ones are deleted from the sink.
+NEWEST = ("SELECT id, last.name, last.v, last.op = 'd' AS gone FROM (SELECT id, arg_max({'name': name, 'v': v, 'op': op}, seq) "
+          "AS last FROM input GROUP BY id)")
+KEYED = TABLE + ", mode: update, key: [id], delete: gone"
+
+
+def changes(b):
+    return [(row["op"], *(row[k] for k in row if k not in ("op", "seq"))) for row in sorted(b.rows(), key=lambda r: r["seq"])]
+
+
+def table_and_copy(b):
+    rows = b.sql("SELECT id, name, v FROM t ORDER BY id")
+    copy = [[str(row["id"]), row["name"], "NULL" if row["v"] is None else f"{row['v']:.2f}"] for row in
+            sorted(b.rows(), key=lambda row: row["id"])]
+    return rows, copy
+
+
+def a_snapshot_then_each_change_once(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v DECIMAL(10,2)); CREATE TABLE other (id INT);"
+          "INSERT INTO t VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', NULL)")
+    b.pipeline(f"table: t, cdc: true, {META}")
+    b.run()
+    assert changes(b) == [("r", 1, "one", 1.0), ("r", 2, "two", 2.0), ("r", 3, "three", None)], changes(b)
+    b.sql("INSERT INTO t VALUES (4, 'four', 4); UPDATE t SET v = v + 1 WHERE id < 3; INSERT INTO other VALUES (1);"
+          "DELETE FROM t WHERE id = 3; UPDATE t SET id = 5 WHERE id = 4; BEGIN; INSERT INTO t VALUES (9, 'never', 0); ROLLBACK;"
+          "BEGIN; INSERT INTO t VALUES (6, 'six', 6); DELETE FROM t WHERE id = 1; COMMIT; REPLACE INTO t VALUES (2, 'zwei', 0)")
+    expected = changes(b) + [("c", 4, "four", 4.0), ("u", 1, "one", 2.0), ("u", 2, "two", 3.0), ("d", 3, "three", None),
+                             ("d", 4, "four", 4.0), ("c", 5, "four", 4.0), ("c", 6, "six", 6.0), ("d", 1, "one", 2.0)]
+    b.run()
+    got = changes(b)
+    assert got[:len(expected)] == expected, got
+    assert got[len(expected):] in ([("u", 2, "zwei", 0.0)], [("d", 2, "two", 3.0), ("c", 2, "zwei", 0.0)]), got
+    b.run()
+    assert changes(b) == got
+
+
+def types_are_those_of_the_table(b):
+    """Each row twice: as the table's rows are read, and as the binlog has them."""
+    columns = ("i1 TINYINT, u1 TINYINT UNSIGNED, i2 SMALLINT, u2 SMALLINT UNSIGNED, i3 MEDIUMINT, u3 MEDIUMINT UNSIGNED, i4 INT, "
+               "u4 INT UNSIGNED, i8 BIGINT, u8 BIGINT UNSIGNED, f FLOAT, d DOUBLE, dec1 DECIMAL(10,2), dec2 DECIMAL(38,10), "
+               "dec3 DECIMAL(65,30), dec4 DECIMAL(8,3) UNSIGNED ZEROFILL, dec5 DECIMAL(9,0), b1 BIT(1), b9 BIT(9), b64 BIT(64), "
+               "flag BOOLEAN, e ENUM('M','F','Ö''s'), s SET('x','y','z'), c CHAR(5), c2 CHAR(200), v VARCHAR(50), v2 VARCHAR(2000), "
+               "latin VARCHAR(20) CHARACTER SET latin1, greek VARCHAR(20) CHARACTER SET greek, u16 VARCHAR(20) CHARACTER SET ucs2, "
+               "txt LONGTEXT, js JSON, bin BINARY(4), vb VARBINARY(10), bl LONGBLOB, da DATE, dt DATETIME, dt1 DATETIME(1), "
+               "dt4 DATETIME(4), dt6 DATETIME(6), ts TIMESTAMP NULL, ts3 TIMESTAMP(3) NULL, tm TIME, tm2 TIME(2), tm3 TIME(3), "
+               "tm6 TIME(6), yr YEAR, g POINT")
+    rows = [
+        "-128, 255, -32768, 65535, -8388608, 16777215, -2147483648, 4294967295, -9223372036854775808, 18446744073709551615, 1.1, "
+        "0.1, -12345678.90, 1234567890123456789012345678.0123456789, -12345678901234567890123456789012345.12345678901234567890123456,"
+        " 1.5, -999999999, b'1', b'100000001', 18446744073709551615, TRUE, 'Ö''s', 'x,z', 'ab', REPEAT('é', 200), 'naïve 漢字 🎉', "
+        "REPEAT('long', 500), 'Zoë €', 'αβγ', 'ucs', REPEAT('long', 20000), '{\"a\": [1, 2]}', 'ab', X'00FF', X'DEADBEEF', "
+        "'1000-01-01', '9999-12-31 23:59:59', '2024-02-29 12:34:56.7', '2024-02-29 12:34:56.7891', '2024-02-29 12:34:56.789012', "
+        "'2024-01-01 05:00:00', '2024-01-01 05:00:00.125', '23:59:59', '-01:02:03.45', '-00:00:00.001', '838:59:58.999999', 2155, "
+        "POINT(1, 2)",
+        "127, 0, 32767, 0, 8388607, 0, 2147483647, 0, 9223372036854775807, 0, -3.4e38, 1.7976931348623157e308, 0, 0.0000000001, 0, "
+        "0, 0, b'0', b'0', 0, FALSE, 'M', '', '', '', '', '', '', '', '', '', '[]', '', '', '', '0000-00-00', '0000-00-00', "
+        "'2024-00-15 00:00:00', '0001-01-01', '1969-12-31 23:59:59.999999', 0, '1970-01-02 00:00:01.5', '00:00:00', '00:00:00.5', "
+        "'-838:59:59', '00:00:00.000001', 0, NULL"]
+    b.sql(f"CREATE TABLE t (id INT PRIMARY KEY, {columns})")
+    values = "SET sql_mode = '', time_zone = '+05:00';" + "".join(
+        f"INSERT INTO t VALUES (@@{i}, {row});" for i, row in enumerate(rows)) + "INSERT INTO t (id) VALUES (@@9);"
+    b.sql(values.replace("@@", "1"))
+    names = [part.split()[0] for part in columns.replace("'x','y','z'", "").replace("'M','F','Ö''s'", "").split(", ")]
+    schema = TYPES_OF_COLUMNS(names)
+    b.pipeline(f"table: t, cdc: true, {META}, schema: 'id INTEGER, {schema}'",
+               sql="SELECT * REPLACE (tm::VARCHAR AS tm, tm2::VARCHAR AS tm2, tm3::VARCHAR AS tm3, tm6::VARCHAR AS tm6, "
+                   "hex(g) AS g, hex(bin) AS bin, hex(vb) AS vb, hex(bl) AS bl, dec2::VARCHAR AS dec2) FROM input")
+    b.run()
+    b.sql(values.replace("@@", "2"))
+    b.run()
+    rows = {row["id"]: row for row in b.rows()}
+    assert len(rows) == 6, sorted(rows)
+    for snapshot, change in ((10, 20), (11, 21), (19, 29)):
+        one, two = rows[snapshot], rows[change]
+        assert (one["op"], two["op"]) == ("r", "c")
+        differing = {k: (one[k], two[k]) for k in one if k not in ("id", "op", "seq") and one[k] != two[k]}
+        assert not differing, differing
+    assert rows[20]["tm6"] == "838:59:58.999999" and rows[20]["tm2"] == "-01:02:03.45" and rows[20]["e"] == "Ö's", rows[20]
+    assert rows[20]["latin"] == "Zoë €" and rows[20]["greek"] == "αβγ" and rows[20]["u16"] == "ucs", rows[20]
+
+
+def TYPES_OF_COLUMNS(names):
+    types = dict(i1="TINYINT", u1="UTINYINT", i2="SMALLINT", u2="USMALLINT", i3="INTEGER", u3="UINTEGER", i4="INTEGER",
+                 u4="UINTEGER", i8="BIGINT", u8="UBIGINT", f="FLOAT", d="DOUBLE", dec1="DECIMAL(10,2)", dec2="DECIMAL(38,10)",
+                 dec3="VARCHAR", dec4="DECIMAL(8,3)", dec5="DECIMAL(9,0)", b1="BOOLEAN", b9="UBIGINT", b64="UBIGINT",
+                 flag="TINYINT", bin="BLOB", vb="BLOB", bl="BLOB", da="DATE", dt="TIMESTAMP", dt1="TIMESTAMP", dt4="TIMESTAMP",
+                 dt6="TIMESTAMP", ts="TIMESTAMPTZ", ts3="TIMESTAMPTZ", tm="INTERVAL", tm2="INTERVAL", tm3="INTERVAL",
+                 tm6="INTERVAL", yr="SMALLINT", g="BLOB")
+    return ", ".join(f"{name} {types.get(name, 'VARCHAR')}" for name in names)
+
+
+def types_of_mariadb(b):
+    """UUIDs of all versions, which the binlog has in an order of its own; addresses."""
+    uuids = ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"] + [
+        f"{random.Random(v).getrandbits(32):08x}-1234-{v}abc-{w}def-{random.Random(w).getrandbits(48):012x}" for v in range(9) for w in "07bcf"
+        if v < 8 or w > "7"]
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, n INT, u UUID, u2 UUID NOT NULL, i4 INET4, i6 INET6, bin BINARY(16));"
+          + "".join(f"INSERT INTO t (u, u2, i4, i6, bin) VALUES ('{u}', '{u}', '{i}.0.20.{i * 3}', '2001:db8::{i:x}:0', '{i}');" for i, u in enumerate(uuids))
+          + "INSERT INTO t (u, u2, i4, i6) VALUES (NULL, UUID(), NULL, NULL), (UUID(), UUID(), '0.0.0.0', '::'), (UUID(), UUID(), '255.255.255.255', "
+          "'::ffff:1.2.3.4'), (UUID(), UUID(), '1.0.0.0', 'fe80::')")
+    for metadata in ("FULL", "MINIMAL"):
+        b.forget()
+        b.sql(f"SET GLOBAL binlog_row_metadata = {metadata}")
+        b.pipeline(f"table: t, cdc: true, {META}")
+        b.run()
+        b.sql("UPDATE t SET n = IFNULL(n, 0) + 1")
+        b.run()
+        rows = {op: {row["id"]: {**row, "n": 0, "op": 0, "seq": 0} for row in b.rows() if row["op"] == op} for op in "ru"}
+        assert len(rows["r"]) == len(uuids) + 4 and rows["r"] == rows["u"], [(a, rows["u"].get(i)) for i, a in rows["r"].items() if a != rows["u"].get(i)][:3]
+    b.sql("SET GLOBAL binlog_row_metadata = FULL")
+
+
+def compressed_events(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(200), v DECIMAL(10,2))")
+    b.pipeline(f"table: t, cdc: true, {META}", sql=f"\"{NEWEST}\"", sink=KEYED)
+    b.run()
+    b.sql("SET GLOBAL log_bin_compress = ON; SET GLOBAL log_bin_compress_min_len = 10")
+    try:
+        b.sql("INSERT INTO t SELECT seq, REPEAT('name', 20), seq / 4 FROM seq_1_to_20000; UPDATE t SET v = 5 WHERE id < 1000;"
+              "DELETE FROM t WHERE id > 15000; ALTER TABLE t ADD COLUMN a_column_that_makes_the_statement_long INT")
+    finally:
+        b.sql("SET GLOBAL log_bin_compress = OFF")
+    b.sql("INSERT INTO t VALUES (100000, 'plain', 1, NULL)")
+    kinds = {row[2] for row in b.sql(f"SHOW BINLOG EVENTS IN '{b.sql('SHOW BINARY LOGS')[-1][0]}'")}
+    assert kinds >= {"Write_rows_compressed_v1", "Update_rows_compressed_v1", "Delete_rows_compressed_v1", "Query_compressed"}, kinds
+    b.run()
+    rows, copy = table_and_copy(b)
+    assert rows == copy and len(rows) == 15001, (len(rows), len(copy))
+
+
+def writer(b, seed, stop, rounds):
+    """Transactions over a few keys: inserts, updates, deletes, some rolled back."""
+    rng = random.Random(seed)
+    connection = b.server.connect()
+    cursor = connection.cursor()
+    for _ in range(rounds):
+        if stop.is_set():
+            break
+        for _ in range(rng.randint(1, 5)):
+            key = rng.randint(1, 300)
+            what = rng.random()
+            if what < 0.6:
+                cursor.execute("INSERT INTO t VALUES (%s, %s, %s) ON DUPLICATE KEY UPDATE name = VALUES(name), v = VALUES(v)",
+                               (key, f"n{rng.randint(0, 9)}", rng.randint(0, 99999) / 100))
+            elif what < 0.8:
+                cursor.execute("UPDATE t SET v = v + 1 WHERE id BETWEEN %s AND %s", (key, key + 3))
+            else:
+                cursor.execute("DELETE FROM t WHERE id = %s", (key,))
+        connection.rollback() if rng.random() < 0.1 else connection.commit()
+    connection.close()
+
+
+def a_killed_run_ends_with_the_same_table(b):
+    """A snapshot while rows change, in parts; killed at any place, again and again."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v DECIMAL(10,2)); INSERT INTO t SELECT seq, 'old', 0 FROM seq_1_to_250")
+    b.pipeline(f"table: t, cdc: true, max_rows_per_trigger: 60, {META}", sql=f"\"{NEWEST}\"", sink=KEYED,
+               more="checkpoint: { snapshot_interval: 1h, snapshot_log_size: 1KiB }\n")
+    stop = threading.Event()
+    thread = threading.Thread(target=writer, args=(b, 7, stop, 100000))
+    thread.start()
+    try:
+        for i in range(24):
+            fault = ["checkpoint.offsets.before_write", "batch.after_run", "batch.after_stage", "store.before_commit",
+                     "batch.after_publish", "checkpoint.commit.before_write"][i % 6]
+            b.run(env={"MILLRACE_FAULT": f"{fault}:{1 + i // 6 % 3}"}, check=False)
+    finally:
+        stop.set()
+        thread.join()
+    b.run()
+    rows, copy = table_and_copy(b)
+    assert rows == copy, [pair for pair in zip(rows, copy) if pair[0] != pair[1]][:3] or (len(rows), len(copy))
+
+
+def goes_on_while_the_server_comes_and_goes(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v DECIMAL(10,2)); INSERT INTO t SELECT seq, 'old', 0 FROM seq_1_to_100")
+    with FaultProxy(b.server.port) as proxy:
+        b.pipeline(f"table: t, cdc: true, {META}", port=proxy.port, sink=FILES)
+        process = b.start()
+        try:
+            m.wait_until(lambda: len(b.written()) == 100, "the snapshot")
+            for i in range(5):
+                b.sql(f"UPDATE t SET v = v + 1 WHERE id <= 20; INSERT INTO t VALUES ({1000 + i}, 'new', 0)")
+                m.wait_until(lambda: len(b.written()) == 100 + 21 * (i + 1), f"changes {i}", timeout=60)
+                if i == 0:
+                    proxy.cut()
+                elif i == 1:
+                    proxy.cut_after(200)
+                elif i == 2:
+                    b.server.stop()
+                    b.server.start()
+                elif i == 3:
+                    b.sql("FLUSH BINARY LOGS")
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=30)
+            assert process.returncode == 0, stderr
+        finally:
+            m.kill(process)
+    assert len({row["seq"] for row in b.written() if row["op"] != "r"}) == 105
+
+
+def tables_may_be_altered(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v INT); INSERT INTO t VALUES (1, 'one', 1)")
+    b.pipeline(f"table: t, cdc: true, {META}")
+    b.run()
+    b.sql("INSERT INTO t VALUES (2, 'two', 2); ALTER TABLE t ADD COLUMN more INT FIRST; INSERT INTO t VALUES (0, 3, 'three', 3);"
+          "ALTER TABLE t DROP COLUMN name; INSERT INTO t VALUES (0, 4, 4); ALTER TABLE t MODIFY v BIGINT; INSERT INTO t VALUES (0, 5, 5),"
+          " (0, 6, 5000000000)")
+    b.pipeline(f"table: t, cdc: true, {META}, schema: 'id INT, v INT', on_malformed: quarantine", sql="SELECT * FROM input")
+    done = m.run("run", b.file, "--once", cwd=b.folder, check=False)
+    assert "name" in done.stderr, done.stderr  # the sink's table has it
+    b.pipeline(f"table: t, cdc: true, {META}", sql="SELECT id, NULL::VARCHAR AS name, v::INT AS v, op, seq FROM input WHERE id < 6")
+    b.run()
+    assert [(row[1], row[3]) for row in changes(b)] == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)], changes(b)
+
+
+def what_is_gone_is_told(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v INT); INSERT INTO t VALUES (1, 'one', 1)")
+    b.pipeline(f"table: t, cdc: true, {META}", sql=f"\"{NEWEST}\"", sink=KEYED)
+    b.run()
+    b.sql("INSERT INTO t VALUES (2, 'two', 2); FLUSH BINARY LOGS; INSERT INTO t VALUES (3, 'three', 3); FLUSH BINARY LOGS;"
+          "FLUSH BINARY LOGS")
+    last = b.sql("SHOW BINARY LOGS")[-1][0]
+    m.wait_until(lambda: b.sql(f"PURGE BINARY LOGS TO '{last}'") or len(b.sql("SHOW BINARY LOGS")) == 1, "the purge")
+    done = b.run(check=False)
+    assert done.returncode != 0 and "when_needed" in done.stderr, done.stderr
+    b.pipeline(f"table: t, cdc: true, snapshot: when_needed, {META}", sql=f"\"{NEWEST}\"", sink=KEYED)
+    b.run()
+    assert sorted((row["id"], row["name"]) for row in b.rows()) == [(1, "one"), (2, "two"), (3, "three")], b.rows()
+    b.sql("UPDATE t SET name = 'drei' WHERE id = 3")
+    b.run()
+    assert sorted((row["id"], row["name"]) for row in b.rows())[2] == (3, "drei"), b.rows()
+    b.sql("TRUNCATE TABLE t; INSERT INTO t VALUES (7, 'seven', 7)")
+    done = b.run(check=False)
+    assert done.returncode != 0 and "truncated" in done.stderr, done.stderr
+
+
+def what_is_missing_is_told(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    b.pipeline(f"table: t, cdc: true, {META}", connection={"user": "reader"})
+    done = b.run(check=False)
+    assert done.returncode != 0 and "GRANT REPLICATION" in done.stderr, done.stderr
+    b.sql("SET GLOBAL binlog_row_image = MINIMAL")
+    try:
+        b.pipeline(f"table: t, cdc: true, {META}")
+        done = b.run(check=False)
+        assert done.returncode != 0 and "binlog_row_image = FULL" in done.stderr, done.stderr
+    finally:
+        b.sql("SET GLOBAL binlog_row_image = FULL")
+    b.sql("SET GLOBAL binlog_row_metadata = NO_LOG")
+    try:
+        b.sql("INSERT INTO t VALUES (1, 1)")
+        b.run()
+        b.sql("INSERT INTO t VALUES (2, 2); UPDATE t SET v = 3 WHERE id = 1")
+        b.run()
+        assert changes(b) == [("r", 1, 1), ("c", 2, 2), ("u", 1, 3)], changes(b)
+    finally:
+        b.sql("SET GLOBAL binlog_row_metadata = FULL")
+
+
+def large_transactions_come_in_parts(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(200), v DECIMAL(10,2))")
+    b.pipeline(f"table: t, cdc: true, max_rows_per_trigger: 3000, buffer: 1MiB, {META}",
+               sql="SELECT count(*) AS n, count(DISTINCT seq) AS d, sum(id) AS s FROM input", sink=TABLE + ", mode: complete")
+    b.run()
+    b.sql("INSERT INTO t SELECT seq, REPEAT('x', 150), 0 FROM seq_1_to_40000; UPDATE t SET v = 1")
+    for fault in ("batch.after_stage:2", "batch.after_publish:3", "checkpoint.commit.before_write:2"):
+        b.run(env={"MILLRACE_FAULT": fault}, check=False)
+    b.run()
+    assert b.rows() == [{"n": 80000, "d": 80000, "s": 2 * 40000 * 40001 // 2}], b.rows()
+
+
+CASES = [a_snapshot_then_each_change_once, types_are_those_of_the_table, types_of_mariadb, compressed_events, a_killed_run_ends_with_the_same_table,
+         goes_on_while_the_server_comes_and_goes, tables_may_be_altered, what_is_gone_is_told, what_is_missing_is_told,
+         large_transactions_come_in_parts]
+
+if __name__ == "__main__":
+    sys.exit(run_cases("mysql cdc", CASES, sys.argv))

@@ -1,0 +1,23 @@
+"""Does what a README says, as a newcomer would: its commands, in a copy of its folder."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from millrace import BINARY, ROOT, Failed
+
+
+def embedded_of(example, folder):
+    """Runs the README's commands of embedded.yaml; the folder, and what each query gave."""
+    home = pathlib.Path(folder) / example
+    shutil.copytree(ROOT / "examples" / example, home)
+    blocks = re.findall(r"```sh\n(.*?)```", (home / "README.md").read_text(), re.S)
+    [commands] = [block for block in blocks if "run embedded.yaml" in block]
+    (home / "bin").mkdir()
+    (home / "bin" / "millrace").symlink_to(BINARY)
+    done = subprocess.run(["sh", "-euc", commands], cwd=home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+                          env={**os.environ, "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}, errors="surrogateescape")
+    if done.returncode != 0:
+        raise Failed(f"{example}/README.md: {commands}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    return home, done.stdout

@@ -1,0 +1,6 @@
+import { render } from 'preact'
+import './styles.css'
+import { start } from './api.ts'
+import { App } from './shell.tsx'
+start()
+render(<App />, document.getElementById('app')!)
