@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_folder.h"
+
 namespace millrace::control {
 namespace {
 
@@ -18,11 +20,6 @@ std::shared_ptr<const BatchProgress> batch(std::int64_t n) {
 
 class HistoryTest : public testing::Test {
  protected:
-  HistoryTest() {
-    std::string pattern = testing::TempDir() + "/historyXXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~HistoryTest() override { std::filesystem::remove_all(folder_); }
   [[nodiscard]] std::int64_t bytes() const {
     std::int64_t sum = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
@@ -30,7 +27,8 @@ class HistoryTest : public testing::Test {
     }
     return sum;
   }
-  std::string folder_;
+  TempFolder temporary_;
+  std::string folder_ = temporary_.path();
 };
 
 void add(History& history, std::int64_t from, std::int64_t to) {

@@ -1,12 +1,12 @@
 #include "engine/quarantine_sink.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <mutex>
 
 #include "base/files.h"
+#include "base/test_folder.h"
 #include "engine/quarantine.h"
 #include "sql/render.h"
 
@@ -50,14 +50,10 @@ class RowsBatch final : public SinkBatch {
 class QuarantineSinkTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "millrace-kept-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     outputs_.malformed = Quarantine(folder_ / "quarantine", false).begin(7);
     outputs_.refused = Quarantine(folder_ / "refused", false).begin(7);
     outputs_.violating = Quarantine(folder_ / "violating", false).begin(7);
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::int64_t write() {
     for (auto* kept : {&outputs_.malformed, &outputs_.refused, &outputs_.violating}) {
@@ -69,7 +65,8 @@ class QuarantineSinkTest : public ::testing::Test {
     return batch_.rows.at(row).at(static_cast<std::size_t>(quarantine_columns().find(column)));
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
   BatchOutputs outputs_;
   RowsBatch batch_;
 };

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/test_folder.h"
 #include "core/source.h"
 
 namespace millrace {
@@ -29,13 +29,6 @@ MalformedRow row_of(std::int64_t line, std::string raw) {
 
 class QuarantineTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "millrace-quarantine-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   [[nodiscard]] std::string path() const { return folder_ / "quarantine"; }
   [[nodiscard]] std::vector<std::string> names(const std::string& source = "orders") const {
     return list_folder(path() + "/" + source);
@@ -52,7 +45,8 @@ class QuarantineTest : public ::testing::Test {
     return out;
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST_F(QuarantineTest, KeepsEveryRowOfEveryThread) {

@@ -1,13 +1,13 @@
 #include "runtime/fleet.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <filesystem>
 #include <map>
 
 #include "base/files.h"
+#include "base/test_folder.h"
 #include "connectors/all.h"
 
 namespace millrace {
@@ -59,18 +59,11 @@ class Seen {
 class FleetTest : public testing::Test {
  protected:
   FleetTest() {
-    std::string pattern = testing::TempDir() + "/fleetXXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
     fleet_.emplace(
         Fleet::Options{.folder = folder_, .all = {.threads = 2, .memory_bytes = 1 << 30}},
         connectors_, clock_);
     fleet_->watch_with(seen_.watch());
   }
-  ~FleetTest() override {
-    fleet_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
   void put(const std::string& file, const std::string& name,
            const std::string& sql = "SELECT * FROM r", const std::string& more = "") const {
     write_file_atomically(folder_ + "/" + file,
@@ -93,7 +86,8 @@ class FleetTest : public testing::Test {
     return fleet_->find(name);
   }
 
-  std::string folder_;
+  TempFolder temporary_;
+  std::string folder_ = temporary_.path();
   ConnectorList connectors_ = all_connectors();
   SystemClock clock_;
   Seen seen_;

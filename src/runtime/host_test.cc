@@ -1,7 +1,6 @@
 #include "runtime/host.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <future>
 #include <mutex>
 
+#include "base/test_folder.h"
 #include "connectors/all.h"
 
 namespace millrace {
@@ -72,12 +72,7 @@ class Seen final : public HostObserver {
 
 class HostTest : public testing::Test {
  protected:
-  HostTest() {
-    std::string pattern = testing::TempDir() + "/hostXXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    std::filesystem::create_directory(folder_ + "/in");
-  }
-  ~HostTest() override { std::filesystem::remove_all(folder_); }
+  HostTest() { std::filesystem::create_directory(folder_ + "/in"); }
 
   void write_file(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ + "/." + name) << text;
@@ -97,7 +92,8 @@ class HostTest : public testing::Test {
             .stays = stays};
   }
 
-  std::string folder_;
+  TempFolder temporary_;
+  std::string folder_ = temporary_.path();
   ConnectorList connectors_ = all_connectors();
   SystemClock clock_;
   Seen seen_;

@@ -1,12 +1,11 @@
 #include "runtime/pipeline_folder.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "base/files.h"
+#include "base/test_folder.h"
 #include "connectors/all.h"
 
 namespace millrace {
@@ -14,12 +13,6 @@ namespace {
 
 class FolderTest : public testing::Test {
  protected:
-  FolderTest() {
-    std::string pattern = testing::TempDir() + "/folderXXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~FolderTest() override { std::filesystem::remove_all(folder_); }
-
   void put(const std::string& name, const std::string& text) const {
     make_folders(folder_of(folder_ + "/" + name), false);
     write_file_atomically(folder_ + "/" + name, text, false);
@@ -31,7 +24,8 @@ class FolderTest : public testing::Test {
   [[nodiscard]] FolderScan scan() const { return scan_folder(folder_, connectors_); }
   [[nodiscard]] std::uint64_t version() const { return scan().pipelines.at(0).version; }
 
-  std::string folder_;
+  TempFolder temporary_;
+  std::string folder_ = temporary_.path();
   ConnectorList connectors_ = all_connectors();
 };
 

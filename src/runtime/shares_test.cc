@@ -1,11 +1,9 @@
 #include "runtime/shares.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "base/files.h"
+#include "base/test_folder.h"
 
 namespace millrace {
 namespace {
@@ -44,19 +42,15 @@ TEST(Shares, AFifthOfTheMemoryIsLeftToTheRest) {
 
 class MachineTest : public testing::Test {
  protected:
-  MachineTest() {
-    std::string pattern = testing::TempDir() + "/machineXXXXXX";
-    root_ = ::mkdtemp(pattern.data());
-    put("proc/meminfo", "MemTotal:       16777216 kB\nMemFree:  1 kB\n");
-  }
-  ~MachineTest() override { std::filesystem::remove_all(root_); }
+  MachineTest() { put("proc/meminfo", "MemTotal:       16777216 kB\nMemFree:  1 kB\n"); }
   void put(const std::string& path, const std::string& text) {
     make_folders(folder_of(root_ + "/" + path), false);
     write_file_atomically(root_ + "/" + path, text, false);
   }
   [[nodiscard]] Share machine() const { return this_machine(root_ + "/proc", root_ + "/cgroups"); }
 
-  std::string root_;
+  TempFolder temporary_;
+  std::string root_ = temporary_.path();
 };
 
 TEST_F(MachineTest, HasItsMemoryAndCores) {

@@ -5,11 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <filesystem>
 #include <map>
 #include <random>
 
 #include "base/strings.h"
+#include "base/test_folder.h"
 #include "spec/test_support.h"
 
 namespace millrace::serve {
@@ -159,7 +159,7 @@ class KeptLakeTest : public ::testing::Test {
     return is_kept;
   }
 
-  testing::TempFolder folder_;
+  TempFolder folder_;
   sql::Database database_{{.threads = 2}};
   sql::LiveTables tables_;
   std::mt19937 random_{7};

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "base/test_folder.h"
 #include "serve/lake.h"
 #include "spec/test_support.h"
 
@@ -12,7 +13,6 @@ namespace millrace::serve {
 namespace {
 
 using sql::Batch;
-using testing::TempFolder;
 
 const Schema kProfile{{{"customer_id", "INTEGER", Physical::i32},
                        {"name", "VARCHAR", Physical::string},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_folder.h"
 #include "spec/test_support.h"
 
 namespace millrace {
@@ -9,7 +10,6 @@ namespace {
 
 using testing::load;
 using testing::Loaded;
-using testing::TempFolder;
 
 std::string file_with(const std::string& alerts) {
   return "pipeline: p\nsources: { ticks: { from: rate }, bus: { from: { type: topics, brokers: x "

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_folder.h"
 #include "spec/test_support.h"
 
 namespace millrace {
@@ -9,7 +10,6 @@ namespace {
 
 using testing::load;
 using testing::Loaded;
-using testing::TempFolder;
 using namespace std::chrono_literals;
 
 // The middle of a pipeline that is right; what stands before or after it may be wrong.

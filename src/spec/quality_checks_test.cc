@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/test_folder.h"
 #include "spec/test_support.h"
 
 namespace millrace {
@@ -7,7 +8,6 @@ namespace {
 
 using testing::load;
 using testing::Loaded;
-using testing::TempFolder;
 
 std::string file_with(const std::string& checks) {
   return "pipeline: p\nsources: { ticks: { from: rate }, names: { from: rate, as: table } }\n"

@@ -2,40 +2,15 @@
 #pragma once
 
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "base/files.h"
 #include "base/options.h"
+#include "base/test_folder.h"
 #include "spec/pipeline.h"
 
 namespace millrace::testing {
-
-/// A folder of its own, removed in the end.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string pattern = "/tmp/millrace_test_XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TempFolder() { remove_tree(path_); }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-  /// Writes a file, with its folders, and gives its path.
-  std::string write(const std::string& name, std::string_view content) const {
-    const std::string path = path_ + "/" + name;
-    make_folders(folder_of(path), false);
-    write_file_atomically(path, content, false);
-    return path;
-  }
-
- private:
-  std::string path_;
-};
 
 enum class Start { earliest, latest };
 

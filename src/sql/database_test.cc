@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 
+#include "base/test_folder.h"
 #include "sql/plan.h"
 #include "sql/support_test.h"
 
@@ -109,13 +109,13 @@ TEST(Database, SettingsAreOurs) {
 
 TEST(Database, ReadsTheSchemaOfAParquetFile) {
   Database database(options());
-  const auto path = std::filesystem::temp_directory_path() / "millrace it's a test.parquet";
-  database.query("COPY (SELECT 1 AS a, 'x' AS b, 1.5::DECIMAL(9,2) AS c) TO " +
-                 quote_text(path.string()));
-  EXPECT_EQ(database.parquet_schema(path.string()).text(), "a INTEGER, b VARCHAR, c DECIMAL(9,2)");
-  std::filesystem::remove(path);
+  const TempFolder folder;
+  const auto path = folder.path() + "/it's a test.parquet";
+  database.query("COPY (SELECT 1 AS a, 'x' AS b, 1.5::DECIMAL(9,2) AS c) TO " + quote_text(path));
+  EXPECT_EQ(database.parquet_schema(path).text(), "a INTEGER, b VARCHAR, c DECIMAL(9,2)");
+  ASSERT_TRUE(remove_file(path));
   try {
-    (void)database.parquet_schema(path.string());
+    (void)database.parquet_schema(path);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.blame(), Blame::external);

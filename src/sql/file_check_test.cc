@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
 
+#include "base/test_folder.h"
 #include "sql/file_merger.h"
 
 namespace millrace::sql {
@@ -17,11 +17,6 @@ using Format = FileWriterOptions::Format;
 
 class FileCheckTest : public testing::Test {
  protected:
-  FileCheckTest() : folder_(fs::temp_directory_path() / fmt::format("file_check-{}", ::getpid())) {
-    fs::create_directories(folder_);
-  }
-  ~FileCheckTest() override { fs::remove_all(folder_); }
-
   std::string write(const std::string& name, const std::string& options, int first, int rows) {
     auto path = (folder_ / name).native();
     database_.query(
@@ -39,7 +34,8 @@ class FileCheckTest : public testing::Test {
     return "no error";
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
   Database database_{Database::Options{.threads = 2}};
 };
 

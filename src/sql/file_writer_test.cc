@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "sql/database.h"
 #include "sql/internal/database.h"
 #include "sql/internal/types.h"
@@ -29,13 +29,6 @@ using Format = FileWriterOptions::Format;
 
 class FileWriterTest : public testing::Test {
  protected:
-  FileWriterTest()
-      : folder_(fs::temp_directory_path() / fmt::format("file_writer_test-{}", ::getpid())) {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~FileWriterTest() override { fs::remove_all(folder_); }
-
   /// Writes the rows of a SELECT with some threads.
   std::vector<WrittenFile> write(const std::string& sql, int threads = 2,
                                  bool at_least_one = true) {
@@ -87,7 +80,8 @@ class FileWriterTest : public testing::Test {
     return text;
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
   std::optional<Database> database_{Database::Options{.threads = 2}};
   FileWriterOptions options_;
   FileWriter::PathOf path_of_ = [this](const std::string& partition, int part) {

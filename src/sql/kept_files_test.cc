@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <filesystem>
 #include <thread>
 
 #include "base/strings.h"
+#include "base/test_folder.h"
 #include "sql/kept_files.h"
 #include "sql/support_test.h"
 
@@ -20,9 +20,9 @@ constexpr int kFiles = 6;
 class KeptFilesTest : public ::testing::Test {
  protected:
   KeptFilesTest() {
-    std::filesystem::create_directories(folder_);
     for (int i = 0; i < kFiles; ++i) {
-      KeptFile file{.path = fmt::format("{}/{}.parquet", folder_, i), .version = "1", .bytes = 1};
+      KeptFile file{
+          .path = fmt::format("{}/{}.parquet", folder_.path(), i), .version = "1", .bytes = 1};
       database_.query(fmt::format(
           "COPY (SELECT (r * 7919 % 300)::INTEGER AS id, CASE WHEN r % 10 > 0 THEN 'a text of row "
           "' "
@@ -32,7 +32,6 @@ class KeptFilesTest : public ::testing::Test {
       files_.push_back(std::move(file));
     }
   }
-  ~KeptFilesTest() override { std::filesystem::remove_all(folder_); }
 
   using Files = std::span<const KeptFile* const>;
 
@@ -90,8 +89,7 @@ class KeptFilesTest : public ::testing::Test {
                                columns, list(files), where));
   }
 
-  std::string folder_ = std::filesystem::temp_directory_path() /
-                        fmt::format("millrace-kept-{}", reinterpret_cast<std::uintptr_t>(this));
+  TempFolder folder_;
   Database database_{Database::Options{.threads = 2}};
   std::vector<KeptFile> files_;
 };
@@ -143,7 +141,7 @@ TEST_F(KeptFilesTest, DatesAndNullsAndWhatIsNoValue) {
     kept.settle();
   }
   EXPECT_THROW((void)kept.find(by_day, first(1), std::string("no day")), Error);
-  const KeptFile gone{.path = folder_ + "/gone.parquet", .version = "1", .bytes = 1};
+  const KeptFile gone{.path = folder_.path() + "/gone.parquet", .version = "1", .bytes = 1};
   const std::vector<const KeptFile*> with_gone{&files_[0], &files_[1], &gone};
   for (int round = 0; round < 3; ++round) {
     EXPECT_FALSE(kept.find(by_number, with_gone, std::int64_t{1}));

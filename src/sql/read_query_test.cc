@@ -1,7 +1,6 @@
 #include "sql/read_query.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -10,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/test_folder.h"
 #include "sql/render.h"
 #include "sql/support_test.h"
 
@@ -268,9 +268,8 @@ TEST_F(ReadQueryTest, RelationsOfAllKinds) {
 }
 
 TEST_F(ReadQueryTest, FilesThatNeedNotBeReadAreNot) {
-  const auto folder =
-      std::filesystem::temp_directory_path() / ("millrace_read_" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const TempFolder temporary;
+  const std::filesystem::path folder = temporary.path();
   (void)database_.query(
       "COPY (SELECT r AS id, 'p' || r % 4 AS part, DATE '2024-01-01' + (r % 7)::INTEGER "
       "AS day FROM range(4000) t(r)) TO '" +
@@ -288,7 +287,6 @@ TEST_F(ReadQueryTest, FilesThatNeedNotBeReadAreNot) {
   EXPECT_EQ(run(by_part, {std::string("p1")}), Rows{"1000|1"});
   EXPECT_EQ(run(by_part, {std::string("' OR 1=1")}), Rows{"0|NULL"});
   EXPECT_THROW((void)run("SELECT count(*) AS n FROM lake"), Error);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_F(ReadQueryTest, TellsWhatItDemands) {

@@ -51,7 +51,10 @@ def resume():
         by_query.sock and by_query.sock.close()
         answer.close()
         by_query.close()
-        assert any(b.get("merged", 0) > 1 for b in [e["data"] for e in seen if e["event"] == "batch"])
+        batches = [e["data"] for e in seen if e["event"] == "batch"]
+        assert len(batches) > 1, [e["event"] for e in seen]
+        for earlier, later in zip(batches, batches[1:]):  # one may stand for several, when they come fast
+            assert later["n"] - earlier["n"] == later.get("merged", 1), (earlier["n"], later)
 
 
 def gap():

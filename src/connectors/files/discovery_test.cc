@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/test_folder.h"
 #include "connectors/files/watcher.h"
 
 namespace millrace {
@@ -24,13 +25,6 @@ using Names = std::vector<std::string>;
 
 class DiscoveryTest : public testing::Test {
  protected:
-  DiscoveryTest()
-      : folder_(fs::temp_directory_path() / fmt::format("discovery_test-{}", ::getpid())) {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~DiscoveryTest() override { fs::remove_all(folder_); }
-
   void write(const std::string& name, std::int64_t seconds = 1'700'000'000) {
     fs::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name) << "x";
@@ -45,7 +39,8 @@ class DiscoveryTest : public testing::Test {
     return names;
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST_F(DiscoveryTest, OrdersByTimeThenPath) {

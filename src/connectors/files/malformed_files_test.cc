@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/test_folder.h"
 #include "connectors/files/source.h"
 #include "sql/batch.h"
 #include "sql/plan.h"
@@ -90,13 +90,10 @@ class Collect final : public sql::Receiver {
 
 class MalformedFilesTest : public testing::Test {
  protected:
-  MalformedFilesTest()
-      : folder_(fs::temp_directory_path() / fmt::format("malformed_files_test-{}", ::getpid())) {
-    fs::remove_all(folder_);
+  MalformedFilesTest() {
     fs::create_directories(folder_ / "in");
     options_.schema = "id BIGINT, name VARCHAR, amount DOUBLE";
   }
-  ~MalformedFilesTest() override { fs::remove_all(folder_); }
 
   std::string write(const std::string& name, const std::string& content) {
     const std::string path = folder_ / "in" / name;
@@ -141,7 +138,8 @@ class MalformedFilesTest : public testing::Test {
     }
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
   sql::Database database_{sql::Database::Options{.threads = 2}};
   FilesSourceOptions options_;
   Kept still_;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/test_folder.h"
 #include "sql/batch.h"
 #include "sql/database.h"
 #include "sql/plan.h"
@@ -28,15 +29,11 @@ using Names = std::vector<std::string>;
 
 class FilesSinkTest : public testing::Test {
  protected:
-  FilesSinkTest()
-      : folder_(fs::temp_directory_path() / fmt::format("files_sink_test-{}", ::getpid())) {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
+  FilesSinkTest() {
     start_.pipeline = "p";
     start_.schema = database_.parse_schema("id BIGINT, day DATE");
     database_.declare("numbers", database_.parse_schema("i BIGINT"), sql::Shape::stream);
   }
-  ~FilesSinkTest() override { fs::remove_all(folder_); }
 
   std::unique_ptr<FilesSink> sink() {
     return std::make_unique<FilesSink>(&database_, "out", local_output(folder_ / "out"), options_);
@@ -114,7 +111,8 @@ class FilesSinkTest : public testing::Test {
     return "no error";
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
   support::NoMalformed none_refused_;
   sql::Database database_{sql::Database::Options{.threads = 2}};
   FilesSinkOptions options_;

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "connectors/files/files.h"
 #include "connectors/s3/s3.h"
 #include "support/rows.h"
@@ -23,13 +23,10 @@ using Names = std::vector<std::string>;
 
 class FilesSourceTest : public testing::Test {
  protected:
-  FilesSourceTest()
-      : folder_(fs::temp_directory_path() / fmt::format("files_source_test-{}", ::getpid())) {
-    fs::remove_all(folder_);
+  FilesSourceTest() {
     fs::create_directories(folder_ / "in");
     options_.schema = "id BIGINT";
   }
-  ~FilesSourceTest() override { fs::remove_all(folder_); }
 
   void write(const std::string& name, std::int64_t seconds, std::size_t size = 10) {
     const std::string path = folder_ / "in" / name;
@@ -62,7 +59,8 @@ class FilesSourceTest : public testing::Test {
   }
 
   support::NoMalformed ignored_;
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
   FilesSourceOptions options_;
 };
 

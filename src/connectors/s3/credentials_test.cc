@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/test_folder.h"
 #include "connectors/s3/client.h"
 
 namespace millrace::s3 {
@@ -18,13 +19,9 @@ namespace fs = std::filesystem;
 class S3Credentials : public testing::Test {
  protected:
   void SetUp() override {
-    home_ = fs::temp_directory_path() /
-            ("millrace-s3-" +
-             std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
     fs::create_directories(home_ / ".aws");
     variables_ = {{"HOME", home_.string()}, {"AWS_EC2_METADATA_DISABLED", "true"}};
   }
-  void TearDown() override { fs::remove_all(home_); }
 
   void write(const std::string& file, const std::string& text) const {
     std::ofstream(home_ / ".aws" / file) << text;
@@ -49,7 +46,8 @@ class S3Credentials : public testing::Test {
     return "none";
   }
 
-  fs::path home_;
+  TempFolder temporary_;
+  fs::path home_ = temporary_.path();
   std::map<std::string, std::string> variables_;
 };
 

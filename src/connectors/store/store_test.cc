@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cstdlib>
 
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_folder.h"
 #include "sql/database.h"
 #include "support/rows.h"
 
@@ -26,16 +26,10 @@ using Texts = std::vector<std::string>;
 class StoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "millrace-store-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     file_ = folder_ / "shop.duckdb";
     restart();
   }
-  void TearDown() override {
-    database_.reset();
-    fs::remove_all(folder_);
-  }
+  void TearDown() override { database_.reset(); }
 
   /// As if the process had ended and begun again.
   void restart() {
@@ -95,7 +89,8 @@ class StoreTest : public ::testing::Test {
     return texts;
   }
 
-  fs::path folder_;
+  TempFolder temporary_;
+  fs::path folder_ = temporary_.path();
   fs::path file_;
   std::unique_ptr<sql::Database> database_;
   support::NoMalformed none_refused_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "control/alerts/delivery.h"
 #include "control/alerts/evaluator.h"
 #include "control/alerts/ledger.h"
@@ -14,7 +15,6 @@ namespace millrace::control {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::TempFolder;
 
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kStart = 1'700'000'000 * kSecond;
