@@ -1,4 +1,4 @@
-# RdKafka::rdkafka: librdkafka, linked statically where it can be. Only the kafka connector links to it.
+# RdKafka::rdkafka: librdkafka, linked statically where it can be. For the kafka connector and who uses its client.
 #
 # Debian 12's own is too old: before 2.6.1, SCRAM fails with brokers of Kafka 4.
 include_guard()

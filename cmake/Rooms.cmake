@@ -3,6 +3,15 @@
 # Makes the static library millrace_<room> of src/<room>/**/*.cc, tests and benchmarks left out. A room of headers
 # alone becomes an interface library, so that a room may link to another before it has any source.
 include_guard()
+
+# Most of a source's time goes to what it includes, so several are compiled as one. Names in anonymous namespaces have
+# to differ within a room for that; what a source forgets to include is found by the presets test and tidy.
+function(millrace_unity target)
+  if(MILLRACE_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  endif()
+endfunction()
+
 set(MILLRACE_ROOM_LIBRARIES "")  # every room that has something to link, in link order
 
 function(millrace_room room)
@@ -21,6 +30,7 @@ function(millrace_room room)
   if(sources)
     add_library(${target} STATIC ${sources})
     millrace_flags(${target})
+    millrace_unity(${target})
     target_link_libraries(${target} PUBLIC ${links} ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
   else()
     message(STATUS "room ${room}: no sources yet")

@@ -15,7 +15,7 @@ namespace millrace::cli {
 
 namespace {
 
-constexpr std::string_view kOption = "--mysql-option";
+constexpr std::string_view kMysqlOption = "--mysql-option";
 constexpr std::int64_t kRowsPerStatement = 1'024;
 
 /// "db.example.com:3307", or without the port; "[::1]:3306".
@@ -37,10 +37,10 @@ mysql::ConnectionOptions connection_of(const GenerateOptions& options) {
   Node node{.kind = Node::Kind::mapping};
   add_address(node, options.mysql);
   for (const std::string_view each : options.mysql_options) {
-    const auto [name, value] = name_and_value(each, kOption);
+    const auto [name, value] = name_and_value(each, kMysqlOption);
     add_entry(node, name, scalar_node(std::string(value)));
   }
-  return parse_connection<mysql::ConnectionOptions>(node, kOption, mysql::check_connection);
+  return parse_connection<mysql::ConnectionOptions>(node, kMysqlOption, mysql::check_connection);
 }
 
 /// A made-up row is one that the table takes; if not, the table is another one.

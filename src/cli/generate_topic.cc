@@ -18,7 +18,7 @@
 namespace millrace::cli {
 namespace {
 
-constexpr std::string_view kOption = "--kafka-option";
+constexpr std::string_view kKafkaOption = "--kafka-option";
 
 /// Makes a topic, if that is asked for and it is not there.
 void need_topic(const kafka::ConnectionOptions& connection, const std::string& topic,
@@ -45,7 +45,7 @@ Node connection_node(const GenerateOptions& options) {
     add_entry(node, "schema_registry", scalar_node(options.registry));
   }
   for (const std::string_view each : options.connection) {
-    const auto [name, value] = name_and_value(each, kOption);
+    const auto [name, value] = name_and_value(each, kKafkaOption);
     if (name.starts_with(kOthers)) {
       add_entry(others, name.substr(kOthers.size()), scalar_node(std::string(value)));
     } else {
@@ -76,7 +76,7 @@ void generate_topic(const GenerateOptions& options, const std::stop_token& stop)
   const MessageKind& kind = *kind_of(options);
   const std::string topic = options.topic.empty() ? std::string(kind.topic) : options.topic;
   const auto connection = parse_connection<kafka::ConnectionOptions>(
-      connection_node(options), kOption, kafka::check_connection);
+      connection_node(options), kKafkaOption, kafka::check_connection);
   kafka::Troubles troubles(topic);
   need_topic(connection, topic, options.partitions, troubles, stop);
   const std::string frame = frame_of(connection, options, topic, stop);

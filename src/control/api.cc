@@ -8,6 +8,7 @@
 #include "control/api_routes.h"
 #include "control/control.h"
 #include "control/queries.h"
+#include "control/try_endpoint.h"
 
 namespace millrace::control {
 namespace {
@@ -160,6 +161,12 @@ void add_tables(Routes& routes, Control& control) {
                 control.queries().jobs(), [&control](auto& w, const Json& body) {
                   return control.queries().answer(control.tables(w), body);
                 });
+  routes.ask_of("/try",
+                {"Asks an endpoint of the pipeline: status, headers and body of its answer.",
+                 {},
+                 {{"target", "string", "Path and query, such as /customer/7.", true}}},
+                control.queries().jobs(),
+                [&control](auto& w, const Json& body) { return try_endpoint(control, w, body); });
   routes.ask_of("/trace",
                 {"Why is this row here, or not? Not there yet: always 501.",
                  {},

@@ -144,6 +144,19 @@ void Companions::for_each_service(
   }
 }
 
+bool Companions::ask(std::string_view pipeline, http::Request request,
+                     http::Responder respond) const {
+  const std::lock_guard guard(lock_);
+  const auto found = std::ranges::find_if(all_, [&](const Along* along) {
+    return along->service() != nullptr && along->spec().name == pipeline;
+  });
+  if (found == all_.end()) {
+    return false;
+  }
+  (*found)->service()->ask(std::move(request), std::move(respond));
+  return true;
+}
+
 std::shared_ptr<const ReadableTables> Companions::tables(std::string_view pipeline) const {
   const std::lock_guard guard(lock_);
   const auto found = std::ranges::find_if(

@@ -36,6 +36,8 @@ class Companions {
   /// Calls for each pipeline that serves now; it stays meanwhile, so `call` must not wait.
   void for_each_service(const std::function<void(const PipelineSpec&, const HostedService&,
                                                  const sql::LiveVersion&)>& call) const;
+  /// Asks the endpoints of a pipeline; false: it serves nothing now.
+  bool ask(std::string_view pipeline, http::Request request, http::Responder respond) const;
   /// nullptr: the pipeline keeps none, or is not there. To be held for seconds at most.
   [[nodiscard]] std::shared_ptr<const ReadableTables> tables(std::string_view pipeline) const;
 

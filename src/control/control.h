@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -61,6 +62,9 @@ class Control {
   /// The tables of a pipeline that can be read beside it; nullptr: there are none.
   using GiveTables = std::function<std::shared_ptr<const ReadableTables>(const Watched&)>;
   void give_tables(GiveTables call) { tables_ = std::move(call); }
+  /// Asks the endpoints of a pipeline; false: it serves nothing.
+  using AskEndpoint = std::function<bool(const Watched&, http::Request, http::Responder)>;
+  void give_asking(AskEndpoint call) { ask_ = std::move(call); }
   /// To be called once a second, on a thread of its own.
   void each_second(std::function<void()> call) { each_second_ = std::move(call); }
   /// Reads the files of all pipelines again, for whom: as Fleet::reload(). May throw Error.
@@ -77,6 +81,9 @@ class Control {
   [[nodiscard]] OrderedJson alerts(const Watched& of) const { return alerts_(of); }
   [[nodiscard]] std::shared_ptr<const ReadableTables> tables(const Watched& of) const {
     return tables_(of);
+  }
+  [[nodiscard]] bool ask(const Watched& of, http::Request request, http::Responder respond) const {
+    return ask_(of, std::move(request), std::move(respond));
   }
   /// Empty: this process runs what it was started with.
   [[nodiscard]] const std::function<Json(const std::string&)>& reload() const { return reload_; }
@@ -96,6 +103,7 @@ class Control {
     return OrderedJson::object();
   };
   GiveTables tables_ = [](const auto&) { return nullptr; };
+  AskEndpoint ask_ = [](const auto&, const auto&, const auto&) { return false; };
   std::function<void()> each_second_ = [] {};
   std::function<Json(const std::string&)> reload_;
   std::vector<std::string> trusted_;

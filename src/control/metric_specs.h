@@ -271,6 +271,28 @@ inline constexpr MetricSpec kEndpointNotModified{
     .type = counter,
     .help = "Requests of clients that had the answer already (304).",
     .labels = {"pipeline", "endpoint"}};
+inline constexpr MetricSpec kServeKeptBytes{
+    .name = "millrace_serve_kept_bytes",
+    .type = gauge,
+    .help = "Memory of what is kept for requests to come: answers, and rows of a lake's files.",
+    .labels = {"pipeline", "what"}};
+inline constexpr MetricSpec kServeKept{.name = "millrace_serve_kept",
+                                       .type = gauge,
+                                       .help = "How many are kept: answers, files.",
+                                       .labels = {"pipeline", "what"}};
+inline constexpr MetricSpec kServeFileReads{
+    .name = "millrace_serve_file_lookups_total",
+    .type = counter,
+    .help = "Files that a request by key had to look into: in memory (kept), or not (read).",
+    .labels = {"pipeline", "result"}};
+inline constexpr MetricSpec kServeWaiting{.name = "millrace_serve_queries_waiting",
+                                          .type = gauge,
+                                          .help = "Requests that wait for a thread for queries.",
+                                          .labels = {"pipeline"}};
+inline constexpr MetricSpec kServeFollowers{.name = "millrace_serve_followers",
+                                            .type = gauge,
+                                            .help = "Clients that follow the changes of tables.",
+                                            .labels = {"pipeline"}};
 inline constexpr MetricSpec kHttpRequests{
     .name = "millrace_http_requests_total",
     .type = counter,
@@ -367,6 +389,11 @@ inline constexpr std::array kAll = {&kState,
                                     &kEndpointRows,
                                     &kEndpointCacheHits,
                                     &kEndpointNotModified,
+                                    &kServeKeptBytes,
+                                    &kServeKept,
+                                    &kServeFileReads,
+                                    &kServeWaiting,
+                                    &kServeFollowers,
                                     &kHttpRequests,
                                     &kHttpConnections,
                                     &kHttpInFlight,

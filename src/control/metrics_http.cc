@@ -94,8 +94,8 @@ struct EndpointMetrics::Impl {
     MetricSeries& not_modified;
   };
 
-  Impl(Metrics& metrics, const std::string& pipeline, const serve::Service& of)
-      : group(metrics), service(of) {
+  Impl(Metrics& metrics, const std::string& of_pipeline, const serve::Service& of)
+      : group(metrics), pipeline(of_pipeline), service(of) {
     const auto all = service.stats().endpoints;
     endpoints.reserve(all.size());
     for (const serve::EndpointStats& stats : all) {
@@ -112,9 +112,9 @@ struct EndpointMetrics::Impl {
   }
 
   void collect() {
-    const auto now = service.stats().endpoints;
-    for (std::size_t i = 0; i < now.size(); i++) {
-      const auto& stats = now[i];
+    const auto now = service.stats();
+    for (std::size_t i = 0; i < now.endpoints.size(); i++) {
+      const auto& stats = now.endpoints[i];
       const auto& to = endpoints[i];
       to.ok.set(static_cast<double>(stats.requests - stats.client_errors - stats.server_errors));
       to.client_errors.set(static_cast<double>(stats.client_errors));
@@ -126,11 +126,28 @@ struct EndpointMetrics::Impl {
       to.hits.set(static_cast<double>(stats.cache_hits));
       to.not_modified.set(static_cast<double>(stats.not_modified));
     }
+    const std::pair<MetricSeries&, std::int64_t> rest[] = {
+        {answer_bytes, now.cache_bytes}, {answers, now.cache_answers},
+        {file_bytes, now.kept.bytes},    {files, now.kept.files},
+        {files_found, now.kept.found},   {files_read, now.kept.read},
+        {waiting, now.waiting},          {followers, now.followers}};
+    for (const auto& [series, value] : rest) {
+      series.set(static_cast<double>(value));
+    }
   }
 
   MetricGroup group;
+  std::string pipeline;
   const serve::Service& service;
   std::vector<Of> endpoints;
+  MetricSeries& answer_bytes = group.series(metric::kServeKeptBytes, {pipeline, "answers"});
+  MetricSeries& answers = group.series(metric::kServeKept, {pipeline, "answers"});
+  MetricSeries& file_bytes = group.series(metric::kServeKeptBytes, {pipeline, "files"});
+  MetricSeries& files = group.series(metric::kServeKept, {pipeline, "files"});
+  MetricSeries& files_found = group.series(metric::kServeFileReads, {pipeline, "kept"});
+  MetricSeries& files_read = group.series(metric::kServeFileReads, {pipeline, "read"});
+  MetricSeries& waiting = group.series(metric::kServeWaiting, {pipeline});
+  MetricSeries& followers = group.series(metric::kServeFollowers, {pipeline});
 };
 
 EndpointMetrics::EndpointMetrics(Metrics& metrics, const std::string& pipeline,

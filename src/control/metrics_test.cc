@@ -9,13 +9,13 @@
 namespace millrace::control {
 namespace {
 
-constexpr std::int64_t kNoon = 1'700'000'000'000'000;
+constexpr std::int64_t kNoonUs = 1'700'000'000'000'000;
 
 BatchProgress a_batch(std::int64_t number) {
   BatchProgress b;
   b.pipeline = "shop";
   b.batch = number;
-  b.start_us = kNoon + number * 1'000'000;
+  b.start_us = kNoonUs + number * 1'000'000;
   b.plan_us = 10'000;
   b.run_us = 80'000;
   b.ended_us = 100'000;
@@ -34,8 +34,8 @@ BatchProgress a_batch(std::int64_t number) {
   b.datasets.push_back(totals);
   b.edges = {{"orders", "totals", 98, 1'000}, {"totals", "sink:lake", 3, -1}};
   b.sinks.push_back({.name = "lake", .given = 3, .written = 3, .bytes = 42, .files = 1});
-  WatermarkProgress mark{.name = "orders", .us = kNoon, .partition = "1"};
-  mark.newest_us = kNoon + 5'000'000;
+  WatermarkProgress mark{.name = "orders", .us = kNoonUs, .partition = "1"};
+  mark.newest_us = kNoonUs + 5'000'000;
   b.watermarks.push_back(mark);
   return b;
 }

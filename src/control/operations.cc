@@ -48,6 +48,9 @@ void Operations::join(Control& control) {
     return eye ? eye->alerts().json() : OrderedJson::object();
   });
   control.give_tables([this](const Watched& of) { return companions_.tables(of.name()); });
+  control.give_asking([this](const Watched& of, http::Request request, http::Responder respond) {
+    return companions_.ask(of.name(), std::move(request), std::move(respond));
+  });
   control.each_second([this] { endpoints_.sample(); });
 }
 

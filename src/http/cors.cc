@@ -6,14 +6,6 @@
 #include "http/header_values.h"
 
 namespace millrace::http {
-namespace {
-
-bool is_safe(std::string_view method) noexcept {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS";
-}
-
-}  // namespace
-
 Cors::Cors(const std::vector<std::string>& origins, bool credentials) : credentials_(credentials) {
   for (const std::string& origin : origins) {
     if (origin == "*") {
@@ -32,7 +24,7 @@ bool Cors::allows(std::string_view origin) const noexcept {
 
 bool Cors::forbids(const Request& request) const noexcept {
   const std::string_view origin = request.header("Origin");
-  if (origin.empty() || is_safe(request.method) || allows(origin)) {
+  if (origin.empty() || is_safe_method(request.method) || allows(origin)) {
     return false;
   }
   // Behind a proxy that ends TLS, we do not know by which scheme we were asked.

@@ -109,4 +109,8 @@ bool is_header_value(std::string_view text) noexcept {
   });
 }
 
+bool is_safe_method(std::string_view method) noexcept {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
 }  // namespace millrace::http

@@ -19,6 +19,9 @@ struct Credentials {
 /// A header of a known scheme that cannot be read is `other`.
 [[nodiscard]] Credentials read_authorization(std::string_view value);
 
+/// Whether a method changes nothing: section 9.2.1.
+[[nodiscard]] bool is_safe_method(std::string_view method) noexcept;
+
 /// Whether bodies of this Content-Type are text that gets smaller; event streams are not.
 [[nodiscard]] bool is_compressible(std::string_view content_type);
 

@@ -18,11 +18,9 @@ using testing::eventually;
 using testing::Reply;
 using testing::text_answer;
 
-void echo(const Request& request, Responder respond) {
+void answer_target(const Request& request, Responder respond) {
   respond(text_answer(request.target + request.body));
 }
-
-ServerOptions quiet() { return {.listen = "127.0.0.1:0", .access_log = AccessLogMode::off}; }
 
 struct Bad {
   const char* name;
@@ -36,7 +34,7 @@ TEST_P(BadRequestTest, IsRefusedAndTheConnectionClosed) {
   int asked = 0;
   Answering handler([&](const Request& request, Responder respond) {
     ++asked;
-    echo(request, std::move(respond));
+    answer_target(request, std::move(respond));
   });
   ServerOptions options = quiet();
   options.threads = 1;
@@ -139,7 +137,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& bad) { return std::string(bad.param.name); });
 
 TEST(ServerLimitsTest, ASlowHeadIsGivenUp) {
-  Answering handler(echo);
+  Answering handler(answer_target);
   ServerOptions options = quiet();
   options.request_timeout = milliseconds(300);
   Server server(options, handler);
@@ -156,7 +154,7 @@ TEST(ServerLimitsTest, ASlowHeadIsGivenUp) {
 }
 
 TEST(ServerLimitsTest, ASlowBodyIsGivenUp) {
-  Answering handler(echo);
+  Answering handler(answer_target);
   ServerOptions options = quiet();
   options.request_timeout = milliseconds(300);
   Server server(options, handler);
@@ -167,7 +165,7 @@ TEST(ServerLimitsTest, ASlowBodyIsGivenUp) {
 }
 
 TEST(ServerLimitsTest, IdleConnectionsAreClosedWithoutAWord) {
-  Answering handler(echo);
+  Answering handler(answer_target);
   ServerOptions options = quiet();
   options.idle_timeout = milliseconds(200);
   Server server(options, handler);
@@ -204,7 +202,7 @@ TEST(ServerLimitsTest, WhoDoesNotReadIsLetGoAndTakesNoMemory) {
 }
 
 TEST(ServerLimitsTest, TooManyConnectionsAreToldSo) {
-  Answering handler(echo);
+  Answering handler(answer_target);
   ServerOptions options = quiet();
   options.max_connections = 3;
   Server server(options, handler);
@@ -248,7 +246,7 @@ TEST(ServerLimitsTest, TooManyRequestsUnderWayAreToldSo) {
 }
 
 TEST(ServerLimitsTest, BodiesOfAllClientsTogetherAreBounded) {
-  Answering handler(echo);
+  Answering handler(answer_target);
   ServerOptions options = quiet();
   options.max_bodies_size = Bytes{150'000};
   Server server(options, handler);
@@ -273,7 +271,7 @@ TEST(ServerLimitsTest, ThousandsOfIdleConnectionsCostLittle) {
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
   const int count = files.rlim_cur >= 6000 ? 2500 : static_cast<int>(files.rlim_cur / 3);
-  Answering handler(echo);
+  Answering handler(answer_target);
   Server server(quiet(), handler);
   const Address at = server.start();
   std::vector<Client> clients;

@@ -18,8 +18,6 @@ using testing::eventually;
 using testing::Reply;
 using testing::text_answer;
 
-ServerOptions quiet() { return {.listen = "127.0.0.1:0", .access_log = AccessLogMode::off}; }
-
 /// Keeps the streams of those who ask.
 class Streams {
  public:

@@ -27,8 +27,6 @@ void echo(const Request& request, Responder respond) {
   respond(text_answer(std::move(text)));
 }
 
-ServerOptions quiet() { return {.listen = "127.0.0.1:0", .access_log = AccessLogMode::off}; }
-
 /// Keeps the responders, to be answered later and from elsewhere.
 class Later {
  public:

@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Keeps the states of all hosts, and waits for them.
-class Seen {
+class SeenFleet {
  public:
   WatchHost watch() {
     return [this](const auto& host) { return std::make_shared<Eye>(*host, *this); };
@@ -37,7 +37,9 @@ class Seen {
  private:
   class Eye final : public HostObserver {
    public:
-    Eye(PipelineHost& host, Seen& seen) : name_(host.name()), seen_(seen) { host.observe(*this); }
+    Eye(PipelineHost& host, SeenFleet& seen) : name_(host.name()), seen_(seen) {
+      host.observe(*this);
+    }
     void state_changed(const HostStatus& status) override {
       const std::lock_guard guard(seen_.lock_);
       seen_.states_[name_] = status.state;
@@ -47,7 +49,7 @@ class Seen {
 
    private:
     std::string name_;
-    Seen& seen_;
+    SeenFleet& seen_;
   };
 
   std::mutex lock_;
@@ -90,7 +92,7 @@ class FleetTest : public testing::Test {
   std::string folder_ = temporary_.path();
   ConnectorList connectors_ = all_connectors();
   SystemClock clock_;
-  Seen seen_;
+  SeenFleet seen_;
   std::optional<Fleet> fleet_;
   ReloadResult result_;
 };

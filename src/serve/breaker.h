@@ -10,10 +10,12 @@
 
 namespace millrace::serve {
 
-/// Thread-safe. After a call that failed for the system, one call a second finds out whether it is
-/// back; all others are told at once.
+/// Thread-safe. After a call that failed for the system, one call after each pause finds out
+/// whether it is back; all others are told at once.
 class Breaker {
  public:
+  explicit Breaker(std::chrono::milliseconds pause = std::chrono::seconds(1)) : pause_(pause) {}
+
   /// Throws what `call` throws, or, of the system's, what the last one threw.
   template <class Call>
   void operator()(const Call& call) {
@@ -35,7 +37,6 @@ class Breaker {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds kPause{1};
 
   void enter() {
     const std::lock_guard guard(lock_);
@@ -48,9 +49,10 @@ class Breaker {
     const std::lock_guard guard(lock_);
     is_tried_ = false;
     why_ = std::move(why);
-    next_try_ = Clock::now() + kPause;
+    next_try_ = Clock::now() + pause_;
   }
 
+  const std::chrono::milliseconds pause_;
   std::mutex lock_;
   std::string why_;        // it is away; empty: it is there
   bool is_tried_ = false;  // while it is away, by one call

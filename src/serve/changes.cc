@@ -11,7 +11,6 @@
 namespace millrace::serve {
 namespace {
 
-constexpr json::EncoderOptions kEncoding{.timestamps_are_utc = true, .null_for_unwritable = true};
 constexpr std::size_t kRowsOfEvent = 256;
 /// More at once does not fit into the queue of a client; it has to read the table.
 constexpr std::size_t kLargest = 2UL << 20;
@@ -20,7 +19,7 @@ constexpr std::size_t kLargest = 2UL << 20;
 class Columns {
  public:
   Columns(const Schema& schema, std::vector<std::size_t> places)
-      : places_(std::move(places)), encoder_(of(schema, places_), kEncoding) {}
+      : places_(std::move(places)), encoder_(of(schema, places_), kRowEncoding) {}
 
   void write(const Chunk& chunk, std::size_t row, std::string& to) {
     views_.clear();

@@ -10,7 +10,6 @@
 namespace millrace::serve {
 namespace {
 
-constexpr json::EncoderOptions kEncoding{.timestamps_are_utc = true, .null_for_unwritable = true};
 /// More than that is cut off, whatever `max_rows` says.
 constexpr std::size_t kLargestAnswer = 64UL << 20;
 
@@ -103,7 +102,7 @@ Prepared::Prepared(sql::Database& database, const EndpointSpec& endpoint,
     }
   }
   make_kept(database, endpoint);
-  encoders_.push_back(std::make_unique<json::Encoder>(query_.schema(), kEncoding));
+  encoders_.push_back(std::make_unique<json::Encoder>(query_.schema(), kRowEncoding));
 }
 
 void Prepared::make_kept(sql::Database& database, const EndpointSpec& endpoint) {
@@ -157,7 +156,7 @@ Prepared::Rows::Rows(const Prepared& of) : of_(of) {
     encoder_ = std::move(of.encoders_.back());
     of.encoders_.pop_back();
   } else {
-    encoder_ = std::make_unique<json::Encoder>(of.query_.schema(), kEncoding);
+    encoder_ = std::make_unique<json::Encoder>(of.query_.schema(), kRowEncoding);
   }
 }
 

@@ -225,6 +225,9 @@ ServiceStats Service::stats() const {
     stats.endpoints.push_back(changes->counters.read(changes->spec().path));
     stats.followers += changes->followers();
   }
+  if (kept_) {
+    stats.kept = kept_->stats();
+  }
   stats.waiting = is_started_ ? static_cast<std::int64_t>(workers_->waiting()) : 0;
   return stats;
 }

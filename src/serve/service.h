@@ -23,6 +23,7 @@
 #include "serve/responses.h"
 #include "serve/timer.h"
 #include "serve/workers.h"
+#include "sql/kept_files.h"
 
 namespace millrace::serve {
 
@@ -42,6 +43,7 @@ struct ServiceStats {
   std::vector<EndpointStats> endpoints;
   std::int64_t cache_bytes = 0;
   std::int64_t cache_answers = 0;
+  sql::KeptFiles::Stats kept;  ///< rows of files
   std::int64_t waiting = 0;    ///< queries in the queue
   std::int64_t followers = 0;  ///< of changes
 };

@@ -7,9 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/json/encoder.h"
 #include "spec/serve.h"
 
 namespace millrace::serve {
+
+/// How rows are written as JSON, in answers and events.
+inline constexpr json::EncoderOptions kRowEncoding{.timestamps_are_utc = true,
+                                                   .null_for_unwritable = true};
 
 /// What differs from answer to answer.
 struct ShapeValues {

@@ -11,7 +11,7 @@ namespace {
 using testing::load;
 using testing::Loaded;
 
-std::string file_with(const std::string& alerts) {
+std::string file_with_alerts(const std::string& alerts) {
   return "pipeline: p\nsources: { ticks: { from: rate }, bus: { from: { type: topics, brokers: x "
          "}, "
          "topic: t } }\nchecks: { ticks: [{ name: small, expect: v < 9, otherwise: warn }] }\n"
@@ -21,13 +21,13 @@ std::string file_with(const std::string& alerts) {
 
 /// The messages of a pipeline with one rule.
 std::string with_rule(const std::string& rule) {
-  return load(file_with("  rules:\n    - " + rule + "\n")).messages;
+  return load(file_with_alerts("  rules:\n    - " + rule + "\n")).messages;
 }
 
 /// The messages of a pipeline with one receiver.
 std::string with_receiver(const std::string& receiver) {
-  return load(file_with("  receivers:\n    r: " + receiver +
-                        "\n  rules: [{ name: a, metric: lag_rows, above: 1, notify: r }]\n"))
+  return load(file_with_alerts("  receivers:\n    r: " + receiver +
+                               "\n  rules: [{ name: a, metric: lag_rows, above: 1, notify: r }]\n"))
       .messages;
 }
 
@@ -36,25 +36,25 @@ TEST(Alerts, All) {
   const TempFolder folder;
   folder.write("url", "https://hooks.example.com/T/secret\n");
   const Loaded loaded = load(
-      folder,
-      file_with("  receivers:\n"
-                "    ops: { type: webhook, url: '${file:url}', timeout: 2s,\n"
-                "           headers: { Authorization: 'Bearer ${env:ALERTS_TEST_TOKEN}' },\n"
-                "           body: { text: '$alert: $$5 ${env:ALERTS_TEST_TOKEN}', v: $value,\n"
-                "                   n: 5, q: '5', list: [true, ~, a] } }\n"
-                "    table: { to: console, limit: 3, send_resolved: false }\n"
-                "  notify: [ops]\n"
-                "  repeat: 1h\n"
-                "  labels: { team: a, all: x }\n"
-                "  rules:\n"
-                "    - { name: lag, metric: lag_time, of: Bus, above: 5m, for: 1m,\n"
-                "        keep_firing_for: 30s, severity: critical, labels: { team: b } }\n"
-                "    - { name: bad, metric: malformed_share, above: 5%, over: 10m, "
-                "notify: [log, table] }\n"
-                "    - { name: mem, metric: memory_bytes, above: 2GB }\n"
-                "    - { name: down, metric: state, equal: [failed, stopped] }\n"
-                "    - { name: check, metric: failed_rows, of: ticks.small, above: 0 }\n"
-                "    - { name: q, query: SELECT * FROM ticks, message: '$row_count rows' }\n"));
+      folder, file_with_alerts(
+                  "  receivers:\n"
+                  "    ops: { type: webhook, url: '${file:url}', timeout: 2s,\n"
+                  "           headers: { Authorization: 'Bearer ${env:ALERTS_TEST_TOKEN}' },\n"
+                  "           body: { text: '$alert: $$5 ${env:ALERTS_TEST_TOKEN}', v: $value,\n"
+                  "                   n: 5, q: '5', list: [true, ~, a] } }\n"
+                  "    table: { to: console, limit: 3, send_resolved: false }\n"
+                  "  notify: [ops]\n"
+                  "  repeat: 1h\n"
+                  "  labels: { team: a, all: x }\n"
+                  "  rules:\n"
+                  "    - { name: lag, metric: lag_time, of: Bus, above: 5m, for: 1m,\n"
+                  "        keep_firing_for: 30s, severity: critical, labels: { team: b } }\n"
+                  "    - { name: bad, metric: malformed_share, above: 5%, over: 10m, "
+                  "notify: [log, table] }\n"
+                  "    - { name: mem, metric: memory_bytes, above: 2GB }\n"
+                  "    - { name: down, metric: state, equal: [failed, stopped] }\n"
+                  "    - { name: check, metric: failed_rows, of: ticks.small, above: 0 }\n"
+                  "    - { name: q, query: SELECT * FROM ticks, message: '$row_count rows' }\n"));
   ASSERT_EQ(loaded.messages, "");
   const AlertsSpec& alerts = loaded.spec->alerts;
   ASSERT_EQ(alerts.receivers.size(), 3U);

@@ -9,7 +9,7 @@ namespace {
 using testing::load;
 using testing::Loaded;
 
-std::string file_with(const std::string& checks) {
+std::string file_with_checks(const std::string& checks) {
   return "pipeline: p\nsources: { ticks: { from: rate }, names: { from: rate, as: table } }\n"
          "checks:\n" +
          checks +
@@ -18,17 +18,18 @@ std::string file_with(const std::string& checks) {
 
 /// The messages of a pipeline with one check of `ticks`.
 std::string with_check(const std::string& check) {
-  return load(file_with("  ticks:\n    - " + check + "\n")).messages;
+  return load(file_with_checks("  ticks:\n    - " + check + "\n")).messages;
 }
 
 TEST(QualityChecks, EveryKind) {
   const TempFolder folder;
   const Loaded loaded =
-      load(folder, file_with("  Ticks:\n"
-                             "    - { name: a, expect: v > 0, otherwise: warn, max_share: 0.5 }\n"
-                             "    - { name: b, references: names.id, column: n, otherwise: drop }\n"
-                             "    - { name: c, unique: [x, y], otherwise: quarantine }\n"
-                             "    - { name: d, sequence: id, otherwise: fail }\n"));
+      load(folder,
+           file_with_checks("  Ticks:\n"
+                            "    - { name: a, expect: v > 0, otherwise: warn, max_share: 0.5 }\n"
+                            "    - { name: b, references: names.id, column: n, otherwise: drop }\n"
+                            "    - { name: c, unique: [x, y], otherwise: quarantine }\n"
+                            "    - { name: d, sequence: id, otherwise: fail }\n"));
   ASSERT_EQ(loaded.messages, "");
   const ChecksSpec* checks = loaded.spec->checks_of("ticks");
   ASSERT_NE(checks, nullptr);
@@ -59,13 +60,13 @@ TEST(QualityChecks, Mistakes) {
   EXPECT_EQ(with_check("{ name: a, references: nmaes.id, otherwise: drop }"),
             "p.yaml:5:30: error: check `a` refers to `nmaes`, which is neither a dataset nor a "
             "source; did you mean `names`?\n");
-  EXPECT_EQ(load(file_with("  tics: []\n")).messages,
+  EXPECT_EQ(load(file_with_checks("  tics: []\n")).messages,
             "p.yaml:4:3: error: `checks` names `tics`, which is neither a dataset nor a source; "
             "did you mean `ticks`?\n");
-  EXPECT_EQ(load(file_with("  names: []\n")).messages,
+  EXPECT_EQ(load(file_with_checks("  names: []\n")).messages,
             "p.yaml:4:3: error: source `names` is a table, and checks are for the rows of "
             "streams; check the stream that is joined with it, for example by `references`\n");
-  EXPECT_EQ(load(file_with("  ticks: {}\n")).messages,
+  EXPECT_EQ(load(file_with_checks("  ticks: {}\n")).messages,
             "p.yaml:4:10: error: the checks of `ticks` must be a list; for example `- { name: "
             "positive, expect: amount > 0, otherwise: warn }`\n");
 }

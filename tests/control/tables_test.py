@@ -5,6 +5,8 @@ Usage: tables_test.py [CASE ...]
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
 from watched import m, report, running
 
@@ -158,7 +160,49 @@ def beside():
             assert answer["rows"] == [[2 * answer["at"] + 2] * 2], answer
 
 
-CASES = [tables, answers, wrong, limits, beside]
+def from_outside(url, token):
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.headers, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read().decode()
+
+
+def endpoint():
+    """What an endpoint answers, tried through the control API; it is what a client of its own address gets."""
+    def try_it(run, target, want=200):
+        status, _, answer = run.ask(f"{PATH}/try", {"target": target})
+        assert status == want, (target, status, answer)
+        return answer
+
+    text = TEXT.replace("serve:\n", "serve:\n  users: { app: { token: '${env:TOKEN}' } }\n") + """
+    - { get: "/person/{who}", parameters: { who: { type: string } }, query: SELECT * FROM people WHERE who = $who, returns: one }
+    - { changes: people }
+"""
+    with running(text=text, env={"TOKEN": "a-token-of-the-application"}) as run:
+        run.wait_for("running")
+        put(run, "a", [[1, "ann", 2.5], [2, "bob", 1]])
+        run.wait_for_batch(0)
+        m.wait_until(lambda: run.get("/endpoints"), "the endpoints")
+        url = run.get("/endpoints")[0]["url"]
+        for target in ("/person/ann", "/person/nobody", "/people", "/total?wait_for_batch=0", "/nothing", "/total?odd=1"):
+            answer = try_it(run, target)
+            status, headers, body = from_outside(url + target, "a-token-of-the-application")
+            assert (answer["status"], answer["body"]) == (status, body), (target, answer, status, body)
+            assert answer["bytes"] == len(body) and not answer["truncated"] and answer["ms"] > 0, answer
+            batch = [h["value"] for h in answer["headers"] if h["name"] == "Millrace-Batch"]
+            assert batch == ([headers["Millrace-Batch"]] if "Millrace-Batch" in headers else []), (target, answer)
+        assert try_it(run, "/person/ann")["status"] == 200 and try_it(run, "/person/nobody")["status"] == 404
+        assert try_it(run, "/people/changes", 400)["code"] == "stream"
+        for odd in ("", "people", "/a/../b", "/%zz", 7, None):
+            assert try_it(run, odd, 400)["code"] == "bad_request", odd
+    with running() as run:
+        run.wait_for("running")
+        assert try_it(run, "/people", 409)["code"] == "no_endpoints"
+
+
+CASES = [tables, answers, wrong, limits, beside, endpoint]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Usage: top_test.py [CASE ...]
 import contextlib
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import select
@@ -12,6 +13,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 
@@ -162,7 +164,47 @@ def gone():
         assert nobody.returncode == 3 and "127.0.0.1:1" in nobody.stderr, nobody
 
 
-CASES = [keys, size, steering, gone]
+FAILS = """
+pipeline: NAME
+trigger: 50ms
+sources: { rows: { from: { type: files, path: in-NAME }, format: csv, schema: id BIGINT, on_malformed: fail } }
+datasets: { passed: SELECT * FROM rows }
+sinks: { out: { from: passed, to: blackhole } }
+"""
+
+
+def failing():
+    """A pipeline that fails is shown as such, with the reason, beside one that goes on; and running again after a retry."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = pathlib.Path(folder)
+        env = {"XDG_RUNTIME_DIR": folder, "NO_COLOR": "1"}
+        for name, row in (("broken", "bad"), ("sound", "1")):
+            (home / f"in-{name}").mkdir()
+            (home / f"in-{name}" / "x.csv").write_text(f"id\n{row}\n")
+            (home / f"{name}.yaml").write_text(FAILS.replace("NAME", name))
+        daemon = m.start("daemon", home, "--control", "127.0.0.1:0", env=env)
+        terminal = Terminal("top", env=env, columns=200)
+        try:
+            terminal.shows("broken")
+            m.wait_until(lambda: [line for line in terminal.lines() if "broken" in line and "failed" in line], "the failure")
+            terminal.shows("  ! ")
+            reason = [line for line in terminal.lines() if line.startswith("  ! ")]
+            assert len(reason) == 1 and "x.csv" in reason[0], terminal.lines()
+            assert [line for line in terminal.lines() if "sound" in line and "running" in line], terminal.lines()
+            (home / "in-broken" / ".y").write_text("id\n2\n")
+            (home / "in-broken" / ".y").rename(home / "in-broken" / "x.csv")
+            m.run("retry", "broken", env=env)
+            m.wait_until(lambda: [line for line in terminal.lines() if "broken" in line and "running" in line], "the retry")
+            m.wait_until(lambda: not [line for line in terminal.lines() if line.startswith("  ! ")], "no reason any more")
+            terminal.press("q")
+            assert terminal.process.wait(timeout=20) == 0
+        finally:
+            terminal.close()
+            daemon.terminate()
+            daemon.communicate(timeout=60)
+
+
+CASES = [keys, size, steering, gone, failing]
 
 
 if __name__ == "__main__":

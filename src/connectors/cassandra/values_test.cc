@@ -4,6 +4,7 @@
 #include <string>
 
 #include "connectors/cassandra/from_cql.h"
+#include "connectors/cassandra/protocol/test_hex.h"
 #include "connectors/cassandra/protocol/wire.h"
 #include "connectors/cassandra/to_cql.h"
 #include "core/int128.h"
@@ -13,16 +14,6 @@ namespace millrace::cassandra {
 namespace {
 
 using Id = CqlType::Id;
-
-std::string hex(std::string_view bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += kDigits[static_cast<unsigned char>(byte) >> 4];
-    text += kDigits[static_cast<unsigned char>(byte) & 0xF];
-  }
-  return text;
-}
 
 std::string unhex(std::string_view text) {
   std::string bytes;

@@ -14,10 +14,6 @@ namespace millrace {
 
 namespace {
 
-std::string place_of(const MalformedRow& record) {
-  return fmt::format("{}:{}", record.origin, record.line);
-}
-
 /// Lines of a file, unpacked. Throws Error that names the file.
 formats::Lines lines_of(const FileScan& scan, const FileScan::File& file, std::int64_t max_bytes) {
   auto bytes = formats::open_unpacked(scan, file);
@@ -41,7 +37,7 @@ const Schema& JsonFiles::schema(const FindFile& /*find_file*/) {
   layout_.max_line_bytes = options_.format.max_line_bytes;
   (void)json::Decoder(layout_.declared, layout_.options);  // once now, for what it refuses
   layout_.on_malformed = options_.format.on_malformed;
-  layout_.place = place_of;
+  layout_.place = line_place_of;
   layout_.to_have_new_fields = "add the column to `schema`";
   layout_.set_columns(layout_.declared, options_.format.corrupt_record_column, "VARCHAR");
   return layout_.schema;

@@ -111,9 +111,11 @@ Reads reads_as_csv(std::string_view text, const FileFormat& format) {
 /// Of a text that ends with CR, a reader takes that for a part of the line end: it gets another.
 std::string_view line_end(std::string_view text) { return text.ends_with('\r') ? "\r\n" : "\n"; }
 
-std::string place_of(const MalformedRow& row) { return fmt::format("{}:{}", row.origin, row.line); }
-
 }  // namespace
+
+std::string line_place_of(const MalformedRow& row) {
+  return fmt::format("{}:{}", row.origin, row.line);
+}
 
 MalformedFiles::MalformedFiles(std::string folder, FileFormat format, const Schema& schema,
                                MalformedReceiver& malformed, const Log& log)
@@ -232,7 +234,7 @@ void MalformedFiles::join(const Parts& parts) {
 void MalformedFiles::leave(const MalformedRow& row, std::string_view why) {
   auto [left, is_first] = left_.try_emplace(why);
   if (is_first) {
-    left->second.first = place_of(row);
+    left->second.first = line_place_of(row);
   }
   left->second.rows += row.part <= 1 ? 1 : 0;
   malformed_.add(row);

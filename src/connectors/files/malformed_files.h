@@ -72,4 +72,7 @@ class MalformedFiles {
   std::map<std::string_view, Left> left_;  // by the reason
 };
 
+/// "orders.csv:17", of rows that are lines.
+[[nodiscard]] std::string line_place_of(const MalformedRow& row);
+
 }  // namespace millrace

@@ -13,11 +13,6 @@ namespace millrace {
 
 namespace {
 
-template <class T, std::size_t N>
-const T& one_of(const std::array<T, N>& list, RowRandom& random) {
-  return list[random.below(N)];
-}
-
 /// "2026-01-01T00:00:00.100Z"
 std::string iso_time(std::int64_t ms) {
   namespace chrono = std::chrono;
@@ -52,7 +47,7 @@ void write_order(const Making& making, std::string& json, std::string& key) {
   RowRandom& random = making.random;
   const auto to = std::back_inserter(json);
   const auto customer = random.below(kCustomers);
-  const auto status = one_of(kStatuses, random);
+  const auto status = random.one_of(kStatuses);
   key = fmt::format("O{:010}", making.number);
   fmt::format_to(to,
                  R"({{"event_id":"evt-{:010}","event_type":"{}","event_time":"{}","order":{{)"
@@ -83,9 +78,9 @@ constexpr std::array<std::string_view, 12> kSongs{
     "Señorita",       "Paper (Live Mix)", "東京の夜",          "Not in the catalogue"};
 
 void fill_listen(const Making& making, FlatRows& row, std::string& key) {
-  key = one_of(kUsers, making.random);
+  key = making.random.one_of(kUsers);
   row.set_text(0, key);
-  row.set_text(1, one_of(kSongs, making.random));
+  row.set_text(1, making.random.one_of(kSongs));
   row.set(2, making.time_ms);
 }
 
@@ -105,7 +100,7 @@ void fill_event(const Making& making, FlatRows& row, std::string& key) {
   key = fmt::format("evt-{:010}", making.number);
   row.set_text(0, key);
   row.set(1, static_cast<std::int32_t>(1 + making.random.below(kCustomers)));
-  row.set_text(2, one_of(kEventTypes, making.random));
+  row.set_text(2, making.random.one_of(kEventTypes));
   const auto product = making.random.below(kProducts + kProducts / 4);
   if (product < kProducts) {
     row.set(3, static_cast<std::int32_t>(product));

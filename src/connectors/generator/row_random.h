@@ -1,6 +1,8 @@
 // Random numbers that depend on a row's number alone.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace millrace {
@@ -21,6 +23,10 @@ class RowRandom {
     return z ^ (z >> 31U);
   }
   std::uint64_t below(std::uint64_t bound) { return next() % bound; }
+  template <class T, std::size_t N>
+  const T& one_of(const std::array<T, N>& list) {
+    return list[below(N)];
+  }
   /// In (0, 1].
   double share() { return static_cast<double>((next() >> 11U) + 1) * 0x1.0p-53; }
 

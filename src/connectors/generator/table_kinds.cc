@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::int64_t kMillisOfDay = 86'400'000;
 
-template <class T, std::size_t N>
-const T& one_of(const std::array<T, N>& list, RowRandom& random) {
-  return list[random.below(N)];
-}
-
 std::int32_t key_of(const RowMaking& making) {
   return static_cast<std::int32_t>(making.number + 1);
 }
@@ -43,19 +38,19 @@ constexpr std::array<std::string_view, 12> kLastNames{"Okafor", "Müller",  "Tan
 
 /// "Ada Müller", and an address that nobody else has.
 void set_person(const RowMaking& making, FlatRows& row) {
-  const auto first = one_of(kFirstNames, making.random);
+  const auto first = making.random.one_of(kFirstNames);
   row.set(0, key_of(making));
-  row.set_text(1, fmt::format("{} {}", first, one_of(kLastNames, making.random)));
+  row.set_text(1, fmt::format("{} {}", first, making.random.one_of(kLastNames)));
   row.set_text(2, making.is_flawed ? fmt::format("{}.{}", first, making.number + 1)
                                    : fmt::format("{}.{}@example.com", first, making.number + 1));
 }
 
 // ---- shop: examples/customer-360 ----
 
-constexpr std::int64_t kCustomers = 1'000;
-constexpr std::int64_t kProducts = 240;
+constexpr std::int64_t kShopCustomers = 1'000;
+constexpr std::int64_t kShopProducts = 240;
 constexpr std::uint64_t kPriceSeed = 0x9121CE5ULL;
-constexpr std::array<std::string_view, 12> kCategories{
+constexpr std::array<std::string_view, 12> kShopCategories{
     "beauty", "books", "clothing", "electronics", "garden", "grocery",
     "home",   "music", "office",   "pets",        "sports", "toys"};
 constexpr std::array<std::string_view, 8> kKinds{"Basic", "Classic", "Deluxe", "Eco",
@@ -71,22 +66,23 @@ std::int64_t price_cents(std::uint64_t seed, std::int64_t product) {
 void fill_customer(const RowMaking& making, FlatRows& row) {
   constexpr std::int32_t kFirstDay = 16'436;  // 2015-01-01
   set_person(making, row);
-  row.set_text(3, one_of(kGenders, making.random));
+  row.set_text(3, making.random.one_of(kGenders));
   row.set(4, kFirstDay + static_cast<std::int32_t>(making.random.below(10ULL * 365)));
 }
 
 void fill_product(const RowMaking& making, FlatRows& row) {
-  const auto category = kCategories[static_cast<std::size_t>(making.number) % kCategories.size()];
+  const auto category =
+      kShopCategories[static_cast<std::size_t>(making.number) % kShopCategories.size()];
   row.set(0, key_of(making));
   row.set_text(1,
-               fmt::format("{} {} {}", one_of(kKinds, making.random), category, making.number + 1));
+               fmt::format("{} {} {}", making.random.one_of(kKinds), category, making.number + 1));
   row.set_text(2, category);
   row.set(3, price_cents(making.seed, making.number));
 }
 
 /// A flawed one has no items, a negative amount, or one that does not follow from the price.
 void fill_transaction(const RowMaking& making, FlatRows& row) {
-  const auto product = popular(making.random, kProducts);
+  const auto product = popular(making.random, kShopProducts);
   auto quantity = static_cast<std::int32_t>(1 + making.random.below(5));
   auto cents = quantity * price_cents(making.seed, product - 1);
   if (making.is_flawed) {
@@ -103,7 +99,7 @@ void fill_transaction(const RowMaking& making, FlatRows& row) {
     }
   }
   row.set(0, making.number + 1);
-  row.set(1, popular(making.random, kCustomers));
+  row.set(1, popular(making.random, kShopCustomers));
   row.set(2, product);
   row.set(3, quantity);
   row.set(4, cents);
@@ -113,8 +109,8 @@ void fill_transaction(const RowMaking& making, FlatRows& row) {
 // ---- retail: examples/retail ----
 
 constexpr std::int64_t kBuyers = 200;
-constexpr std::array<std::string_view, 8> kCities{"Oslo",  "Lima",  "Cairo", "Quito",
-                                                  "Paris", "Osaka", "Delhi", "Accra"};
+constexpr std::array<std::string_view, 8> kShopCities{"Oslo",  "Lima",  "Cairo", "Quito",
+                                                      "Paris", "Osaka", "Delhi", "Accra"};
 /// Five orders have twelve items: 1, 2, 3, 2 and 4. So an item's order follows from its number.
 constexpr std::array<std::int64_t, 6> kItemsBefore{0, 1, 3, 6, 8, 12};
 constexpr std::int64_t kOrdersOfRound = 5;
@@ -137,7 +133,7 @@ std::int64_t order_cents(RowRandom& random) {
 
 void fill_buyer(const RowMaking& making, FlatRows& row) {
   set_person(making, row);
-  row.set_text(3, one_of(kCities, making.random));
+  row.set_text(3, making.random.one_of(kShopCities));
 }
 
 void fill_order(const RowMaking& making, FlatRows& row) {
@@ -148,11 +144,11 @@ void fill_order(const RowMaking& making, FlatRows& row) {
 }
 
 void fill_item(const RowMaking& making, FlatRows& row) {
-  const auto product = making.random.below(kProducts);
+  const auto product = making.random.below(kShopProducts);
   row.set(0, key_of(making));
   row.set(1, order_of(making.number));
-  row.set_text(2, fmt::format("{} {}", kKinds[product / kCategories.size() % kKinds.size()],
-                              kCategories[product % kCategories.size()]));
+  row.set_text(2, fmt::format("{} {}", kKinds[product / kShopCategories.size() % kKinds.size()],
+                              kShopCategories[product % kShopCategories.size()]));
   row.set(3, static_cast<std::int32_t>(1 + making.random.below(4)));
 }
 
@@ -181,7 +177,7 @@ DatabaseKind shop() {
                   .definition =
                       "customer_id INT PRIMARY KEY, name VARCHAR(100), email VARCHAR(150) "
                       "UNIQUE, gender ENUM('M','F','O'), signup_date DATE",
-                  .size = [](std::int64_t) { return kCustomers; },
+                  .size = [](std::int64_t) { return kShopCustomers; },
                   .fill = fill_customer,
                   .has_flaws = true},
                  {.name = "products",
@@ -190,7 +186,7 @@ DatabaseKind shop() {
                   .definition =
                       "product_id INT PRIMARY KEY, name VARCHAR(150), category VARCHAR(50), "
                       "price DECIMAL(10,2)",
-                  .size = [](std::int64_t) { return kProducts; },
+                  .size = [](std::int64_t) { return kShopProducts; },
                   .fill = fill_product},
                  {.name = "transactions",
                   .columns = {{column("txn_id", "BIGINT"), column("customer_id", "INTEGER"),

@@ -12,7 +12,7 @@ namespace millrace {
 namespace {
 
 // Whether a row is flawed is drawn apart from what is in it.
-constexpr std::uint64_t kFlawSeed = 0xF1A3'7AB1EULL;
+constexpr std::uint64_t kTableFlawSeed = 0xF1A3'7AB1EULL;
 
 /// Each table has random numbers of its own: FNV-1a of its name, begun with the seed.
 std::uint64_t seed_of(const TableKind& table, std::uint64_t seed) {
@@ -46,7 +46,7 @@ bool add_row(const TableKind& table, const TableOptions& options, std::int64_t n
   RowRandom random(seed, index);
   const auto since = static_cast<double>(number - options.first) * 1000 / options.per_second;
   const bool is_flawed =
-      table.has_flaws && RowRandom(seed ^ kFlawSeed, index).share() <= options.invalid;
+      table.has_flaws && RowRandom(seed ^ kTableFlawSeed, index).share() <= options.invalid;
   to.add();
   table.fill({.random = random,
               .seed = options.seed,

@@ -14,7 +14,7 @@
 namespace millrace {
 namespace {
 
-const TableOptions kFlawed{.invalid = 0.1, .start_ms = 1'767'225'600'000};
+const TableOptions kFlawedTables{.invalid = 0.1, .start_ms = 1'767'225'600'000};
 
 /// Rows as CSV, and how many are flawed.
 std::vector<std::string> made(const TableKind& table, const TableOptions& options,
@@ -38,10 +38,10 @@ std::vector<std::string> made(const TableKind& table, const TableOptions& option
 TEST(Tables, ARowDependsOnTheSeedAndItsNumberAlone) {
   for (const auto& kind : database_kinds()) {
     for (const auto& table : kind.tables) {
-      const auto all = made(table, kFlawed, 0, 300);
-      const auto rest = made(table, kFlawed, 117, 300);
+      const auto all = made(table, kFlawedTables, 0, 300);
+      const auto rest = made(table, kFlawedTables, 117, 300);
       EXPECT_TRUE(std::ranges::equal(rest, std::span(all).subspan(117))) << table.name;
-      auto other = kFlawed;
+      auto other = kFlawedTables;
       other.seed = 43;
       EXPECT_NE(made(table, other, 0, 300), all) << table.name;
       EXPECT_EQ(all.front().substr(0, 2), "1,") << table.name;
@@ -52,9 +52,9 @@ TEST(Tables, ARowDependsOnTheSeedAndItsNumberAlone) {
 TEST(Tables, FlawsHaveTheirShare) {
   const auto& table = find_database_kind("shop")->counted_table();
   std::int64_t flawed = 0;
-  const auto some = made(table, kFlawed, 0, 10'000, &flawed);
+  const auto some = made(table, kFlawedTables, 0, 10'000, &flawed);
   EXPECT_NEAR(static_cast<double>(flawed), 1'000, 150);
-  TableOptions none = kFlawed;
+  TableOptions none = kFlawedTables;
   none.invalid = 0;
   flawed = 0;
   const auto good = made(table, none, 0, 10'000, &flawed);
@@ -71,7 +71,7 @@ TEST(Tables, ChildrenHaveParentsAtEverySize) {
   const auto& items = kind.tables[2];
   for (const std::int64_t orders : {1, 2, 4, 5, 6, 99, 1'000}) {
     std::set<std::string> of_items;
-    for (const auto& line : made(items, kFlawed, 0, items.size(orders))) {
+    for (const auto& line : made(items, kFlawedTables, 0, items.size(orders))) {
       const auto first = line.find(',') + 1;
       of_items.insert(line.substr(first, line.find(',', first) - first));
     }
@@ -82,7 +82,7 @@ TEST(Tables, ChildrenHaveParentsAtEverySize) {
 
 TEST(Tables, TimesGoOnFromTheFirstRow) {
   const auto& table = find_database_kind("new-orders")->counted_table();
-  TableOptions options = kFlawed;
+  TableOptions options = kFlawedTables;
   options.first = 1'000;
   options.per_second = 0.5;
   EXPECT_TRUE(made(table, options, 1'000, 1'001)[0].ends_with("2026-01-01T00:00:00"));
@@ -92,7 +92,7 @@ TEST(Tables, TimesGoOnFromTheFirstRow) {
 TEST(Tables, AKeyThatItsTypeDoesNotHoldIsAnError) {
   const auto& table = find_database_kind("retail")->counted_table();
   FlatRows rows(table.columns);
-  EXPECT_THROW(add_row(table, kFlawed, INT32_MAX, rows), Error);
+  EXPECT_THROW(add_row(table, kFlawedTables, INT32_MAX, rows), Error);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr int kPollMs = 100;
+constexpr int kEntryPollMs = 100;
 // Brokers that neither let us in nor refuse us in this time are as good as not there.
 constexpr auto kPatience = std::chrono::seconds(10);
 // What may also be a broker that is starting or stopping counts as a refusal after this.
@@ -161,7 +161,7 @@ void enter(rd_kafka_t* client, const ConnectionOptions& connection, Troubles& tr
   bool is_in = false;
   while (!is_in && Steady::now() < until) {
     const rd_kafka_metadata_t* raw = nullptr;
-    is_in = rd_kafka_metadata(client, 0, nullptr, &raw, kPollMs) == 0;
+    is_in = rd_kafka_metadata(client, 0, nullptr, &raw, kEntryPollMs) == 0;
     const MetadataHandle metadata(raw);
     rd_kafka_poll(client, 0);  // for what it has to say
     const auto verdict = is_in ? Verdict{} : judge(troubles.held(), connection, troubles);

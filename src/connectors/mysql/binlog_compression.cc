@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "connectors/mysql/binlog_events.h"
 
 namespace millrace::mysql {
 
@@ -16,7 +17,6 @@ using Bytes = std::span<const unsigned char>;
 
 /// As much as a server takes for an event (max_allowed_packet).
 constexpr std::uint64_t kMaxEventBytes = std::uint64_t{1} << 30U;
-constexpr std::size_t kHeaderBytes = 19;
 /// Windows of more than 128 MB are not the server's.
 constexpr int kMaxWindowLog = 27;
 
@@ -129,22 +129,23 @@ bool PayloadReader::fill(std::size_t bytes) {
 }
 
 std::optional<PayloadReader::Inner> PayloadReader::next() {
-  if (!fill(kHeaderBytes)) {
+  if (!fill(kEventHeaderBytes)) {
     if (ready_.size() > used_) {
       throw_damaged();
     }
     return std::nullopt;
   }
-  ByteReader header(Bytes(ready_).subspan(used_, kHeaderBytes));
+  ByteReader header(Bytes(ready_).subspan(used_, kEventHeaderBytes));
   Inner inner{.time_s = 0, .body = ByteReader({})};
   inner.time_s = static_cast<std::int64_t>(header.number(4));
   inner.type = static_cast<unsigned>(header.number(1));
   header.take(4);
   const auto size = header.number(4);
-  if (size < kHeaderBytes || size > kMaxEventBytes || !fill(size)) {
+  if (size < kEventHeaderBytes || size > kMaxEventBytes || !fill(size)) {
     throw_damaged();
   }
-  inner.body = ByteReader(Bytes(ready_).subspan(used_ + kHeaderBytes, size - kHeaderBytes));
+  inner.body =
+      ByteReader(Bytes(ready_).subspan(used_ + kEventHeaderBytes, size - kEventHeaderBytes));
   used_ += size;
   return inner;
 }

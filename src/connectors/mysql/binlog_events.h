@@ -3,9 +3,13 @@
 // https://mariadb.com/kb/en/2-binlog-event-header/
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace millrace::mysql {
+
+/// Of each event, before its body.
+inline constexpr std::size_t kEventHeaderBytes = 19;
 
 /// MySQL's and MariaDB's own ones differ.
 enum EventType : std::uint8_t {

@@ -13,7 +13,6 @@ namespace millrace::mysql {
 
 namespace {
 
-constexpr std::size_t kHeaderBytes = 19;
 constexpr std::size_t kChecksumBytes = 4;
 constexpr unsigned kNonBlocking = 1;
 constexpr std::uint64_t kFileBegin = 4;
@@ -129,7 +128,7 @@ std::optional<BinlogEvent> BinlogFeed::next() {
     return std::nullopt;
   }
   ByteReader bytes(std::span(connection_.handle()->net.read_pos + 1, *size));
-  ByteReader header(bytes.take(kHeaderBytes));
+  ByteReader header(bytes.take(kEventHeaderBytes));
   BinlogEvent event{.body = ByteReader({})};
   event.time_s = static_cast<std::int64_t>(header.number(4));
   event.type = static_cast<unsigned>(header.number(1));

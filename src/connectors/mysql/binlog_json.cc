@@ -44,7 +44,7 @@ constexpr int kMaxDepth = 100;
 constexpr std::size_t kMaxGrowth = 8;
 constexpr std::size_t kSmallText = 1024;
 
-[[noreturn]] void throw_damaged() {
+[[noreturn]] void throw_damaged_json() {
   throw Error(Blame::external, "the binlog has a JSON document that is damaged", Retry::yes);
 }
 
@@ -58,7 +58,7 @@ std::size_t variable_length(ByteReader& bytes) {
       return length;
     }
   }
-  throw_damaged();
+  throw_damaged_json();
 }
 
 /// As the server writes doubles: the fewest digits that tell the number, with an exponent only
@@ -71,7 +71,7 @@ void write_double(double number, std::string& to) {
   std::string_view text(room.data(), end);
   const auto mark = text.find('e');
   if (mark == std::string_view::npos) {
-    throw_damaged();  // JSON has neither infinity nor NaN
+    throw_damaged_json();  // JSON has neither infinity nor NaN
   }
   int exponent = 0;
   const auto* digits = text.data() + mark + (text[mark + 1] == '+' ? 2 : 1);
@@ -175,7 +175,7 @@ class JsonWriter {
   /// `data`: from the value's begin to the end of what it is in.
   void write(JsonType type, Bytes data, int depth) {
     if (depth > kMaxDepth || to_.size() > most_) {
-      throw_damaged();
+      throw_damaged_json();
     }
     ByteReader bytes(data);
     switch (type) {
@@ -216,7 +216,7 @@ class JsonWriter {
         write_opaque(bytes);
         break;
       default:
-        throw_damaged();
+        throw_damaged_json();
     }
   }
 
@@ -228,7 +228,7 @@ class JsonWriter {
   void write_literal(std::uint64_t literal) {
     static constexpr std::array<std::string_view, 3> kWords{"null", "true", "false"};
     if (literal >= kWords.size()) {
-      throw_damaged();
+      throw_damaged_json();
     }
     to_ += kWords[literal];
   }
@@ -242,7 +242,7 @@ class JsonWriter {
     const auto count = entries.number(width);
     const auto size = entries.number(width);
     if (size > data.size()) {
-      throw_damaged();
+      throw_damaged_json();
     }
     data = data.first(size);
     entries = ByteReader(data.subspan(std::min(2 * width, data.size())));
@@ -273,7 +273,7 @@ class JsonWriter {
   static Bytes part(Bytes data, std::uint64_t at) { return data.subspan(fitting(at, data.size())); }
   static std::size_t fitting(std::uint64_t number, std::size_t most) {
     if (number > most) {
-      throw_damaged();
+      throw_damaged_json();
     }
     return number;
   }
@@ -289,7 +289,7 @@ class JsonWriter {
         const auto scale = static_cast<unsigned>(number.number(1));
         const auto digits = number.take(number.left());
         if (!write_decimal(precision, scale, digits, to_)) {
-          throw_damaged();
+          throw_damaged_json();
         }
         break;
       }

@@ -35,7 +35,7 @@ struct RateOptions {
 };
 
 /// Rows in a slice of what was given before.
-constexpr std::int64_t kHistoryRows = 1'000'000;
+constexpr std::int64_t kRateHistoryRows = 1'000'000;
 
 /// When rows come: at a rate that grows evenly from nothing during the ramp, then stays.
 class Pace {
@@ -150,7 +150,7 @@ class RateSource final : public Source {
   [[nodiscard]] std::optional<std::string> why_no_history() const override { return std::nullopt; }
   Slices history() override {
     return [this, from = std::int64_t{0}]() mutable -> std::optional<Slice> {
-      const auto to = from + std::min(kHistoryRows, next_ - from);
+      const auto to = from + std::min(kRateHistoryRows, next_ - from);
       if (to <= from) {
         return std::nullopt;
       }

@@ -10,12 +10,12 @@ namespace millrace {
 namespace {
 
 using ::testing::ElementsAre;
-using Entries = std::initializer_list<std::pair<std::string, std::string>>;
+using Options = std::initializer_list<std::pair<std::string, std::string>>;
 
 constexpr std::int64_t kStart = 1'700'000'000'000'000;
 constexpr std::int64_t kSecond = 1'000'000;
 
-std::unique_ptr<Source> source(Entries entries) {
+std::unique_ptr<Source> source(Options entries) {
   const auto options = support::mapping(entries);
   const auto connection = support::mapping({});
   ConnectorRequest request;

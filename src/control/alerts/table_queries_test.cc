@@ -30,7 +30,7 @@ class Numbers final : public RowReader {
   std::int64_t next_ = 0;
 };
 
-AlertRuleSpec rule(const std::string& sql, AlertTest test = AlertTest::any_row) {
+AlertRuleSpec sql_rule(const std::string& sql, AlertTest test = AlertTest::any_row) {
   AlertRuleSpec spec{.name = sql};
   spec.query = {.text = sql, .at = {"p.yaml", 7, 20}, .runs = {}};
   spec.test = test;
@@ -56,7 +56,7 @@ class TableQueriesTest : public ::testing::Test {
 };
 
 TEST_F(TableQueriesTest, CountRowsAndShowTheFirst) {
-  const auto all = rule("SELECT * FROM numbers WHERE amount > 2 ORDER BY id");
+  const auto all = sql_rule("SELECT * FROM numbers WHERE amount > 2 ORDER BY id");
   EXPECT_FALSE(queries_.ask(all, {}));  // there is no batch yet
   commit(9);
   const auto answer = queries_.ask(all, {});
@@ -74,20 +74,22 @@ TEST_F(TableQueriesTest, CountRowsAndShowTheFirst) {
 TEST_F(TableQueriesTest, GiveAValue) {
   commit(5);
   const auto sum =
-      rule("SELECT sum(amount) AS value, count(*) AS n FROM numbers", AlertTest::above);
+      sql_rule("SELECT sum(amount) AS value, count(*) AS n FROM numbers", AlertTest::above);
   EXPECT_EQ(queries_.ask(sum, {})->value, 25);
-  EXPECT_EQ(queries_.ask(rule("SELECT max(id) FROM numbers", AlertTest::above), {})->value, 4);
+  EXPECT_EQ(queries_.ask(sql_rule("SELECT max(id) FROM numbers", AlertTest::above), {})->value, 4);
   commit(0);
   EXPECT_EQ(queries_.ask(sum, {})->value, std::nullopt);  // NULL
-  EXPECT_THROW((void)queries_.ask(rule("SELECT name FROM numbers", AlertTest::above), {}), Error);
-  EXPECT_THROW((void)queries_.ask(rule("SELECT * FROM others"), {}), Error);
+  EXPECT_THROW((void)queries_.ask(sql_rule("SELECT name FROM numbers", AlertTest::above), {}),
+               Error);
+  EXPECT_THROW((void)queries_.ask(sql_rule("SELECT * FROM others"), {}), Error);
 }
 
 TEST_F(TableQueriesTest, MistakesHaveTheirPlace) {
   AlertsSpec alerts;
-  alerts.rules = {rule("SELECT id, amont FROM numbers"), rule("SELECT id FROM numbers"),
-                  rule("SELECT name FROM numbers", AlertTest::below),
-                  rule("SELECT * FROM read_csv('/etc/passwd')"), rule("DROP TABLE numbers")};
+  alerts.rules = {sql_rule("SELECT id, amont FROM numbers"), sql_rule("SELECT id FROM numbers"),
+                  sql_rule("SELECT name FROM numbers", AlertTest::below),
+                  sql_rule("SELECT * FROM read_csv('/etc/passwd')"),
+                  sql_rule("DROP TABLE numbers")};
   Diagnostics diagnostics;
   check_alert_queries(alerts, database_,
                       {{.name = "numbers",
@@ -109,7 +111,7 @@ TEST(AlertTables, AreThoseThatQueriesName) {
   spec.sources.push_back({.name = "orders"});
   spec.datasets.push_back({.name = "Totals", .at = {}, .sql = {}});
   spec.datasets.push_back({.name = "other", .at = {}, .sql = {}});
-  spec.alerts.rules = {rule("SELECT * FROM totals JOIN customers USING (id) JOIN orders")};
+  spec.alerts.rules = {sql_rule("SELECT * FROM totals JOIN customers USING (id) JOIN orders")};
   EXPECT_EQ(alert_table_names(spec), (std::vector<std::string>{"Customers", "Totals"}));
 }
 

@@ -32,7 +32,7 @@ std::string rewritten(std::string_view from, std::string_view to, const std::str
   return bytes.substr(7);
 }
 
-std::string refusal(const char* column, std::string_view type) {
+std::string refusal_to_encode(const char* column, std::string_view type) {
   return error_of(
       [&] { const Encoder encoder(parse_schema(with_field(type)), columns({{"f", column}})); });
 }
@@ -115,13 +115,14 @@ TEST(AvroEncoderTest, FieldsWithoutAColumn) {
 }
 
 TEST(AvroEncoderTest, WhatCanNotBeWritten) {
-  EXPECT_EQ(refusal("BIGINT", R"("int")"), "avro: column f: BIGINT can't be written as int");
+  EXPECT_EQ(refusal_to_encode("BIGINT", R"("int")"),
+            "avro: column f: BIGINT can't be written as int");
   for (const auto& [column, type] :
        {std::pair("VARCHAR", R"(["null","int"])"), std::pair("TIMESTAMP", R"("long")"),
         std::pair("DOUBLE", R"("float")"), std::pair("BLOB", R"("string")"),
         std::pair("DECIMAL(9,2)",
                   R"({"type":"bytes","logicalType":"decimal","precision":9,"scale":1})")}) {
-    EXPECT_NE(refusal(column, type), "") << column;
+    EXPECT_NE(refusal_to_encode(column, type), "") << column;
   }
   EXPECT_NE(error_of([] {
               const Encoder encoder(parse_schema(with_field(R"("int")")),
@@ -235,20 +236,21 @@ TEST(AvroEncoderTest, AFaultSaysWhereItIs) {
 }
 
 TEST(AvroEncoderTest, NestedColumnsThatDoNotFit) {
-  EXPECT_EQ(refusal("INTEGER[]", R"("int")"), "avro: column f: INTEGER[] can't be written as int");
-  EXPECT_EQ(refusal("STRUCT(id INTEGER, tags MAP(VARCHAR, DOUBLE))[]", kOrders),
+  EXPECT_EQ(refusal_to_encode("INTEGER[]", R"("int")"),
+            "avro: column f: INTEGER[] can't be written as int");
+  EXPECT_EQ(refusal_to_encode("STRUCT(id INTEGER, tags MAP(VARCHAR, DOUBLE))[]", kOrders),
             "avro: column f[].tags{}: DOUBLE can't be written as union of null, string");
-  EXPECT_EQ(refusal("STRUCT(id INTEGER, price DOUBLE)[]", kOrders),
+  EXPECT_EQ(refusal_to_encode("STRUCT(id INTEGER, price DOUBLE)[]", kOrders),
             "avro: column f[].price: the schema has no such field; leave the column out, or add "
             "the field");
-  EXPECT_EQ(refusal("STRUCT(tags MAP(VARCHAR, VARCHAR))[]", kOrders),
+  EXPECT_EQ(refusal_to_encode("STRUCT(tags MAP(VARCHAR, VARCHAR))[]", kOrders),
             "avro: column f[].id: the schema has this field, which is neither a column nor may be "
             "null; select it, or give the field a default");
-  EXPECT_EQ(refusal("MAP(INTEGER, INTEGER)", R"({"type":"map","values":"int"})"),
+  EXPECT_EQ(refusal_to_encode("MAP(INTEGER, INTEGER)", R"({"type":"map","values":"int"})"),
             "avro: column f: keys of Avro's maps are texts, not INTEGER; cast them to VARCHAR");
-  EXPECT_EQ(refusal("STRUCT(int INTEGER, string INTEGER[])", R"(["int","string"])"),
+  EXPECT_EQ(refusal_to_encode("STRUCT(int INTEGER, string INTEGER[])", R"(["int","string"])"),
             "avro: column f.string: INTEGER[] can't be written as string");
-  EXPECT_NE(refusal("INTEGER[3]", R"({"type":"array","items":"int"})"), "");
+  EXPECT_NE(refusal_to_encode("INTEGER[3]", R"({"type":"array","items":"int"})"), "");
 }
 
 // Each level is one of two records, and both have to be looked at: 2^28 ways to fail.
@@ -257,7 +259,7 @@ TEST(AvroEncoderTest, ASmallSchemaWithVeryManyWays) {
   for (int i = 0; i < 28; i++) {
     column = fmt::format("STRUCT(x {})", column);
   }
-  EXPECT_NE(refusal(column.c_str(), R"([{"type":"record","name":"A","fields":[
+  EXPECT_NE(refusal_to_encode(column.c_str(), R"([{"type":"record","name":"A","fields":[
                 {"name":"x","type":["string","A",{"type":"record","name":"B","fields":[
                     {"name":"x","type":["string","A","B"]}]}]}]}])")
                 .find("more than 100000 types"),

@@ -9,16 +9,16 @@ namespace millrace::debezium {
 
 namespace {
 
-using Kind = json::Change::Kind;
+using ChangeKind = json::Change::Kind;
 
 /// The operation as Debezium has it.
-char op_of(Kind kind) {
+char op_of(ChangeKind kind) {
   switch (kind) {
-    case Kind::create:
+    case ChangeKind::create:
       return 'c';
-    case Kind::update:
+    case ChangeKind::update:
       return 'u';
-    case Kind::remove:
+    case ChangeKind::remove:
       return 'd';
     default:
       return 'r';
@@ -68,14 +68,14 @@ std::optional<Malformation> JsonChangeDecoder::decode(const Message& message, st
   if (auto wrong = envelope_.open(value, event)) {
     return wrong;
   }
-  if (event.kind == Kind::tombstone || event.kind == Kind::message) {
+  if (event.kind == ChangeKind::tombstone || event.kind == ChangeKind::message) {
     return std::nullopt;
   }
-  if (event.kind == Kind::truncate) {
+  if (event.kind == ChangeKind::truncate) {
     return truncation();
   }
   auto wrong =
-      event.kind == Kind::remove ? decode_removed(event, key, row) : decode_after(event, row);
+      event.kind == ChangeKind::remove ? decode_removed(event, key, row) : decode_after(event, row);
   if (!wrong) {
     change = Change{.op = op_of(event.kind), .time_ms = event.source_ts_ms, .source = event.source};
   }

@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t kBufferFirst = 4 << 10;
 
-bool is_safe(std::string_view method) noexcept {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS";
-}
-
 Problem no_answer() {
   return {.status = 500,
           .code = "internal",
@@ -281,14 +277,14 @@ void Connection::release_body() {
 /// Requests that change something wait for those before them, and all wait for those: RFC 9112,
 /// section 9.3.2.
 bool Connection::may_dispatch() {
-  return exchanges_.empty() || (is_safe(request_.method) && exchanges_.back().is_safe);
+  return exchanges_.empty() || (is_safe_method(request_.method) && exchanges_.back().is_safe);
 }
 
 /// An exchange of the request that was read, or is being read.
 Exchange& Connection::push_exchange() {
   Exchange& exchange = exchanges_.push();
   exchange.began = request_began_;
-  exchange.is_safe = is_safe(request_.method);
+  exchange.is_safe = is_safe_method(request_.method);
   exchange.form = {.is_http_1_1 = reader_->is_http_1_1(),
                    .is_head = request_.method == "HEAD",
                    .closes = !reader_->keeps_alive()};

@@ -29,6 +29,11 @@ class Answering final : public Handler {
   Answer answer_;
 };
 
+/// A server at a port of its own that logs nothing.
+[[nodiscard]] inline ServerOptions quiet() {
+  return {.listen = "127.0.0.1:0", .access_log = AccessLogMode::off};
+}
+
 /// A text as an answer.
 [[nodiscard]] Response text_answer(std::string text);
 

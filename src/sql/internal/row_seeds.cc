@@ -6,7 +6,7 @@ namespace millrace::sql {
 
 namespace {
 
-constexpr std::size_t kFirstSlots = 64;
+constexpr std::size_t kFirstSeedSlots = 64;
 
 /// FNV-1a: std::hash may be another one on another machine.
 std::uint64_t hash_of(std::string_view text) {
@@ -76,7 +76,7 @@ std::uint64_t RowSeeds::Shard::count(std::uint64_t hash) {
 
 void RowSeeds::Shard::grow() {
   const std::vector<Slot> old =
-      std::exchange(slots, std::vector<Slot>(std::max(kFirstSlots, slots.size() * 2)));
+      std::exchange(slots, std::vector<Slot>(std::max(kFirstSeedSlots, slots.size() * 2)));
   const std::size_t mask = slots.size() - 1;
   for (const Slot& slot : old) {
     if (slot.times != 0) {

@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Endpoint } from '../contract.ts'
-import { type ApiError, get } from '../api.ts'
+import { type ApiError, get, post } from '../api.ts'
 import { q, setQ } from '../router.ts'
 import { Card, Copy, Empty, ErrorBox, Icon, Skel, Spark, Tag, Th } from '../ui.tsx'
-import { dur, int, num, pct } from '../fmt.ts'
+import { bytes, dur, int, num, pct } from '../fmt.ts'
 
 export function ServePage({ only }: { only?: string }) {
   const [e, setE] = useState<Endpoint[] | null>(null)
@@ -26,9 +26,6 @@ export function ServePage({ only }: { only?: string }) {
         <code>serve:</code> of a pipeline file says what is answered over HTTP.
       </Empty>
     )
-  const curl =
-    cur &&
-    `curl -s${cur.auth === 'none' ? '' : ' -H "authorization: Bearer $TOKEN" \\\n '} '${cur.url}${cur.example.replaceAll("'", '%27')}'`
   const mx = Math.max(...(cur?.buckets ?? [1]))
   return (
     <div class="pad sv">
@@ -131,35 +128,99 @@ export function ServePage({ only }: { only?: string }) {
               </dl>
             </div>
           </Card>
-          <Card
-            title="Try it"
-            right={
-              <>
-                <Copy text={curl} label="Copy curl" />
-                <a class="btn primary" href={cur.url + cur.example} target="_blank" rel="noreferrer">
-                  <Icon n="play" />
-                  Open
-                </a>
-              </>
-            }
-          >
-            <div class="ib">
-              <pre class="json">{curl}</pre>
-              {cur.reply ? (
-                <>
-                  <div class="resp">
-                    <Tag tone="ok">200</Tag>
-                    <span class="c-dim">an answer of late</span>
-                  </div>
-                  <pre class="json">{cur.reply}</pre>
-                </>
-              ) : (
-                <p class="c-dim">Nobody has asked yet.</p>
-              )}
-            </div>
-          </Card>
+          <TryIt key={cur.id} of={cur} />
         </div>
       )}
     </div>
   )
+}
+
+interface Tried {
+  status: number
+  headers: { name: string; value: string }[]
+  body: string
+  bytes: number
+  truncated: boolean
+  ms: number
+}
+const AROUND = ['millrace-batch', 'millrace-watermark', 'etag', 'retry-after']
+
+/** Asks through the server that this page came from: the endpoint has another origin. */
+function TryIt({ of }: { of: Endpoint }) {
+  const [target, setTarget] = useState(of.example)
+  const [tried, setTried] = useState<Tried | null>(null)
+  const [error, setError] = useState<ApiError | null>(null)
+  const [busy, setBusy] = useState(false)
+  const curl = `curl -s${of.auth === 'none' ? '' : ' -H "authorization: Bearer $TOKEN" \\\n '} '${of.url}${target.replaceAll("'", '%27')}'`
+  const send = () => {
+    setBusy(true)
+    post<Tried>(`/pipelines/${of.pipeline}/try`, { target })
+      .then((a) => (setTried(a), setError(null)), (e) => (setTried(null), setError(e)))
+      .finally(() => setBusy(false))
+  }
+  return (
+    <Card
+      title="Try it"
+      right={
+        <>
+          <Copy text={curl} label="Copy curl" />
+          <button class="btn primary" disabled={busy} onClick={send}>
+            <Icon n="play" />
+            Send
+          </button>
+        </>
+      }
+    >
+      <div class="ib">
+        <label class="try">
+          <span>{of.method}</span>
+          <input
+            aria-label="Path and query"
+            spellcheck={false}
+            value={target}
+            onInput={(e) => setTarget(e.currentTarget.value)}
+            onKeyDown={(e) => e.key === 'Enter' && send()}
+          />
+        </label>
+        {error && <ErrorBox e={error} />}
+        {tried ? (
+          <>
+            <div class="resp" role="status">
+              <Tag tone={tried.status < 300 ? 'ok' : tried.status < 500 ? 'warn' : 'bad'}>{tried.status}</Tag>
+              <span class="c-dim">
+                {dur(tried.ms)}, {bytes(tried.bytes)}
+                {tried.truncated && ', of which the beginning is shown'}
+              </span>
+            </div>
+            <p class="c-dim">
+              {tried.headers
+                .filter((h) => AROUND.includes(h.name.toLowerCase()))
+                .map((h) => `${h.name}: ${h.value}`)
+                .join(' · ')}
+            </p>
+            <pre class="json">{pretty(tried.body)}</pre>
+          </>
+        ) : of.reply ? (
+          <>
+            <div class="resp">
+              <Tag tone="ok">200</Tag>
+              <span class="c-dim">an answer of late</span>
+            </div>
+            <pre class="json">{of.reply}</pre>
+          </>
+        ) : (
+          !error && <p class="c-dim">Nobody has asked yet.</p>
+        )}
+      </div>
+    </Card>
+  )
+}
+
+function pretty(body: string) {
+  if (/\d{16}/.test(body)) return body // JSON.parse would round it
+  try {
+    return JSON.stringify(JSON.parse(body), null, 2)
+  } catch {
+    return body // CSV, or cut off
+  }
 }

@@ -16,7 +16,6 @@ namespace millrace::cassandra {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kStopCheck = std::chrono::milliseconds(100);
 
 /// The server does not speak this version.
 class OtherVersion final : public std::exception {};

@@ -6,20 +6,11 @@
 #include <vector>
 
 #include "connectors/cassandra/protocol/checksums.h"
+#include "connectors/cassandra/protocol/test_hex.h"
 #include "connectors/cassandra/protocol/wire.h"
 
 namespace millrace::cassandra {
 namespace {
-
-std::string hex(std::string_view bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    text += kDigits[static_cast<unsigned char>(byte) >> 4];
-    text += kDigits[static_cast<unsigned char>(byte) & 0xF];
-  }
-  return text;
-}
 
 /// What a server would send: the same bytes with the bit of an answer in each envelope.
 std::string as_answer(const Framing& framing, std::int16_t stream, Opcode opcode,

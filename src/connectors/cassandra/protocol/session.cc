@@ -15,7 +15,6 @@ namespace millrace::cassandra {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr milliseconds kStopCheck{100};
 /// What is under way gets this when a stop was requested.
 constexpr milliseconds kLastChance{1'000};
 /// An error that may pass or not is believed after so many attempts.

@@ -17,7 +17,6 @@ namespace millrace::cassandra {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kStopCheck = std::chrono::milliseconds(100);
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 constexpr std::size_t kReadsMax = 16;  // before others have their turn
 

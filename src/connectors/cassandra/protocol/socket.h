@@ -14,6 +14,9 @@
 
 namespace millrace::cassandra {
 
+/// How often whoever waits for the network looks whether it has to stop.
+inline constexpr std::chrono::milliseconds kStopCheck{100};
+
 /// Where a node listens.
 struct Endpoint {
   std::string host;  ///< a name or an address
