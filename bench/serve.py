@@ -109,13 +109,15 @@ class Service:
     def __init__(self, options, home, lake):
         shutil.copy(ROOT / "bench" / "serve.yaml", home)
         m.BINARY = options.bin
-        self.process = m.start("run", "serve.yaml", "--no-control", "--progress", "none", cwd=home,
+        self.process = m.start("run", "serve.yaml", "--control", "127.0.0.1:0", "--progress", "none", cwd=home,
                                env={"LAKE": str(lake), "FILE_CACHE": options.file_cache, "CACHE": options.cache})
         self.lines = []
+        self.base = self.control = None
         for line in self.process.stderr:
             self.lines.append(line)
-            if found := re.search(r"serving at http://127\.0\.0\.1:(\d+)", line):
-                self.base = f"http://127.0.0.1:{found[1]}"
+            if found := re.search(r"(serving|control) at (http://127\.0\.0\.1:\d+)", line):
+                setattr(self, "base" if found[1] == "serving" else "control", found[2])
+            if self.base and self.control:
                 break
         else:
             sys.exit("it did not start:\n" + "".join(self.lines))
@@ -130,6 +132,10 @@ class Service:
         except urllib.error.HTTPError:
             return None
 
+    def metric(self, pattern):
+        with urllib.request.urlopen(f"{self.control}/metrics", timeout=30) as answer:
+            return float(re.search(rf"(?m)^{pattern} (\S+)$", answer.read().decode())[1])
+
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -143,18 +149,18 @@ class Service:
 
 
 def warm(options, service, home):
-    """Asks until it gets no faster: rows of files come into memory as they are asked for."""
-    before, rates = 0, []
-    begin = time.monotonic()
+    """Asks until no more files come into memory: they do as they are asked for."""
+    files, begin, first = 0, time.monotonic(), None
     while time.monotonic() - begin < options.warm:
         got = wrk(options, home, service.base, "mix", 5)
-        rates.append(got["requests"] / got["us"] * 1e6)
-        print(f"\r  warming up: {rates[-1]:,.0f} requests/s", end="    ", flush=True)
-        if len(rates) > 4 and rates[-1] < before * 1.03:
+        rate, before, files = got["requests"] / got["us"] * 1e6, files, service.metric('millrace_serve_kept{.*what="files".*}')
+        first = first or rate
+        print(f"\r  warming up: {rate:,.0f} requests/s, {files:,.0f} files in memory", end="    ", flush=True)
+        if files and files <= before * 1.005:
             break
-        before = max(rates)
     print("\r" + " " * 60, end="\r")
-    print(f"warm after {time.monotonic() - begin:.0f} s; the first 5 s gave {rates[0]:,.0f} requests/s of all four in turn")
+    print(f"warm after {time.monotonic() - begin:.0f} s, {files:,.0f} files in memory; the first 5 s gave {first:,.0f} requests/s of all four "
+          "in turn")
 
 
 def measure(options, home, lake):
@@ -180,7 +186,7 @@ def main():
     parser.add_argument("--days", type=int, default=999)
     parser.add_argument("--events", type=int, default=50_000, help="of a day")
     parser.add_argument("--seconds", type=int, default=20, help="of each kind of request")
-    parser.add_argument("--warm", type=int, default=180, help="seconds to warm up, at most")
+    parser.add_argument("--warm", type=int, default=600, help="seconds to warm up, at most")
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--lake", type=pathlib.Path, help="a folder where the lake is made once, and kept; else it is removed in the end")
     parser.add_argument("--cache", default="256MB", help="cache_size of the pipeline")
