@@ -1,9 +1,11 @@
 import { useState } from 'preact/hooks'
 import type { Batch, Graph, NodeBatch, PipelineSummary } from '../contract.ts'
 import { useGet } from '../api.ts'
+import { closeGroups, groupOf, isLarge, openGroups, toggleGroup, useBatch } from '../groups.ts'
 import { keep } from '../router.ts'
 import { Bar, Card, Copy, Empty, ErrorBox, Glyph, Icon, Skel, Tag, Th } from '../ui.tsx'
 import { bytes, clock, dur, int, many, num, pct, stamp } from '../fmt.ts'
+import { partLag, partRead, place, sourceLag } from '../places.ts'
 
 /** in + emitted = out + filtered + late + duplicate + quarantined + absorbed, drawn. */
 export function Identity({ m }: { m: NodeBatch }) {
@@ -123,7 +125,11 @@ function Waterfall({ b, name }: { b: Batch; name: (id: string) => string }) {
         return (
           <div class="wfrow">
             <span title={s.lane}>
-              <a href={keep(`/p/${b.p}?node=${encodeURIComponent(s.lane)}`)}>{name(s.lane)}</a>
+              {groupOf(s.lane) ? (
+                name(s.lane)
+              ) : (
+                <a href={keep(`/p/${b.p}?node=${encodeURIComponent(s.lane)}`)}>{name(s.lane)}</a>
+              )}
             </span>
             <div>
               {ticks.map((t) => (
@@ -155,8 +161,9 @@ function Waterfall({ b, name }: { b: Batch; name: (id: string) => string }) {
 }
 
 export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; live: boolean }) {
-  const r = useGet<Batch>(`/pipelines/${p.id}/batches/${at}`),
-    g = useGet<Graph>(`/pipelines/${p.id}/graph`)
+  const g = useGet<Graph>(`/pipelines/${p.id}/graph`)
+  const open = openGroups(g.data)
+  const r = useBatch(p.id, g.data || g.error ? at : null, g.data, open)
   const [srcOpen, setSrc] = useState<string | null>(null),
     [edges, setEdges] = useState(false),
     [lim, setLim] = useState(40)
@@ -174,7 +181,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
       </div>
     )
   const kind = new Map(g.data.nodes.map((n) => [n.id, n]))
-  const dsn = b.nodes.filter((n) => kind.get(n.id)?.kind === 'dataset')
+  const dsn = b.nodes.filter((n) => groupOf(n.id) || kind.get(n.id)?.kind === 'dataset')
   const ok = dsn.every(
     (m) => m.in + m.emitted === m.out + m.filtered + m.late + m.duplicate + m.quarantined + m.absorbed,
   )
@@ -188,7 +195,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
   const wmMin = b.watermark ?? Math.min(...marks),
     wmMax = Math.max(wmMin, ...marks),
     span = Math.max(1000, wmMax - wmMin)
-  const name = (id: string) => kind.get(id)?.name ?? id
+  const name = (id: string) => groupOf(id) ?? kind.get(id)?.name ?? id
   const perSecond = 1000 / Math.max(p.trigger_ms, b.ms, 1)
   return (
     <div class={`pad bt ${r.stale ? 'stale' : ''}`}>
@@ -220,7 +227,12 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
             · {dur(b.ms)}, {pct(slow.ms / b.ms, 0)} of it in {slow.name}
             {slow.name === 'run' && slowN ? (
               <>
-                , slowest <a href={keep(`/p/${p.id}?node=${encodeURIComponent(slowN.id)}`)}>{name(slowN.id)}</a>
+                , slowest{' '}
+                {groupOf(slowN.id) ? (
+                  name(slowN.id)
+                ) : (
+                  <a href={keep(`/p/${p.id}?node=${encodeURIComponent(slowN.id)}`)}>{name(slowN.id)}</a>
+                )}
               </>
             ) : (
               ''
@@ -341,6 +353,11 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                 </>
               )}
             </span>
+            {isLarge(g.data) && open.size > 0 && (
+              <button class="btn sm" onClick={closeGroups}>
+                Collapse {many(open.size, 'group')}
+              </button>
+            )}
             <div class="seg sm">
               <button class={!edges ? 'on' : ''} onClick={() => setEdges(false)}>
                 Datasets
@@ -380,8 +397,17 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                   return (
                     <tr>
                       <td>
-                        <a href={keep(`/p/${p.id}?node=${encodeURIComponent(m.id)}`)}>{name(m.id)}</a>{' '}
-                        <small class="inl">{kind.get(m.id)?.op}</small>
+                        {groupOf(m.id) ? (
+                          <button class="nbtn" aria-expanded={false} onClick={() => toggleGroup(groupOf(m.id)!)}>
+                            <Icon n="right" size={10} />
+                            {name(m.id)} <small class="inl">group</small>
+                          </button>
+                        ) : (
+                          <>
+                            <a href={keep(`/p/${p.id}?node=${encodeURIComponent(m.id)}`)}>{name(m.id)}</a>{' '}
+                            <small class="inl">{kind.get(m.id)?.op}</small>
+                          </>
+                        )}
                       </td>
                       <td>
                         <span class="idbar thin">
@@ -453,7 +479,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                     <td>{name(e.to)}</td>
                     <td class="r">{int(e.rows)}</td>
                     <td class="r">{num(e.rows * perSecond)}</td>
-                    <td class="r">{bytes(e.bytes)}</td>
+                    <td class="r">{e.bytes === null ? '–' : bytes(e.bytes)}</td>
                     <td>
                       <Bar x={e.rows / (rows.rows_in || 1)} />
                     </td>
@@ -485,9 +511,9 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
               <tbody>
                 {b.sources.slice(0, 16).map((s) => {
                   const rowsN = s.rows,
-                    known = s.parts.some((x) => x.head !== null),
-                    lag = s.lag_rows ?? s.parts.reduce((a, x) => a + (x.head === null ? 0 : x.head - x.to), 0),
-                    mx = Math.max(1, ...s.parts.map((x) => x.to - x.from))
+                    known = s.parts.some((x) => partLag(x) !== null),
+                    lag = sourceLag(s),
+                    mx = Math.max(1, ...s.parts.map(partRead))
                   const o = srcOpen === s.id
                   return (
                     <>
@@ -512,8 +538,8 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                             {s.parts.map((x) => (
                               <i
                                 class={x.idle_ms ? 'idle' : ''}
-                                style={{ height: Math.max(2, ((x.to - x.from) / mx) * 16) }}
-                                title={`${x.part}: ${int(x.from)} → ${int(x.to)}`}
+                                style={{ height: Math.max(2, (partRead(x) / mx) * 16) }}
+                                title={`${x.part}: ${place(x.from)} → ${place(x.to)}`}
                               />
                             ))}
                           </span>
@@ -524,12 +550,12 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                           <tr class="subr">
                             <td>
                               <code>
-                                [{x.part}] {int(x.from)} → {int(x.to)}
+                                [{x.part}] {place(x.from)} → {place(x.to)}
                               </code>
                             </td>
                             <td />
-                            <td class="r">{int(x.to - x.from)}</td>
-                            <td class="r">{x.head === null ? '–' : int(x.head - x.to)}</td>
+                            <td class="r">{int(partRead(x))}</td>
+                            <td class="r">{place(partLag(x))}</td>
                             <td>
                               {x.idle_ms ? (
                                 <span class="c-warn">idle {dur(x.idle_ms)}</span>

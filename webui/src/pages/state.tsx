@@ -203,7 +203,7 @@ export function StatePage({ p, at, live }: { p: PipelineSummary; at: number; liv
             <>
               <div class="rmeta">
                 {int(r.rows.length)}
-                {r.total > r.rows.length ? ` of ${int(r.total)}` : ''} rows · {int(r.scanned)} scanned ·{' '}
+                {r.truncated ? ` of ${r.total === null ? 'more' : int(r.total)}` : ''} rows · {int(r.scanned)} scanned ·{' '}
                 {dur(r.ms)} · batch {int(r.at)}
               </div>
               <div class="scroll res" role="region" aria-label="Rows of the answer" tabIndex={0}>
