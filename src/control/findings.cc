@@ -340,6 +340,7 @@ std::string_view severity_word(Severity severity) noexcept {
 Json finding_json(const Finding& finding) {
   return {{"severity", severity_word(finding.severity)},
           {"pipeline", finding.pipeline},
+          {"about", finding.about},
           {"title", finding.title},
           {"detail", finding.detail},
           {"link", finding.link},

@@ -269,8 +269,7 @@ export function GraphView({
           b &&
           !path &&
           v.edges.map((e) => {
-            const a = byId.get(e.from)!,
-              z = byId.get(e.to)!
+            const a = byId.get(e.from)!
             if (v.edges.filter((x) => x.from === e.from).findIndex((x) => x === e) > 0) return null
             const rate = (er.get(e.from + '>' + e.to) ?? 0) / per
             return (

@@ -18,7 +18,7 @@ import { ServePage } from './pages/serve.tsx'
 import { EventsPage } from './pages/events.tsx'
 
 export const behind = (p: PipelineSummary) =>
-  p.findings.some((f) => f.severity === 'bad' && !f.title.startsWith('alert ')) && p.state === 'running'
+  p.findings.some((f) => f.about === 'duration') && p.state === 'running'
 export const stateOf = (p: PipelineSummary) => (behind(p) ? 'behind' : p.state)
 const help = signal(false)
 

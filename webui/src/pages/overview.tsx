@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks'
 import type { Finding, PipelineSummary } from '../contract.ts'
-import { pipelines, process_, running } from '../api.ts'
+import { pipelines, process_ } from '../api.ts'
 import { go } from '../router.ts'
-import { Bar, Empty, Glyph, Icon, Spark, Status, Strip, Tag, Th } from '../ui.tsx'
+import { Bar, Empty, Glyph, Icon, Spark, Status, Strip, Th } from '../ui.tsx'
 import { bytes, dur, int, many, num, pct } from '../fmt.ts'
 import { isOn, ofTrigger, rate } from '../rates.ts'
 import { behind, stateOf } from '../shell.tsx'
@@ -17,6 +17,17 @@ const RANK: Record<string, number> = {
   running: 3,
   stopped: 5,
 }
+/** What a link of a finding leads to. */
+const whereTo = (link: string) =>
+  link.includes('?node=')
+    ? 'Open in the graph'
+    : link.includes('/batch')
+      ? 'See the batch'
+      : link.includes('/quality')
+        ? 'See the check'
+        : link.includes('/state')
+          ? 'See the state'
+          : 'Open'
 export function Overview() {
   const ps = pipelines.value!,
     pr = process_.value
@@ -113,6 +124,7 @@ export function Overview() {
                     <p>{x.detail}</p>
                   </div>
                   <span class="act">
+                    {whereTo(x.link)}
                     <Icon n="right" size={12} />
                   </span>
                 </a>
