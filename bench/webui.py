@@ -17,7 +17,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 os.environ.setdefault("MILLRACE_BIN", str(ROOT / "build" / "release" / "millrace"))
 sys.path.insert(0, str(ROOT / "tests" / "webui"))
-import webui_test as ui  # noqa: E402
+from browser import browsing  # noqa: E402
+
+from daemon import Daemon  # noqa: E402
 
 PIPELINE = """pipeline: p{number:02}
 trigger: 200ms
@@ -60,11 +62,8 @@ def main():
     for name, default in (("pipelines", 10), ("seconds", 15), ("rounds", 5), ("minutes", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    ui.servers.modules(ui.BROWSER)
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder, \
-            ui.Daemon(folder, *(PIPELINE.format(number=i) for i in range(options.pipelines))) as daemon:
-        browser = ui.Browser(playwright, None)
+    with browsing() as browser, tempfile.TemporaryDirectory() as folder, \
+            Daemon(folder, *(PIPELINE.format(number=i) for i in range(options.pipelines))) as daemon:
         daemon.wait_for_batch("p00", 20)
         pid = daemon.process.pid
         paints = [first_paint_ms(browser, daemon.url) for _ in range(5)]

@@ -1,5 +1,6 @@
 # Puts the web UI into the binary: what scripts/webui.sh has built, or a page that says how to get it.
 include_guard()
+include(Embed)
 set(MILLRACE_WEBUI "" CACHE PATH "Folder of the built web UI; empty: webui/dist, if it is there")
 
 function(millrace_webui target)
@@ -17,11 +18,7 @@ function(millrace_webui target)
     # For who builds where there is no Node: scripts/webui.sh takes it out of the archive of a release.
     install(DIRECTORY "${folder}/" DESTINATION share/millrace/webui)
   endif()
-  file(GLOB_RECURSE files CONFIGURE_DEPENDS "${folder}/*")
-  set(made "${CMAKE_BINARY_DIR}/webui_files.cc")
-  add_custom_command(OUTPUT "${made}"
-    COMMAND "${CMAKE_COMMAND}" "-DFROM=${folder}" "-DTO=${made}" -P "${CMAKE_SOURCE_DIR}/cmake/Embed.cmake"
-    DEPENDS ${files} "${CMAKE_SOURCE_DIR}/cmake/Embed.cmake"
-    COMMENT "Embedding the web UI" VERBATIM)
-  target_sources(${target} PRIVATE "${made}")
+  file(GLOB_RECURSE files RELATIVE "${folder}" CONFIGURE_DEPENDS "${folder}/*")
+  list(SORT files)
+  millrace_embed(${target} web_files "${folder}" ${files})
 endfunction()

@@ -44,7 +44,7 @@ if ! command -v npm >/dev/null || [ "$(node -p 'process.versions.node.split(".")
 fi
 cd webui
 sources=$(git ls-files -co --exclude-standard . 2>/dev/null | grep -v '^absent/' || find src public index.html package*.json tsconfig.json vite.config.ts -type f)
-state=$(printf '%s\n' "$sources" | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum | cut -d' ' -f1)
+state=$(printf '%s\n' "$sources" ../src/control/contract.json | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum | cut -d' ' -f1)
 [ -e dist/index.html ] && [ "$(cat dist.state 2>/dev/null)" = "$state" ] && exit 0
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   npm ci --no-audit --no-fund --loglevel=error

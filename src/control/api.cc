@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "control/queries.h"
 #include "control/try_endpoint.h"
+#include "http/options.h"
 
 namespace millrace::control {
 namespace {
@@ -102,77 +103,85 @@ using Fields = std::vector<RouteField>;
 Fields at() { return {{"at", "integer", "As of this batch; default: the last one."}}; }
 
 void add_process(Routes& routes, Control& control) {
-  routes.get("/api/v1/process", {"What the process takes of its machine, rows a second."},
+  routes.get("/api/v1/access", {"Who asks, and what they may do.", "Access"},
+             [](const auto& request, const auto&) {
+               return Answer(reply(
+                   {{"user", asker(request)}, {"permission", enum_word(request.permission)}}));
+             });
+  routes.get("/api/v1/process",
+             {"What the process takes of its machine, rows a second.", "Process"},
              [&control](const auto&, const auto&) { return Answer(reply(control.process())); });
-  routes.get("/api/v1/pipelines", {"All pipelines, each with its last 60 batches."},
+  routes.get("/api/v1/pipelines", {"All pipelines, each with its last 60 batches.", "Pipelines"},
              [&control](const auto&, const auto&) { return get_pipelines(control); });
-  routes.get("/api/v1/endpoints", {"What is served."},
+  routes.get("/api/v1/endpoints", {"What is served.", "Endpoints"},
              [&control](const auto&, const auto&) { return Answer(reply(control.endpoints())); });
   routes.get("/api/v1/events",
              {"What happened, the newest first.",
+              "LogEvents",
               {{"pipeline", "string", "Of this pipeline."},
-               {"level", "string", "This and above.", false, {"info", "warn", "error"}},
+               {"level", "string", "This and above.", {"info", "warn", "error"}},
                {"kind", "string", "Of this kind: state, command, log, alert, quarantine, ..."},
                {"before", "integer", "Older than the event with this id."},
                {"after", "integer", "Newer than the event with this id."},
                {"limit", "integer", "At most so many; default 200, at most 1000."}}},
              [&control](const auto& request, const auto&) { return get_events(control, request); });
-  routes.post("/api/v1/reload", {"Reads the folder of pipelines again."},
+  routes.post("/api/v1/reload", {"Reads the folder of pipelines again.", "Reloaded"},
               [&control](const std::string& by) { return post_reload(control, by); });
 }
 
 void add_batches(Routes& routes, Control& control) {
-  routes.get_of("", {"A pipeline: state, error, findings, counts, the last 60 batches."},
-                [&control](auto& watched, const auto&, const auto&) {
-                  return Answer(reply(summary_json(control, watched)));
-                });
+  routes.get_of(
+      "", {"A pipeline: state, error, findings, counts, the last 60 batches.", "PipelineSummary"},
+      [&control](auto& watched, const auto&, const auto&) {
+        return Answer(reply(summary_json(control, watched)));
+      });
   routes.get_of("/progress",
                 {"A line a batch; the last 240 by default.",
+                 "ProgressLines",
                  {{"from", "integer", "The first batch."}, {"to", "integer", "The last batch."}}},
                 [](auto& w, const auto& r, const auto&) { return get_progress(w, r); });
-  routes.get_of("/graph", {"Sources, datasets and sinks, and who reads whom."},
+  routes.get_of("/graph", {"Sources, datasets and sinks, and who reads whom.", "Graph"},
                 [](auto& w, const auto&, const auto&) { return get_graph(w); });
   routes.get_of(
       "/batches/{n}",
       {"All that is known of a batch. It never changes.",
-       {{"nodes", "string", "Names of some nodes (a,b), or groups: sums of groups."}}},
+       "Batch",
+       {{"nodes", "string", "Names of some nodes (a,b), or groups: sums of groups."},
+        {"open", "string", "Names of groups (g,h) whose nodes are told of one by one."}}},
       [](auto& w, const auto& r, const auto& captured) { return get_batch(w, captured.at(1), r); });
-  routes.get_of("/checks", {"Quality checks, each with the batches before.", at()},
+  routes.get_of("/checks", {"Quality checks, each with the batches before.", "CheckRows", at()},
                 [](auto& w, const auto& r, const auto&) { return get_checks(w, r); });
-  routes.get_of("/alerts", {"Rules, what they found, and who was told."},
+  routes.get_of("/alerts", {"Rules, what they found, and who was told.", "Alerts"},
                 [&control](auto& watched, const auto&, const auto&) {
                   return Answer(reply(control.alerts(watched)));
                 });
-  routes.get_of("/state", {"What each dataset keeps, each with the batches before.", at()},
+  routes.get_of("/state",
+                {"What each dataset keeps, each with the batches before.", "StateTables", at()},
                 [](auto& w, const auto& r, const auto&) { return get_state(w, r); });
 }
 
 void add_tables(Routes& routes, Control& control) {
-  routes.get_of("/tables", {"Live tables, as of the last committed batch."},
+  routes.get_of("/tables", {"Live tables, as of the last committed batch.", "LiveTables"},
                 [&control](auto& w, const auto&, const auto&) {
                   return Answer(reply(live_tables_json(control.tables(w))));
                 });
   routes.ask_of("/query",
-                {"Asks the live tables, as of one committed batch; changes nothing.",
-                 {},
-                 {{"sql", "string", "One SELECT.", true},
-                  {"at", "integer", "Only if this is the last committed batch."},
-                  {"limit", "integer", "At most so many rows; default 1000, at most 10000."}}},
+                {.summary = "Asks the live tables, as of one committed batch; changes nothing.",
+                 .answer = "QueryResult",
+                 .body = "Query"},
                 control.queries().jobs(), [&control](auto& w, const Json& body) {
                   return control.queries().answer(control.tables(w), body);
                 });
   routes.ask_of("/try",
-                {"Asks an endpoint of the pipeline: status, headers and body of its answer.",
-                 {},
-                 {{"target", "string", "Path and query, such as /customer/7.", true}}},
+                {.summary = "Asks an endpoint of the pipeline: status, headers and body of its answer.",
+                 .answer = "Tried",
+                 .body = "Trial"},
                 control.queries().jobs(),
                 [&control](auto& w, const Json& body) { return try_endpoint(control, w, body); });
   routes.ask_of("/trace",
-                {"Why is this row here, or not? Not there yet: always 501.",
-                 {},
-                 {{"at", "integer", "The batch."},
-                  {"dataset", "string", "Whose row.", true},
-                  {"where", "string", "A condition that finds it.", true}}},
+                {.summary = "Why is this row here, or not? Not there yet: always 501.",
+                 .answer = "",
+                 .body = "TraceQuestion"},
                 control.jobs(), [](auto&, const Json&) {
                   return Answer(std::unexpected(problem(
                       501, "no_trace", "rows can't be traced yet",
@@ -182,21 +191,21 @@ void add_tables(Routes& routes, Control& control) {
 }
 
 void add_quarantine(Routes& routes) {
-  const Fields filters = {{"dataset", "string", "The source, dataset or sink."},
-                          {"check", "string", "The check; malformed or refused."},
-                          {"reason", "string", "A part of the reason, or of the column's name."}};
-  auto of_list = filters;
-  of_list.push_back(
-      {"status", "string", "Default: all.", false, {"open", "waiting", "replayed", "discarded"}});
-  of_list.push_back({"limit", "integer", "At most so many; default 100, at most 1000."});
-  of_list.push_back({"cursor", "string", "The id of the last row of the page before."});
-  routes.get_of("/quarantine", {"Rows that were put aside, the newest first.", of_list},
-                [](auto& w, const auto& r, const auto&) { return get_quarantine(w, r); });
-  auto of_change = filters;
-  of_change.push_back({"action", "string", "What to do.", true, {"replay", "discard"}});
-  of_change.push_back({"ids", "array", "These rows."});
-  of_change.push_back({"all", "boolean", "All rows, if nothing else is said."});
-  routes.post_to("/quarantine", {"Reads rows again, or throws them away.", {}, of_change},
+  routes.get_of(
+      "/quarantine",
+      {"Rows that were put aside, the newest first.",
+       "QuarantinedRows",
+       {{"dataset", "string", "The source, dataset or sink."},
+        {"check", "string", "The check; malformed or refused."},
+        {"reason", "string", "A part of the reason, or of the column's name."},
+        {"status", "string", "Default: all.", {"open", "waiting", "replayed", "discarded"}},
+        {"limit", "integer", "At most so many; default 100, at most 1000."},
+        {"cursor", "string", "The id of the last row of the page before."}}},
+      [](auto& w, const auto& r, const auto&) { return get_quarantine(w, r); });
+  routes.post_to("/quarantine",
+                 {.summary = "Reads rows again, or throws them away.",
+                  .answer = "QuarantineChanged",
+                  .body = "QuarantineChange"},
                  [](auto& watched, const Json& body, const std::string& by, const auto& done) {
                    post_quarantine(watched, body, by, done);
                  });
@@ -205,15 +214,20 @@ void add_quarantine(Routes& routes) {
 void add_raw(Routes& routes, Control& control) {
   routes.raw("/api/v1/stream",
              {.summary = "All events, as server-sent events. `Last-Event-ID` goes on.",
+              .answer = "StreamEvent",
               .query = {{"last_event_id", "string", "As the header, for who can't send it."}},
-              .answer = "text/event-stream"},
+              .answer_type = "text/event-stream"},
              [&control](const Request& request, const Captured&, Responder respond) {
                stream_events(control, request, respond);
              });
   routes.raw(
-      "/readyz", {.summary = "503 while a pipeline starts or has failed.", .answer = "text/plain"},
+      "/readyz",
+      {.summary = "503 while a pipeline starts or has failed.",
+       .answer = "Text",
+       .answer_type = "text/plain"},
       [&control](const Request&, const Captured&, Responder respond) { ready(control, respond); });
-  routes.raw("/healthz", {.summary = "The process lives.", .answer = "text/plain"},
+  routes.raw("/healthz",
+             {.summary = "The process lives.", .answer = "Text", .answer_type = "text/plain"},
              [](const Request&, const Captured&, Responder respond) {
                respond({.status = 200,
                         .headers = {{"Content-Type", "text/plain"}},
@@ -231,19 +245,13 @@ void add_routes(http::Router& router, Control& control) {
   add_tables(routes, control);
   add_quarantine(routes);
   routes.post_to("/control",
-                 {"Steers a pipeline.",
-                  {},
-                  {{"action",
-                    "string",
-                    "What to do.",
-                    true,
-                    {"pause", "resume", "trigger", "stop", "retry", "savepoint"}}}},
+                 {.summary = "Steers a pipeline.", .answer = "Commanded", .body = "Command"},
                  [](auto& watched, const Json& body, const std::string& by, const auto& done) {
                    done(post_control(watched, body, by));
                  });
   add_raw(routes, control);
   const auto openapi = std::make_shared<Reply>();
-  routes.get("/api/v1/openapi.json", {"What this API has."},
+  routes.get("/api/v1/openapi.json", {"What this API has.", "OpenApi"},
              [openapi](const auto&, const auto&) { return Answer(*openapi); });
   *openapi = reply(routes.openapi(control.version()));
 }

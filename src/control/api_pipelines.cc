@@ -236,7 +236,8 @@ Answer get_batch(Watched& watched, const std::string& number, const http::Reques
   if (!graph) {
     return std::unexpected(problem(404, "not_planned", "the pipeline was not planned yet"));
   }
-  auto chosen = reply(choose_nodes(Json::parse(**text), *graph, nodes));
+  auto chosen = reply(
+      choose_nodes(Json::parse(**text), *graph, nodes, request.parameter("open").value_or("")));
   chosen.is_immutable = is_committed;
   return chosen;
 }

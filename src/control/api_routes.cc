@@ -8,6 +8,8 @@
 #include "base/crc32c.h"
 #include "base/strings.h"
 #include "control/control.h"
+#include "control/embedded.h"
+#include "http/options.h"
 
 namespace millrace::control {
 namespace {
@@ -86,9 +88,6 @@ const std::string kOfPipeline = "/api/v1/pipelines/{id}";
 
 Json schema_of(const RouteField& field) {
   Json schema = {{"type", field.type}};
-  if (field.type == "array") {
-    schema["items"] = {{"type", "string"}};
-  }
   if (!field.words.empty()) {
     schema["enum"] = field.words;
   }
@@ -111,28 +110,18 @@ Json parameters_of(const std::string& path, const RouteDoc& doc) {
   for (const auto& field : doc.query) {
     parameters.push_back({{"name", field.name},
                           {"in", "query"},
-                          {"required", field.is_required},
                           {"description", field.text},
                           {"schema", schema_of(field)}});
   }
   return parameters;
 }
 
-Json body_json(const std::vector<RouteField>& fields) {
-  Json properties = Json::object();
-  Json required = Json::array();
-  for (const auto& field : fields) {
-    properties[field.name] = schema_of(field);
-    properties[field.name]["description"] = field.text;
-    if (field.is_required) {
-      required.push_back(field.name);
-    }
+/// A body of a type, of a shape that `contract` declares.
+Json content_of(const Json& contract, const std::string& type, const std::string& shape) {
+  if (!contract.at("components").at("schemas").contains(shape)) {
+    throw Error(Blame::internal, fmt::format("contract.json has no shape {}", shape));
   }
-  Json schema = {{"type", "object"}, {"properties", std::move(properties)}};
-  if (!required.empty()) {
-    schema["required"] = std::move(required);
-  }
-  return {{"required", true}, {"content", {{"application/json", {{"schema", std::move(schema)}}}}}};
+  return {{type, {{"schema", {{"$ref", "#/components/schemas/" + shape}}}}}};
 }
 
 }  // namespace
@@ -257,43 +246,30 @@ void Routes::raw(const std::string& path, RouteDoc doc, http::Router::Action act
 }
 
 Json Routes::openapi(const std::string& version) const {
+  auto document = Json::parse(contract());
   Json paths = Json::object();
-  for (const auto& route : declared_) {
-    Json operation = {
-        {"summary", route.doc.summary},
-        {"parameters", parameters_of(route.path, route.doc)},
-        {"responses",
-         {{"200", {{"description", "Done."}, {"content", {{route.doc.answer, Json::object()}}}}},
-          {"default", {{"$ref", "#/components/responses/Problem"}}}}}};
-    if (!route.doc.body.empty()) {
-      operation["requestBody"] = body_json(route.doc.body);
+  for (const auto& [method, path, permission, doc] : declared_) {
+    Json operation = {{"summary", doc.summary},
+                      {"parameters", parameters_of(path, doc)},
+                      {"responses", {{"default", {{"$ref", "#/components/responses/Problem"}}}}}};
+    if (!doc.answer.empty()) {
+      operation["responses"]["200"] = {
+          {"description", "Done."}, {"content", content_of(document, doc.answer_type, doc.answer)}};
     }
-    if (route.permission == Permission::none) {
+    if (!doc.body.empty()) {
+      operation["requestBody"] = {{"required", true},
+                                  {"content", content_of(document, "application/json", doc.body)}};
+    }
+    if (permission == Permission::none) {
       operation["security"] = Json::array();
     } else {
-      operation["x-permission"] = route.permission == Permission::control ? "control" : "read";
+      operation["x-permission"] = enum_word(permission);
     }
-    paths[route.path][to_lower(route.method)] = std::move(operation);
+    paths[path][to_lower(method)] = std::move(operation);
   }
-  const Json text = {{"type", "string"}};
-  return {
-      {"openapi", "3.1.0"},
-      {"info", {{"title", "millrace control API"}, {"version", version}}},
-      {"paths", std::move(paths)},
-      {"security", Json::array({{{"bearer", Json::array()}}, {{"basic", Json::array()}}})},
-      {"components",
-       {{"securitySchemes",
-         {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}},
-          {"basic", {{"type", "http"}, {"scheme", "basic"}}}}},
-        {"responses",
-         {{"Problem",
-           {{"description", "What is wrong, and the way out."},
-            {"content",
-             {{"application/json",
-               {{"schema",
-                 {{"type", "object"},
-                  {"required", Json::array({"code", "message"})},
-                  {"properties", {{"code", text}, {"message", text}, {"hint", text}}}}}}}}}}}}}}}};
+  document["info"]["version"] = version;
+  document["paths"] = std::move(paths);
+  return document;
 }
 
 }  // namespace millrace::control

@@ -15,21 +15,21 @@ namespace millrace::control {
 class Control;
 class Watched;
 
-/// A parameter of a query, or a field of a body.
+/// A parameter of a query.
 struct RouteField {
   std::string name;
-  std::string type;  ///< of JSON Schema: "integer", "string", "boolean", "array" (of strings)
+  std::string type;  ///< of JSON Schema: "integer", "string"
   std::string text;
-  bool is_required = false;
   std::vector<std::string> words = {};  ///< that it may be; empty: any
 };
 
-/// What openapi.json says of a path.
+/// What openapi.json says of a path. Shapes are those that contract.json declares, by their names.
 struct RouteDoc {
   std::string summary;
+  std::string answer;  ///< its shape, or that of each event; empty: there are only problems
   std::vector<RouteField> query = {};
-  std::vector<RouteField> body = {};
-  std::string answer = "application/json";
+  std::string body = {};  ///< its shape; empty: there is none
+  std::string answer_type = "application/json";
 };
 
 /// Puts handlers on the threads of a control, makes answers of what they give, and remembers what
@@ -55,7 +55,7 @@ class Routes {
   /// What answers by itself, on the server's threads.
   void raw(const std::string& path, RouteDoc doc, http::Router::Action action);
 
-  /// OpenAPI 3.1 of all that was declared so far.
+  /// OpenAPI 3.1 of all that was declared so far. Throws for a shape that is not declared.
   [[nodiscard]] Json openapi(const std::string& version) const;
 
  private:

@@ -52,10 +52,12 @@ class UsualTimes {
 /// samples of its rows as they lie in memory. `usual`: of the batches before this one.
 [[nodiscard]] Json batch_json(const BatchProgress& batch, const UsualTimes& usual);
 
-/// The same with fewer nodes, edges and spans: `nodes` is "groups" (one node a group of the graph,
-/// by the name of group_id(), with the sums of its nodes; who has no group stays) or a list of ids,
-/// "a,b". Empty: as it is. `graph`: of graph_json().
-[[nodiscard]] Json choose_nodes(Json batch, const Json& graph, std::string_view nodes);
+/// The same with fewer nodes, edges and spans: `nodes` is a list of ids, "a,b", or "groups": one
+/// node a group of the graph, by the name of group_id(), with the sums of its nodes; who has no
+/// group stays, and so do those of the groups that the list `open` names. Empty: as it is.
+/// `graph`: of graph_json().
+[[nodiscard]] Json choose_nodes(Json batch, const Json& graph, std::string_view nodes,
+                                std::string_view open = "");
 [[nodiscard]] inline std::string group_id(const std::string& group) { return "group:" + group; }
 
 }  // namespace millrace::control

@@ -173,10 +173,22 @@ TEST(BatchJson, FewerNodes) {
   EXPECT_EQ(groups.at("nodes")[0].at("start_ms"), 4.2);
   ASSERT_EQ(groups.at("edges").size(), 1U);  // what stays within a group is none
   EXPECT_EQ(groups.at("edges")[0].at("bytes"), 1800);
+  EXPECT_EQ(choose_nodes(all, graph, "groups", "silver,gold").at("nodes"), all.at("nodes"));
   const auto one = choose_nodes(all, graph, "totals, nobody");
   EXPECT_EQ(one.at("nodes").size(), 1U);
   EXPECT_EQ(one.at("edges").size(), 2U);
   EXPECT_EQ(choose_nodes(all, graph, ""), all);
+}
+
+TEST(BatchJson, AGroupHasWhatAnyOfItsNodesHas) {
+  const Json graph = {{"nodes", {{{"id", "a"}, {"group", "g"}}, {{"id", "b"}, {"group", "g"}}}}};
+  const Json all = {{"nodes",
+                     {{{"id", "a"}, {"start_ms", 1}, {"bytes", nullptr}},
+                      {{"id", "b"}, {"start_ms", 2}, {"bytes", 7}, {"state_changed", 3}}}},
+                    {"edges", Json::array()},
+                    {"spans", Json::array()}};
+  const Json sum = {{"id", "group:g"}, {"start_ms", 1}, {"bytes", nullptr}, {"state_changed", 3}};
+  EXPECT_EQ(choose_nodes(all, graph, "groups").at("nodes"), Json::array({sum}));
 }
 
 TEST(UsualTimes, MediansOfTheLastBatches) {

@@ -12,14 +12,23 @@ namespace millrace::control {
 namespace {
 
 using Names = std::map<std::string, std::string>;
+using Wanted = std::set<std::string, std::less<>>;
 
-/// Whom each node goes by: its group, or itself.
-Names groups_of(const Json& graph) {
+Wanted names_in(std::string_view list) {
+  Wanted wanted;
+  for (const auto id : split(list, ',')) {
+    wanted.emplace(trim(id));
+  }
+  return wanted;
+}
+
+/// Whom each node goes by: its group, or itself if that is open.
+Names groups_of(const Json& graph, const Wanted& open) {
   Names names;
   for (const auto& node : graph.at("nodes")) {
     const auto id = node.at("id").get<std::string>();
     const auto group = node.value("group", "");
-    names[id] = group.empty() ? id : group_id(group);
+    names[id] = group.empty() || open.contains(group) ? id : group_id(group);
   }
   return names;
 }
@@ -36,7 +45,11 @@ void add_amounts(Json& to, const Json& more, const std::set<std::string>& but) {
     if (but.contains(key)) {
       continue;
     }
-    auto& sum = to[key];
+    const auto [place, is_new] = to.emplace(key, value);
+    auto& sum = *place;
+    if (is_new) {
+      continue;
+    }
     if (sum.is_number_integer() && value.is_number_integer()) {
       sum = sum.get<std::int64_t>() + value.get<std::int64_t>();
     } else if (sum.is_number() && value.is_number()) {
@@ -76,8 +89,8 @@ Json put_together(const Json& all, const std::string& start, const std::set<std:
   return out;
 }
 
-Json by_groups(Json batch, const Json& graph) {
-  const auto names = groups_of(graph);
+Json by_groups(Json batch, const Json& graph, const Wanted& open) {
+  const auto names = groups_of(graph, open);
   batch["nodes"] =
       put_together(batch["nodes"], "start_ms", {"id", "state_oldest"}, [&](Json& node) {
         node["id"] = named(names, node["id"]);
@@ -97,8 +110,8 @@ Json by_groups(Json batch, const Json& graph) {
   return batch;
 }
 
-template <class Wanted>
-void keep(Json& all, const Wanted& wanted) {
+template <class Is>
+void keep(Json& all, const Is& wanted) {
   Json kept = Json::array();
   for (auto& one : all) {
     if (wanted(one)) {
@@ -110,17 +123,14 @@ void keep(Json& all, const Wanted& wanted) {
 
 }  // namespace
 
-Json choose_nodes(Json batch, const Json& graph, std::string_view nodes) {
+Json choose_nodes(Json batch, const Json& graph, std::string_view nodes, std::string_view open) {
   if (nodes.empty()) {
     return batch;
   }
   if (nodes == "groups") {
-    return by_groups(std::move(batch), graph);
+    return by_groups(std::move(batch), graph, names_in(open));
   }
-  std::set<std::string, std::less<>> wanted;
-  for (const auto id : split(nodes, ',')) {
-    wanted.emplace(trim(id));
-  }
+  const auto wanted = names_in(nodes);
   const auto is_wanted = [&](const Json& id) {
     return wanted.contains(id.get_ref<const std::string&>());
   };

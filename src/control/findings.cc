@@ -99,9 +99,9 @@ class Finder {
   }
 
  private:
-  void add(Severity severity, std::string title, std::string detail, std::string_view page,
-           std::int64_t since) {
-    found_.push_back({severity, pipeline_, std::move(title), std::move(detail),
+  void add(Severity severity, std::string about, std::string title, std::string detail,
+           std::string_view page, std::int64_t since) {
+    found_.push_back({severity, pipeline_, std::move(about), std::move(title), std::move(detail),
                       fmt::format("/p/{}{}", pipeline_, page), since});
   }
   [[nodiscard]] const BatchSummary& last() const { return batches_.back(); }
@@ -117,7 +117,7 @@ class Finder {
     const auto& newest = all_.back();
     const auto& failure = *newest.failure;
     const bool retried = failure.retry == Retry::yes;
-    add(retried ? Severity::warn : Severity::bad,
+    add(retried ? Severity::warn : Severity::bad, "failure of " + failure.where,
         retried ? fmt::format("{} is tried again", failure.where)
                 : fmt::format("Batch {} has failed at {}", newest.batch, failure.where),
         fmt::format("{}: {}. {}", human_count(static_cast<std::int64_t>(count), "attempt"),
@@ -154,7 +154,7 @@ class Finder {
     if (count < kInARow) {
       return;
     }
-    add(last().took_us > 2 * limits_.trigger_us ? Severity::bad : Severity::warn,
+    add(last().took_us > 2 * limits_.trigger_us ? Severity::bad : Severity::warn, "duration",
         fmt::format("Falling behind for {}",
                     count == 1 ? "a batch" : fmt::format("{} batches", count)),
         fmt::format("The last one took {}, and one is due every {}; {}", duration(last().took_us),
@@ -167,7 +167,7 @@ class Finder {
       const auto trend =
           trend_of(batches_, 1.5, [&](const auto& b) { return value_or(b.lag_rows, source); });
       if (trend.rises) {
-        add(Severity::warn, fmt::format("The lag of {} grows", source),
+        add(Severity::warn, "lag of " + source, fmt::format("The lag of {} grows", source),
             fmt::format("{} behind, after {} some batches ago: more come than are read; {}",
                         human_count(rows, "row"), human_count(trend.first), culprit()),
             batch_page(), batches_.front().batch);
@@ -190,7 +190,7 @@ class Finder {
     const auto quiet = holder->idle_us > 0
                            ? fmt::format(", which gave no row for {}", duration(holder->idle_us))
                            : std::string();
-    add(Severity::warn,
+    add(Severity::warn, "watermark of " + who,
         fmt::format("Watermark held back {} by {}", duration(holder->behind_us), who),
         fmt::format("Without {}{} windows would close that much earlier. An `idle_timeout` of its "
                     "watermark lets the others go on",
@@ -203,7 +203,7 @@ class Finder {
       const auto trend =
           trend_of(batches_, 1.5, [&](const auto& b) { return value_or(b.state_bytes, dataset); });
       if (trend.rises && bytes >= limits_.state_bytes) {
-        add(Severity::warn, fmt::format("The state of {} grows", dataset),
+        add(Severity::warn, "state of " + dataset, fmt::format("The state of {} grows", dataset),
             fmt::format("{}, after {} some batches ago. A watermark, or `state_ttl`, bounds it",
                         human_bytes(bytes), human_bytes(trend.first)),
             fmt::format("/state?table={}", dataset), batches_.front().batch);
@@ -220,6 +220,7 @@ class Finder {
           batches_, [&](const auto& b) { return value_or(b.checks, key).violations > 0; });
       const bool expected = check.otherwise == Otherwise::drop;
       add(expected ? Severity::info : Severity::warn,
+          fmt::format("check {} of {}", key.second, key.first),
           fmt::format("{} of {} does not hold", key.second, key.first),
           fmt::format("{} of {} in the last batch ({}), {}", human_count(check.violations, "row"),
                       human_count(check.rows), percent(check.violations, check.rows),
@@ -245,7 +246,8 @@ class Finder {
           static_cast<double>(sum.late) >
           limits_.late_share * static_cast<double>(std::max<std::int64_t>(sum.rows, 1));
       if (trend.rises && many) {
-        add(Severity::warn, fmt::format("More and more rows come too late for {}", dataset),
+        add(Severity::warn, "late rows of " + dataset,
+            fmt::format("More and more rows come too late for {}", dataset),
             fmt::format("{} of the last batches' rows ({}). A larger `delay` takes them; a sink "
                         "with `late` keeps them",
                         percent(sum.late, sum.rows), human_count(sum.late)),
@@ -264,7 +266,7 @@ class Finder {
       }
       if (batches_.size() >= kTrend && sum.files >= 2 * static_cast<std::int64_t>(kTrend) &&
           sum.bytes / sum.files < limits_.small_file_bytes) {
-        add(Severity::info, fmt::format("{} writes small files", sink),
+        add(Severity::info, "files of " + sink, fmt::format("{} writes small files", sink),
             fmt::format("{} of {} on average: queries over them open each. `millrace compact` puts "
                         "them together; a longer trigger makes fewer",
                         human_count(sum.files, "file"), human_bytes(sum.bytes / sum.files)),
@@ -338,6 +340,7 @@ std::string_view severity_word(Severity severity) noexcept {
 Json finding_json(const Finding& finding) {
   return {{"severity", severity_word(finding.severity)},
           {"pipeline", finding.pipeline},
+          {"about", finding.about},
           {"title", finding.title},
           {"detail", finding.detail},
           {"link", finding.link},

@@ -51,6 +51,7 @@ struct Finding {
   enum class Severity : std::uint8_t { bad, warn, info };
   Severity severity = Severity::info;
   std::string pipeline;
+  std::string about;   ///< the same for as long as it is the same finding: "duration", "lag of a"
   std::string title;   ///< who and what, in some words
   std::string detail;  ///< a sentence or two: how much, since when, what helps
   std::string link;

@@ -5,6 +5,8 @@
 
 #include <functional>
 
+#include "control/findings_log.h"
+
 namespace millrace::control {
 namespace {
 
@@ -135,6 +137,31 @@ TEST(Findings, WhatFailsComesFirst) {
   EXPECT_THAT(found[0].detail, HasSubstr("3 attempts: connection refused"));
   EXPECT_EQ(found[0].since_batch, 17);
   EXPECT_EQ(finding_json(found[0]).at("severity"), "warn");
+}
+
+TEST(Findings, AreLoggedOnceAndWhenTheyAreOver) {
+  FindingsLog log;
+  const auto found = [](std::int64_t i, bool drops) {
+    return findings_of("shop",
+                       batches(static_cast<std::size_t>(i),
+                               [&](auto, auto& b) {
+                                 b.took_us = 110'000;
+                                 b.checks[{"orders", "known"}] = {1000, drops ? 10 : 0,
+                                                                  Otherwise::drop};
+                               }),
+                       {.trigger_us = 100'000});
+  };
+  const auto first = log.lines(found(10, true));
+  ASSERT_EQ(first.size(), 2U);
+  const auto& behind = found(10, true).at(0);
+  EXPECT_EQ(first[0].text, behind.title + ": " + behind.detail);
+  EXPECT_EQ(first[0].level, LogLevel::warn);
+  EXPECT_EQ(first[1].level, LogLevel::info);
+  EXPECT_TRUE(log.lines(found(11, true)).empty());  // it is the same, for a batch longer
+  const auto then = log.lines(found(12, false));
+  ASSERT_EQ(then.size(), 1U);
+  EXPECT_EQ(then[0].text, "No more: known of orders does not hold");
+  EXPECT_EQ(log.lines({}).at(0).text, "No more: Falling behind for 12 batches");
 }
 
 TEST(Findings, ASummaryOfABatch) {

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <utility>
 
+#include "base/log.h"
 #include "control/alert_metrics.h"
+#include "control/findings_log.h"
 #include "control/metrics_http.h"
 #include "control/recent_batches.h"
 
@@ -21,12 +23,24 @@ class Operations::Eye final : public HostObserver {
     host.observe(recent_);
     of.companions_.attach(host, alerts_);
   }
-  [[nodiscard]] const RecentBatches& recent() const noexcept { return recent_; }
   [[nodiscard]] const HostedAlerts& alerts() const noexcept { return alerts_; }
+  /// Of its last batches.
+  [[nodiscard]] std::vector<Finding> findings(const Watched& of) const {
+    const auto spec = of.host().spec();
+    return recent_.findings(
+        {.trigger_us = spec ? std::chrono::microseconds(spec->trigger.interval).count() : 0});
+  }
+  void log_findings(const Watched& of) {
+    const auto log = Log().with("pipeline", of.name());
+    for (const auto& [level, text] : log_.lines(findings(of))) {
+      level == LogLevel::warn ? log.warn("{}", text) : log.info("{}", text);
+    }
+  }
 
  private:
   HostMetrics metrics_;
   RecentBatches recent_;
+  FindingsLog log_;  // of the control's ticker
   HostedAlerts alerts_;
   AlertMetrics alert_metrics_;
 };
@@ -51,7 +65,13 @@ void Operations::join(Control& control) {
   control.give_asking([this](const Watched& of, http::Request request, http::Responder respond) {
     return companions_.ask(of.name(), std::move(request), std::move(respond));
   });
-  control.each_second([this] { endpoints_.sample(); });
+  control.each_second([this, &control, seconds = 0]() mutable {
+    constexpr int kFindingsSeconds = 5;
+    endpoints_.sample();
+    if (++seconds % kFindingsSeconds == 0) {
+      log_findings(control);
+    }
+  });
 }
 
 std::shared_ptr<HostObserver> Operations::watch(PipelineHost& host) {
@@ -76,13 +96,18 @@ Json Operations::findings(const Watched& of) const {
   for (const auto& finding : eye->alerts().findings()) {
     all.push_back(finding_json(finding));
   }
-  const auto spec = of.host().spec();
-  const FindingLimits limits{
-      .trigger_us = spec ? std::chrono::microseconds(spec->trigger.interval).count() : 0};
-  for (const auto& finding : eye->recent().findings(limits)) {
+  for (const auto& finding : eye->findings(of)) {
     all.push_back(finding_json(finding));
   }
   return all;
+}
+
+void Operations::log_findings(const Control& control) {
+  for (const auto& watched : control.all()) {
+    if (const auto eye = eye_of(watched->name())) {
+      eye->log_findings(*watched);
+    }
+  }
 }
 
 }  // namespace millrace::control

@@ -37,6 +37,8 @@ class Operations {
 
   [[nodiscard]] std::shared_ptr<Eye> eye_of(const std::string& pipeline) const;
   [[nodiscard]] Json findings(const Watched& of) const;
+  /// Logs what is found of pipelines that was not before, and what is over.
+  void log_findings(const Control& control);
 
   const ConnectorList& connectors_;
   const Clock& clock_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "control/embedded.h"
 #include "http/problem.h"
 
 namespace millrace::control {
@@ -25,7 +26,7 @@ std::string_view type_of(std::string_view path) {
 }
 
 /// Only what this server gives is loaded and talked to; nobody may put the page into a frame.
-http::Response response_of(const WebFile& file) {
+http::Response response_of(const EmbeddedFile& file) {
   // Names of the others have a hash of their content in them.
   const bool stays = file.path.starts_with("assets/");
   return {.status = 200,
@@ -45,7 +46,7 @@ http::Response response_of(const WebFile& file) {
 void add_webui(http::Router& router) {
   // Made once, so that each is compressed once.
   std::map<std::string, http::Response, std::less<>> responses;
-  for (const WebFile& file : web_files()) {
+  for (const EmbeddedFile& file : web_files()) {
     responses.emplace(file.path, response_of(file));
   }
   router.add(

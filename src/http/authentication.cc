@@ -15,6 +15,7 @@ Authentication::Authentication(const std::map<std::string, UserOptions>& users) 
     users_.push_back({name, options.permission});
     for (const Secret& token : options.tokens) {
       add(token.reveal(), true, users_.size() - 1);
+      add(name + ":" + token.reveal(), false, users_.size() - 1);  // browsers ask for a password
     }
     if (!options.password.empty()) {
       add(name + ":" + options.password.reveal(), false, users_.size() - 1);
@@ -23,7 +24,7 @@ Authentication::Authentication(const std::map<std::string, UserOptions>& users) 
   if (std::ranges::any_of(secrets_, &KnownSecret::is_token)) {
     challenges_.push_back({"WWW-Authenticate", R"(Bearer realm="millrace")"});
   }
-  if (!std::ranges::all_of(secrets_, &KnownSecret::is_token)) {
+  if (is_needed()) {
     challenges_.push_back({"WWW-Authenticate", R"(Basic realm="millrace", charset="UTF-8")"});
   }
 }

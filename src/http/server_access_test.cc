@@ -42,6 +42,8 @@ TEST(ServerAccessTest, KnowsItsUsers) {
   EXPECT_EQ(client.get("/", "Authorization: bearer new-token\r\n").body, "app:read");
   // ann:pass:word
   EXPECT_EQ(client.get("/", "Authorization: Basic YW5uOnBhc3M6d29yZA==\r\n").body, "ann:control");
+  // app:old-token
+  EXPECT_EQ(client.get("/", "Authorization: Basic YXBwOm9sZC10b2tlbg==\r\n").body, "app:read");
   EXPECT_EQ(client.get("/healthz").body, ":none");
   EXPECT_EQ(client.get("/healthz?a=b").body, ":none");
   EXPECT_EQ(client.get("/healthz", "Authorization: Bearer new-token\r\n").body, "app:read");
@@ -55,8 +57,8 @@ TEST(ServerAccessTest, RefusesEverybodyElse) {
   for (const char* const header :
        {"", "Authorization: Bearer wrong\r\n", "Authorization: Bearer\r\n",
         "Authorization: Bearer old-toke\r\n", "Authorization: Bearer old-token2\r\n",
-        // app:old-token, ann:wrong, ann:, no base64, without a colon, a password as a token
-        "Authorization: Basic YXBwOm9sZC10b2tlbg==\r\n", "Authorization: Basic YW5uOndyb25n\r\n",
+        // ann:old-token, ann:wrong, ann:, no base64, without a colon, a password as a token
+        "Authorization: Basic YW5uOm9sZC10b2tlbg==\r\n", "Authorization: Basic YW5uOndyb25n\r\n",
         "Authorization: Basic YW5uOg==\r\n", "Authorization: Basic ###\r\n",
         "Authorization: Basic YW5u\r\n", "Authorization: Bearer ann:pass:word\r\n",
         "Authorization: Digest a=b\r\n"}) {

@@ -2,6 +2,7 @@
 
 Usage: access_test.py [CASE ...]
 """
+import base64
 import json
 import pathlib
 import re
@@ -95,6 +96,69 @@ def origins():
         assert run.ask("/pipelines", headers={"Origin": "https://other.example"})[1]["Access-Control-Allow-Origin"] is None
 
 
+def pages_of_other_sites():
+    """Nothing that a browser does for a page of another site changes anything, and no such page reads an answer."""
+    def status(run, path="/pipelines/watched/control", body='{"action": "pause"}', **headers):
+        request = urllib.request.Request(f"{run.url}/api/v1{path}", body.encode(),
+                                         {name.replace("_", "-"): value for name, value in headers.items()})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    json_type = "application/json"
+    with running() as run, running(top=USERS, env=SECRETS, before=eye, control=None) as known:
+        run.wait_for("running")
+        port = run.url.rsplit(":", 1)[1]
+        # A form of another page: the body of a text/plain form can look like JSON.
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+            for origin in ("https://evil.example", "null"):
+                assert status(run, Content_Type=kind, Origin=origin) in (403, 415), (kind, origin)
+            assert status(run, Content_Type=kind) == 415, kind
+        # A script of another page, and of another port of this machine; a browser asks first whether it may.
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:1", f"http://127.0.0.1.evil.example:{port}"):
+            for path in ("control", "query", "quarantine", "trace"):
+                assert status(run, f"/pipelines/watched/{path}", Content_Type=json_type, Origin=origin) == 403, (origin, path)
+            assert status(run, "/reload", Content_Type=json_type, Origin=origin) == 403, origin
+            preflight = urllib.request.Request(f"{run.url}/api/v1/pipelines/watched/control", method="OPTIONS", headers={
+                "Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"})
+            with urllib.request.urlopen(preflight, timeout=30) as answer:
+                assert not [name for name in answer.headers if name.startswith("Access-Control-Allow")], answer.headers
+            for path in ("/pipelines", "/stream"):
+                asked = urllib.request.Request(f"{run.url}/api/v1{path}", headers={"Origin": origin})
+                with urllib.request.urlopen(asked, timeout=30) as answer:
+                    assert answer.headers["Access-Control-Allow-Origin"] is None, (origin, path)
+        # A name of somebody else's that means this machine (DNS rebinding): by it the page's own origin is ours.
+        for host in (f"evil.example:{port}", "evil.example", f"127.0.0.1.evil.example:{port}"):
+            assert status(run, Content_Type=json_type, Host=host, Origin=f"http://{host}") == 421, host
+            assert run.ask("/pipelines", headers={"Host": host})[0] == 421, host
+            assert known.ask("/pipelines", headers={"Host": host})[0] == 401, host  # there the browser has no password for it
+        # With the password that a browser keeps and sends along, too.
+        assert status(known, Content_Type=json_type, Origin="https://evil.example", **BEARER) == 403
+        assert status(known, Content_Type="text/plain", Origin="https://evil.example", **BEARER) in (403, 415)
+        assert run.summary()["state"] == "running", run.summary()
+        assert not [each for each in run.get("/events") if each["kind"] == "command"], run.get("/events")
+        # Its own page may.
+        assert status(run, Content_Type=json_type, Origin=run.url) == 200
+        run.wait_for("paused")
+
+
+def who_asks():
+    """Everybody is told who they are, and what they may do; a token does as a password."""
+    with running(top=USERS, env=SECRETS, before=eye, control=None) as run:
+        def basic(text):
+            return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+        for headers, user, permission in ((BEARER, "ops", "control"), (basic("ops:ops-secret-1"), "ops", "control"),
+                                          (basic("eye:eye-secret-3"), "eye", "read"), (basic("ann:ann-secret-2"), "ann", "read")):
+            status, _, answer = run.ask("/access", headers=headers)
+            assert status == 200 and answer == {"user": user, "permission": permission}, (status, answer)
+        for wrong in (basic("eye:ops-secret-1"), basic("ann:eye-secret-3"), basic(":ops-secret-1")):
+            assert run.ask("/access", headers=wrong)[0] == 401, wrong
+    with running() as run:
+        assert run.get("/access") == {"user": "127.0.0.1", "permission": "control"}
+
+
 def public():
     """An address that others reach needs users, or somebody who says twice that it does not."""
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +235,7 @@ def daemon():
         assert refused.returncode == 2 and "millrace.yaml:1" in refused.stderr and "`other`" in refused.stderr, refused
 
 
-CASES = [users, tls, origins, public, limits, daemon]
+CASES = [users, who_asks, tls, origins, pages_of_other_sites, public, limits, daemon]
 
 
 if __name__ == "__main__":

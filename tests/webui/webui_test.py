@@ -5,22 +5,17 @@ API says, keys, links and time travel, control, a stream that is cut, an empty p
 Usage: webui_test.py [--shots DIR] [CASE]...     --shots: also keep a picture of each page
 """
 import argparse
-import contextlib
 import json
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import millrace as m  # noqa: E402
-import servers  # noqa: E402
+from browser import browsing, case, eventually, m, number_in, numbers, text_of
 
-BROWSER = {"playwright": "1.65.2", "greenlet": "3.5.6", "pyee": "13.0.1", "typing_extensions": "4.16.0",
-           "axe-playwright-python": "0.1.8"}
+from daemon import Daemon  # noqa: E402
+
 SENSORS = """pipeline: sensors
 trigger: 200ms
 checkpoint: { sync: false }
@@ -70,96 +65,6 @@ def wide():
             lines.append(f"  d{layer:02}_{i:02}: SELECT value + {layer} AS value FROM {above}")
     lines += ["sinks:"] + [f"  s{i:02}: {{ from: d{layers - 1:02}_{i:02}, to: blackhole }}" for i in range(size)]
     return "\n".join(lines) + "\n"
-
-
-class Daemon:
-    """A daemon over a folder of pipelines. A context manager."""
-
-    def __init__(self, folder, *pipelines, port=0):
-        self.folder = pathlib.Path(folder)
-        for text in pipelines:
-            name = re.match(r"pipeline: (\S+)", text).group(1)
-            (self.folder / f"{name}.yaml").write_text(text)
-        self.port, self.process = port, None
-
-    def start(self):
-        log = self.folder / "log"
-        with open(log, "ab") as file:
-            begin = file.tell()
-            self.process = subprocess.Popen([m.BINARY, "daemon", str(self.folder), "--control", f"127.0.0.1:{self.port}"],
-                                            stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-
-        def address():
-            assert self.process.poll() is None, log.read_text()[-3000:]
-            return re.search(r"control at (http://127\.0\.0\.1:(\d+))", log.read_text()[begin:])
-        m.wait_until(address, "the control server")
-        self.url, self.port = address().group(1), int(address().group(2))
-        return self
-
-    def get(self, path):
-        with urllib.request.urlopen(f"{self.url}/api/v1{path}", timeout=20) as answer:
-            return json.load(answer)
-
-    def post(self, path, body):
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", json.dumps(body).encode(),
-                                         {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
-
-    def wait_for_batch(self, pipeline, batch):
-        m.wait_until(lambda: self.get(f"/pipelines/{pipeline}")["batch"] >= batch, f"batch {batch} of {pipeline}")
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.kill()
-
-    def kill(self):
-        if self.process.poll() is None:
-            m.kill(self.process)
-
-
-class Browser:
-    """Chromium, whose pages may not say a word on their console."""
-
-    def __init__(self, playwright, shots):
-        self.browser = playwright.chromium.launch(executable_path=shutil.which("chromium"),
-                                                  args=["--no-sandbox", "--disable-gpu"])
-        self.shots = shots
-
-    @contextlib.contextmanager
-    def page(self, url, width=1440, height=900, theme="dark", may_fail=False):
-        context = self.browser.new_context(viewport={"width": width, "height": height})
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        said = []
-        page.on("pageerror", lambda error: said.append(f"{error}"))
-        page.on("console", lambda line: line.type == "error" and said.append(line.text))
-        page.goto(f"{url}{'&' if '?' in url else '?'}theme={theme}")
-        try:
-            yield page
-            wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert wider <= 0, f"{url} is {wider} pixels wider than the window"
-            assert may_fail or not said, f"{url}: {said}"
-        finally:
-            context.close()
-
-    def keep(self, page, name):
-        if self.shots:
-            page.screenshot(path=str(self.shots / f"{name}.png"))
-
-
-def text_of(page, selector):
-    return page.locator(selector).first.inner_text()
-
-
-def number_in(text):
-    return int(re.sub(r"[^\d]", "", text))
-
-
-def eventually(page, condition, what):
-    m.wait_until(lambda: condition() or page.wait_for_timeout(50), what, timeout=30)
 
 
 def the_overview_tells_of_all(browser):
@@ -226,7 +131,7 @@ def a_batch_equals_the_api(browser, daemon):
         assert "every row accounted for" in text_of(page, ".okline")
         cells = page.locator(".acct tbody tr").filter(has_text="by_device").locator("td").all_inner_texts()
         node = next(each for each in batch["nodes"] if each["id"] == "by_device")
-        shown = [0 if c in ("·", "") else number_in(c) for c in cells[2:10]]
+        shown = numbers(cells[2:10])
         assert shown == [node[k] for k in ("in", "emitted", "out", "absorbed", "filtered", "duplicate", "late",
                                            "quarantined")], (shown, node)
         assert sum(shown[:2]) == sum(shown[2:]), shown
@@ -359,7 +264,7 @@ def nothing_serious_for_axe(browser, daemon):
     from axe_playwright_python.sync_playwright import Axe
     number = daemon.get("/pipelines/sensors")["batch"] - 1
     bad = []
-    for path in ("/", "/p/sensors?node=by_device", f"/p/sensors/batch?at={number}", "/p/sensors/quality", "/p/sensors/state",
+    for path in ("/", "/p/sensors?node=by_device", "/p/sensors?view=table", f"/p/sensors/batch?at={number}", "/p/sensors/quality", "/p/sensors/state",
                  "/serve", "/events"):
         for theme in ("dark", "light"):
             with browser.page(daemon.url + path, theme=theme) as page:
@@ -394,20 +299,92 @@ def a_thousand_datasets(browser):
         daemon.wait_for_batch("wide", 0)
         with browser.page(f"{daemon.url}/p/wide") as page:
             page.wait_for_selector(".node", timeout=60_000)
+            assert page.locator(".node.n-group").count() == 25, "groups first"
             assert page.locator(".node").count() <= 200, "groups first"
+            fetched = [url for url in page.requested if "/batches/" in url]
+            assert fetched and all("nodes=groups" in url for url in fetched), fetched
+            browser.keep(page, "graph-groups")
+            # A group that is opened is in the link, and its nodes have what they did.
+            page.locator(".node.n-group", has_text="d12").click()
+            eventually(page, lambda: page.locator(".node.n-dataset").count() == WIDE // 25, "the nodes of the group")
+            assert "open=d12" in page.url, page.url
+            page.keyboard.press("ArrowLeft")
+            eventually(page, lambda: "at=" in page.url, "a batch that stays")
+            at = re.search(r"at=(\d+)", page.url).group(1)
+            node = next(each for each in daemon.get(f"/pipelines/wide/batches/{at}")["nodes"] if each["id"] == "d12_07")
+            group = next(each for each in daemon.get(f"/pipelines/wide/batches/{at}?nodes=groups")["nodes"] if each["id"] == "group:d13")
+            assert group["in"] == node["in"] * (WIDE // 25) > 0, (group, node)
+
+            def says(name, rows):
+                return f", {rows:,} rows in, " in (page.get_by_role("button", name=re.compile(rf"\b{name}, ")).get_attribute("aria-label") or "")
+            eventually(page, lambda: says("d12_07", node["in"]) and says("d13", group["in"]), "numbers of a node and of a group")
+            page.get_by_role("button", name="Table").click()
+            row = page.locator(".gtab tbody tr", has_text="d12_07")
+            cells = row.locator("td").all_inner_texts()
+            assert numbers(cells[4:6]) == [node["in"], node["out"]] and cells[2] == "d11", cells
+            page.get_by_role("button", name="d13", exact=True).focus()
+            page.keyboard.press("Enter")
+            eventually(page, lambda: "open=d12%2Cd13" in page.url, "the other group")
+            eventually(page, lambda: page.locator(".gtab tbody tr").count() == 23 + 2 * WIDE // 25 + 41, "its rows")
+        with browser.page(f"{daemon.url}/p/wide/batch?at={at}") as page:
+            page.wait_for_selector(".acct tbody tr")
+            assert page.locator(".acct tbody tr").count() == 25
+            page.get_by_role("button", name="d12 group").click()
+            eventually(page, lambda: page.locator(".acct tbody tr", has_text="d12_07").count() == 1, "its datasets")
+        with browser.page(f"{daemon.url}/p/wide") as page:
             page.fill(".gbar input", "d12_07")
             page.press(".gbar input", "Enter")
             page.wait_for_selector(".insp h2")
             assert text_of(page, ".insp h2") == "d12_07"
             eventually(page, lambda: 2 <= page.locator(".node").count() <= 20, "its neighbourhood")
+            page.wait_for_selector(".insp .kv2")  # what it did, of a batch that is fetched by groups
             browser.keep(page, "graph-1000")
+
+
+def who_may_only_look(browser):
+    """Buttons that would be refused say why; the browser's question for a password takes a token."""
+    users = "control: { users: { ops: { token: '${file:ops.token}', permission: control }, eye: { token: '${file:eye.token}' } } }\n"
+    with tempfile.TemporaryDirectory() as folder:
+        home = pathlib.Path(folder)
+        (home / "millrace.yaml").write_text(users)
+        (home / "ops.token").write_text("ops-secret\n")
+        (home / "eye.token").write_text("eye-secret\n")
+        with Daemon(folder, SENSORS, headers={"Authorization": "Bearer ops-secret"}) as daemon:
+            m.wait_until(lambda: daemon.get("/pipelines/sensors/quarantine"), "rows in quarantine")
+            with browser.page(f"{daemon.url}/p/sensors", user=("eye", "eye-secret")) as page:
+                page.wait_for_selector(".conn.live")
+                page.wait_for_selector(".ctl")
+                assert "read only" in text_of(page, ".ctl"), text_of(page, ".ctl")
+                for name in ("Pause", "Trigger", "Savepoint", "Stop"):
+                    button = page.get_by_role("button", name=name)
+                    assert button.is_disabled() and "permission control" in button.get_attribute("title"), name
+                page.keyboard.press("/")
+                page.fill(".palette input", "sensors")
+                assert page.locator(".palette li").count() >= 1 and page.locator(".palette li", has_text="action").count() == 0
+                page.keyboard.press("Escape")
+                page.keyboard.press("3")
+                page.wait_for_selector(".qdetail button")
+                for name in ("Discard", "Replay"):
+                    assert page.locator(".qdetail").get_by_role("button", name=name).is_disabled(), name
+                page.keyboard.press("4")
+                page.wait_for_selector(".res tbody tr")  # asking changes nothing
+                browser.keep(page, "read-only")
+            with browser.page(f"{daemon.url}/p/sensors", user=("ops", "ops-secret")) as page:
+                page.get_by_role("button", name="Pause").click()
+                eventually(page, lambda: "paused" in text_of(page, ".ptitle .status"), "the page to say so")
+                assert daemon.get("/pipelines/sensors")["state_by"] == "ops"
+                page.keyboard.press("3")
+                page.wait_for_selector(".qdetail button")
+                replay = page.locator(".qdetail").get_by_role("button", name="Replay")  # of a row that a check took out
+                assert replay.is_disabled() and "could not read" in replay.get_attribute("title")
+                assert page.locator(".qdetail").get_by_role("button", name="Discard").is_enabled()
 
 
 WITH_SENSORS = [graph_and_inspector, a_batch_equals_the_api, time_travel_by_keys_and_links,
                 quarantine_is_looked_at_and_discarded, tables_are_asked, endpoints_and_events, buttons_steer_the_pipeline,
                 two_tabs_share_a_stream, nothing_serious_for_axe, narrow_windows_and_both_themes,
                 a_cut_stream_is_taken_up_again]
-ALONE = [the_overview_tells_of_all, an_empty_process_says_so, a_thousand_datasets]
+ALONE = [the_overview_tells_of_all, an_empty_process_says_so, a_thousand_datasets, who_may_only_look]
 
 
 def main():
@@ -417,27 +394,17 @@ def main():
     options = parser.parse_args()
     if options.shots:
         options.shots.mkdir(parents=True, exist_ok=True)
-    servers.modules(BROWSER)
-    from playwright.sync_api import Error, sync_playwright
     report = m.Report("webui")
-
-    def case(function, *arguments):
-        def checked():
-            try:
-                function(*arguments)
-            except Error as error:  # a time-out of the browser
-                raise m.Failed(f"{error}") from error
-        if not options.cases or function.__name__ in options.cases:
-            report.case(function.__name__, checked)
-    with sync_playwright() as playwright:
-        browser = Browser(playwright, options.shots)
+    wanted = [function for function in WITH_SENSORS + ALONE if not options.cases or function.__name__ in options.cases]
+    with browsing(options.shots) as browser:
         with tempfile.TemporaryDirectory() as folder, Daemon(folder, SENSORS) as daemon:
             daemon.wait_for_batch("sensors", 12)
             for function in WITH_SENSORS:
-                case(function, browser, daemon)
+                if function in wanted:
+                    case(report, function, browser, daemon)
         for function in ALONE:
-            case(function, browser)
-        browser.browser.close()
+            if function in wanted:
+                case(report, function, browser)
     return report.close()
 
 

@@ -1,6 +1,6 @@
-import { signal, batch as together } from '@preact/signals'
+import { computed, signal, batch as together } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { LogEvent, PipelineSummary, Process, Progress, StreamEvent } from './contract.ts'
+import type { Access, LogEvent, PipelineSummary, Process, Progress, StreamEvent } from './contract.ts'
 import { type Conn, follow } from './stream.ts'
 
 export class ApiError extends Error {
@@ -45,6 +45,13 @@ const LOGS_MAX = 200
 export const conn = signal<Conn>('connecting')
 export const process_ = signal<Process | null>(null)
 export const pipelines = signal<PipelineSummary[] | null>(null)
+export const access = signal<Access | null>(null)
+/** Why nothing can be changed by whoever looks; empty: it can. */
+export const readOnly = computed(() =>
+  access.value && access.value.permission !== 'control'
+    ? `${access.value.user} may look, and change nothing: that needs the permission control`
+    : '',
+)
 export const loadError = signal<ApiError | null>(null)
 export const running = signal<Record<string, { n: number; phase: string; since: number }>>({})
 export const series = signal<Record<string, Progress[]>>({}) // of the pipelines that were opened
@@ -110,10 +117,15 @@ function flush() {
 
 async function load() {
   try {
-    const [list, process] = await Promise.all([get<PipelineSummary[]>('/pipelines'), get<Process>('/process')])
+    const [list, process, who] = await Promise.all([
+      get<PipelineSummary[]>('/pipelines'),
+      get<Process>('/process'),
+      get<Access>('/access'),
+    ])
     skew = process.now - Date.now()
     pipelines.value = list
     process_.value = process
+    access.value = who
     loadError.value = null
   } catch (e) {
     if (!pipelines.value) loadError.value = e as ApiError

@@ -1,20 +1,14 @@
 import dagre from '@dagrejs/dagre'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { Batch, Graph, NodeBatch } from './contract.ts'
+import type { Batch, Graph } from './contract.ts'
+import { type Shown, closeGroups, shownEdges, shownNodes, statOf, toggleGroup } from './groups.ts'
 import { Icon, useSize } from './ui.tsx'
 import { bytes, dur, int, num } from './fmt.ts'
+import { sourceLag } from './places.ts'
 
 export const NW = 158,
   NH = 62
-export interface VNode {
-  id: string
-  kind: string
-  op: string
-  label: string
-  detail: string
-  members: string[]
-  stateful: boolean
-  checks: string[]
+export interface VNode extends Shown {
   x: number
   y: number
   h: number
@@ -26,67 +20,14 @@ export interface View {
   h: number
 }
 
-/** What is drawn: nodes, or groups of nodes where the graph is large. `open` holds the expanded groups, `focus` a node whose neighbourhood alone is shown. */
-export function layout(
-  g: Graph,
-  open: Set<string>,
-  focus: string | null,
-  hops: number,
-  dir: 'LR' | 'TB' = 'LR',
-): View {
-  let keep: Set<string> | null = null
-  if (focus && g.nodes.some((n) => n.id === focus)) {
-    keep = new Set([focus])
-    for (const dir of ['from', 'to'] as const) {
-      let f = new Set([focus])
-      for (let i = 0; i < hops; i++) {
-        const nx = new Set<string>()
-        for (const e of g.edges) if (f.has(e[dir])) nx.add(dir === 'from' ? e.to : e.from)
-        nx.forEach((x) => keep!.add(x))
-        f = nx
-      }
-    }
-  }
-  const ns = keep ? g.nodes.filter((n) => keep!.has(n.id)) : g.nodes
-  const grouped = !keep && g.nodes.length > 60
-  const at = new Map<string, string>()
-  const vs = new Map<string, VNode>()
-  for (const n of ns) {
-    const id = grouped && n.group && !open.has(n.group) ? '§' + n.group : n.id
-    at.set(n.id, id)
-    const v = vs.get(id)
-    if (v) {
-      v.members.push(n.id)
-      if (n.stateful) v.stateful = true
-      v.checks.push(...n.checks)
-    } else
-      vs.set(id, {
-        id,
-        kind: id[0] === '§' ? 'group' : n.kind,
-        op: n.op,
-        label: id[0] === '§' ? n.group! : n.name,
-        detail: n.detail,
-        members: [n.id],
-        stateful: n.stateful,
-        checks: [...n.checks],
-        x: 0,
-        y: 0,
-        h: id[0] === '§' ? 52 : NH,
-      })
-  }
-  const es = new Map<string, { from: string; to: string; n: number }>()
-  for (const e of g.edges) {
-    const a = at.get(e.from),
-      b = at.get(e.to)
-    if (!a || !b || a === b) continue
-    const k = a + '>' + b
-    const x = es.get(k)
-    x ? x.n++ : es.set(k, { from: a, to: b, n: 1 })
-  }
+/** Where what is shown is drawn. */
+export function layout(g: Graph, open: Set<string>, only: Set<string> | null, dir: 'LR' | 'TB' = 'LR'): View {
+  const vs = shownNodes(g, open, only).map((n) => ({ ...n, x: 0, y: 0, h: n.kind === 'group' ? 52 : NH }))
+  const es = shownEdges(g, vs)
   const d = new dagre.graphlib.Graph()
   d.setGraph({
     rankdir: dir,
-    nodesep: grouped && !open.size ? 8 : dir === 'LR' ? 18 : 12,
+    nodesep: vs.some((v) => v.kind === 'group') && !open.size ? 8 : dir === 'LR' ? 18 : 12,
     ranksep: dir === 'LR' ? 56 : 44,
     edgesep: 10,
     marginx: 6,
@@ -94,18 +35,18 @@ export function layout(
     ranker: 'network-simplex',
   })
   d.setDefaultEdgeLabel(() => ({}))
-  for (const v of vs.values()) d.setNode(v.id, { width: NW, height: v.h })
-  for (const e of es.values()) d.setEdge(e.from, e.to)
+  for (const v of vs) d.setNode(v.id, { width: NW, height: v.h })
+  for (const e of es) d.setEdge(e.from, e.to)
   dagre.layout(d)
-  for (const v of vs.values()) {
+  for (const v of vs) {
     const n = d.node(v.id)
     v.x = n.x - NW / 2
     v.y = n.y - v.h / 2
   }
   const gr = d.graph()
   return {
-    nodes: [...vs.values()],
-    edges: [...es.values()].map((e) => ({ ...e, pts: d.edge(e.from, e.to)!.points! })),
+    nodes: vs,
+    edges: es.map((e) => ({ ...e, pts: d.edge(e.from, e.to)!.points! })),
     w: gr.width ?? 0,
     h: gr.height ?? 0,
   }
@@ -142,41 +83,6 @@ const curve = (a: VNode, b: VNode, pts: { x: number; y: number }[], dir: string)
   return d
 }
 
-export interface NStat {
-  in: number
-  out: number
-  ms: number
-  lost: { late: number; quarantined: number; duplicate: number; filtered: number }
-  state: number
-  failing: number
-  write: number
-}
-const sumStat = (ids: string[], m: Map<string, NodeBatch>, fails: Map<string, number>): NStat => {
-  const s: NStat = {
-    in: 0,
-    out: 0,
-    ms: 0,
-    lost: { late: 0, quarantined: 0, duplicate: 0, filtered: 0 },
-    state: 0,
-    failing: 0,
-    write: 0,
-  }
-  for (const id of ids) {
-    const b = m.get(id)
-    if (!b) continue
-    s.in += b.in
-    s.out += b.out
-    s.ms += b.ms
-    s.lost.late += b.late
-    s.lost.quarantined += b.quarantined
-    s.lost.duplicate += b.duplicate
-    s.lost.filtered += b.filtered
-    s.state += b.state_bytes
-    s.failing += fails.get(id) ?? 0
-  }
-  return s
-}
-
 export function GraphView({
   g,
   b,
@@ -185,8 +91,8 @@ export function GraphView({
   trigger,
   live,
   find,
-  focus,
-  hops,
+  open,
+  only,
   path,
   minK,
 }: {
@@ -198,14 +104,13 @@ export function GraphView({
   trigger: number
   live: boolean
   find: string
-  focus: string | null
-  hops: number
+  open: Set<string>
+  only: Set<string> | null
   path?: Set<string>
 }) {
   const [box, size] = useSize<HTMLDivElement>()
-  const [open, setOpen] = useState(new Set<string>())
   const dir = size.w && innerWidth < 900 ? ('TB' as const) : ('LR' as const)
-  const v = useMemo(() => layout(g, open, focus, hops, dir), [g, open, focus, hops, dir])
+  const v = useMemo(() => layout(g, open, only, dir), [g, open, only, dir])
   const [t, setT] = useState({ x: 0, y: 0, k: 1 })
   const touched = useRef(false)
   const fit = () => {
@@ -236,26 +141,21 @@ export function GraphView({
   }, [size.w, size.h, v, !!sel])
   useEffect(() => {
     touched.current = false
-  }, [g, focus])
+  }, [g, only])
   const m = useMemo(() => new Map(b?.nodes.map((x) => [x.id, x])), [b])
-  const fails = useMemo(() => {
-    const f = new Map<string, number>()
-    b?.checks.forEach((c) => c.failed && f.set(c.dataset, (f.get(c.dataset) ?? 0) + 1))
-    return f
-  }, [b])
   const er = useMemo(() => {
     const f = new Map<string, number>()
     const at = new Map<string, string>()
     v.nodes.forEach((n) => n.members.forEach((x) => at.set(x, n.id)))
     b?.edges.forEach((e) => {
-      const k = at.get(e.from) + '>' + at.get(e.to)
+      const k = (at.get(e.from) ?? e.from) + '>' + (at.get(e.to) ?? e.to)
       f.set(k, (f.get(k) ?? 0) + e.rows)
     })
     return f
   }, [b, v])
   const maxMs = Math.max(
     1,
-    ...v.nodes.filter((n) => n.kind !== 'source').map((n) => sumStat(n.members, m, fails).ms),
+    ...v.nodes.filter((n) => n.kind !== 'source').map((n) => statOf(n, m).ms),
   )
   const runMs = b?.phases.find((x) => x.name === 'run')?.ms ?? 1
   const byId = new Map(v.nodes.map((n) => [n.id, n]))
@@ -369,8 +269,7 @@ export function GraphView({
           b &&
           !path &&
           v.edges.map((e) => {
-            const a = byId.get(e.from)!,
-              z = byId.get(e.to)!
+            const a = byId.get(e.from)!
             if (v.edges.filter((x) => x.from === e.from).findIndex((x) => x === e) > 0) return null
             const rate = (er.get(e.from + '>' + e.to) ?? 0) / per
             return (
@@ -388,12 +287,12 @@ export function GraphView({
             )
           })}
         {v.nodes.map((n) => {
-          const s = sumStat(n.members, m, fails)
+          const s = statOf(n, m)
           const share = n.kind === 'source' ? 0 : s.ms / maxMs
           const hold = b?.holder && n.members.includes(b.holder.source) && b.holder.idle_ms > 0
           const dim = (find && !n.members.some((x) => x.includes(find))) || (path && !path.has(n.id))
           const src = b?.sources.find((x) => x.id === n.id)
-          const lag = src?.lag_rows ?? src?.parts.reduce((a, p) => a + (p.head === null ? 0 : p.head - p.to), 0) ?? 0
+          const lag = src ? sourceLag(src) : 0
           return (
             <button
               key={n.id}
@@ -401,15 +300,11 @@ export function GraphView({
               class={`node n-${n.kind} ${sel === n.id ? 'sel' : ''} ${dim ? 'dim' : ''} ${b?.error && b.error.where.split(' ').includes(n.label) ? 'err' : ''}`}
               style={{ left: n.x, top: n.y, width: NW, height: n.h }}
               onClick={() => {
-                if (n.kind === 'group')
-                  setOpen((o) => {
-                    const x = new Set(o)
-                    x.add(n.label)
-                    return x
-                  })
+                if (n.kind === 'group') toggleGroup(n.label)
                 else onSel(n.id)
               }}
-              aria-pressed={sel === n.id}
+              aria-pressed={n.kind === 'group' ? undefined : sel === n.id}
+              aria-expanded={n.kind === 'group' ? false : undefined}
               aria-label={`${n.kind} ${n.label}, ${int(s.in)} rows in, ${int(s.out)} out, ${dur(s.ms)}`}
             >
               <span class="nt">
@@ -445,14 +340,14 @@ export function GraphView({
                     {bytes(s.state)}
                   </em>
                 )}
-                {s.lost.quarantined > 0 && (
-                  <em class="q" title={`${s.lost.quarantined} quarantined`}>
-                    ⬡{num(s.lost.quarantined)}
+                {s.quarantined > 0 && (
+                  <em class="q" title={`${s.quarantined} quarantined`}>
+                    ⬡{num(s.quarantined)}
                   </em>
                 )}
-                {s.lost.late > 0 && n.kind === 'dataset' && !s.lost.quarantined && (
-                  <em class="lt" title={`${s.lost.late} late`}>
-                    ◷{num(s.lost.late)}
+                {s.late > 0 && n.kind === 'dataset' && !s.quarantined && (
+                  <em class="lt" title={`${s.late} late`}>
+                    ◷{num(s.late)}
                   </em>
                 )}
                 {hold && (
@@ -476,7 +371,7 @@ export function GraphView({
           <Icon n="fit" />
         </button>
         {open.size > 0 && (
-          <button class="btn" onClick={() => setOpen(new Set())}>
+          <button class="btn" onClick={closeGroups}>
             Collapse {open.size} group{open.size > 1 ? 's' : ''}
           </button>
         )}

@@ -1,7 +1,7 @@
 import type { PipelineSummary, Progress } from './contract.ts'
 
 /** Whether batches come by themselves. */
-export const isOn = (p: PipelineSummary) => p.state === 'running' || p.state === 'backfilling'
+export const isOn = (p: PipelineSummary) => p.state === 'running'
 
 /** The time that a batch stands for, in seconds: since the one before, but no less than its trigger. */
 export function seconds(list: Progress[], i: number, trigger_ms: number): number {

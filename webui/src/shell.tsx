@@ -1,10 +1,11 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect } from 'preact/hooks'
 import { signal } from '@preact/signals'
-import type { Graph, PipelineSummary } from './contract.ts'
-import { conn, get, loadError, openSeries, pipelines, post, process_, series, toast, toasts } from './api.ts'
-import { atParam, go, keep, loc, seg, setQ } from './router.ts'
+import type { PipelineSummary } from './contract.ts'
+import { conn, loadError, openSeries, pipelines, process_, readOnly, series, toasts } from './api.ts'
+import { Help, Palette, TABS, control, palette } from './palette.tsx'
+import { atParam, go, keep, loc, seg } from './router.ts'
 import { setTheme, theme } from './theme.ts'
-import { Empty, ErrorBox, Glyph, Icon, Kbd, Skel, Spark, Status } from './ui.tsx'
+import { Act, Empty, ErrorBox, Glyph, Icon, Kbd, Skel, Spark, Status, Tag } from './ui.tsx'
 import { Scrubber, useBatchKeys } from './scrubber.tsx'
 import { bytes, dur, int, num, pct } from './fmt.ts'
 import { isOn, ofTrigger, rate, seconds } from './rates.ts'
@@ -17,19 +18,9 @@ import { ServePage } from './pages/serve.tsx'
 import { EventsPage } from './pages/events.tsx'
 
 export const behind = (p: PipelineSummary) =>
-  p.findings.some((f) => f.severity === 'bad' && !f.title.startsWith('alert ')) && p.state === 'running'
+  p.findings.some((f) => f.about === 'duration') && p.state === 'running'
 export const stateOf = (p: PipelineSummary) => (behind(p) ? 'behind' : p.state)
-export const TABS = [
-  ['', 'Graph'],
-  ['batch', 'Batch'],
-  ['quality', 'Quality'],
-  ['state', 'State & tables'],
-  ['serve', 'Serve'],
-  ['trace', 'Trace'],
-  ['events', 'Events'],
-] as const
-const palette = signal(false),
-  help = signal(false)
+const help = signal(false)
 
 function Side() {
   const ps = pipelines.value,
@@ -172,24 +163,6 @@ function Fact({
     </div>
   )
 }
-export async function control(p: PipelineSummary, action: string) {
-  try {
-    await post(`/pipelines/${p.id}/control`, { action })
-    toast(
-      {
-        pause: `${p.id} paused after the running batch`,
-        resume: `${p.id} resumed`,
-        retry: p.state === 'stopped' ? `${p.id} started` : `${p.id} retried from the same offsets`,
-        trigger: `Batch triggered on ${p.id}`,
-        savepoint: `Savepoint of ${p.id} started`,
-        stop: `${p.id} will stop after the running batch`,
-      }[action] ?? action,
-    )
-  } catch (e) {
-    toast((e as Error).message, 'bad')
-  }
-}
-
 function Pipeline({ id }: { id: string }) {
   const p = pipelines.value?.find((x) => x.id === id)
   useEffect(() => {
@@ -219,7 +192,8 @@ function Pipeline({ id }: { id: string }) {
   const tab = seg.value[2] ?? ''
   const i = b ? s.indexOf(b) : -1
   const win = i >= 0 ? s.slice(Math.max(0, i - 59), i + 1) : []
-  const on = isOn(p)
+  const on = isOn(p),
+    lives = on || p.state === 'paused'
   const sec = seconds(s, Math.max(i, 0), p.trigger_ms)
   const part = b ? ofTrigger(b.ms, p.trigger_ms) : 0
   return (
@@ -246,52 +220,60 @@ function Pipeline({ id }: { id: string }) {
           <span class="sub">{p.title}</span>
           <span class="grow" />
           <div class="ctl">
+            {readOnly.value && (
+              <Tag title={readOnly.value}>
+                <Icon n="eye" size={11} /> read only
+              </Tag>
+            )}
             {p.state === 'failed' ? (
-              <button class="btn primary" onClick={() => control(p, 'retry')}>
+              <Act class="btn primary" onClick={() => control(p, 'retry')}>
                 <Icon n="replay" />
                 Retry batch
-              </button>
+              </Act>
             ) : on ? (
-              <button class="btn" onClick={() => control(p, 'pause')}>
+              <Act class="btn" onClick={() => control(p, 'pause')}>
                 <Icon n="pause" />
                 Pause
-              </button>
+              </Act>
             ) : p.state === 'stopped' ? (
-              <button class="btn primary" onClick={() => control(p, 'retry')}>
+              <Act class="btn primary" onClick={() => control(p, 'retry')}>
                 <Icon n="play" />
                 Start
-              </button>
+              </Act>
             ) : (
-              <button
+              <Act
                 class="btn primary"
-                disabled={p.state === 'starting'}
+                refused={p.state === 'starting' && 'it is being started'}
                 onClick={() => control(p, 'resume')}
               >
                 <Icon n="play" />
                 Resume
-              </button>
+              </Act>
             )}
-            <button
+            <Act
               class="btn"
-              disabled={!on}
+              refused={!lives && `it is ${p.state}`}
               title="Run one batch now"
               onClick={() => control(p, 'trigger')}
             >
               <Icon n="bolt" />
               Trigger
-            </button>
-            <button class="btn" disabled={!on && p.state !== 'paused'} onClick={() => control(p, 'savepoint')}>
+            </Act>
+            <Act class="btn" refused={!lives && `it is ${p.state}`} onClick={() => control(p, 'savepoint')}>
               <Icon n="flag" />
               Savepoint
-            </button>
-            <button
+            </Act>
+            <Act
               class="btn dangerous"
-              disabled={!on && p.state !== 'paused'}
-              onClick={() => confirm(`Stop ${p.id} after the running batch? It stays stopped until somebody starts it.`) && control(p, 'stop')}
+              refused={p.state === 'stopped' && 'it is stopped'}
+              onClick={() =>
+                confirm(`Stop ${p.id} after the running batch? It stays stopped until somebody starts it.`) &&
+                control(p, 'stop')
+              }
             >
               <Icon n="stop" />
               Stop
-            </button>
+            </Act>
           </div>
         </div>
         {b && (
@@ -406,130 +388,6 @@ function Pipeline({ id }: { id: string }) {
   )
 }
 
-function Palette() {
-  const [t, setT] = useState(''),
-    [i, setI] = useState(0)
-  const [graphs, setG] = useState<{ p: string; id: string; name: string; kind: string }[]>([])
-  const inp = useRef<HTMLInputElement>(null)
-  const cur = seg.value[0] === 'p' ? pipelines.value?.find((p) => p.id === seg.value[1]) : undefined
-  useEffect(() => {
-    inp.current?.focus()
-    Promise.all(
-      (pipelines.value ?? []).map((p) =>
-        get<Graph>(`/pipelines/${p.id}/graph`).then(
-          (g) => g.nodes.map((n) => ({ p: p.id, id: n.id, name: n.name, kind: n.kind })),
-          () => [], // it has not been planned yet
-        ),
-      ),
-    ).then((a) => setG(a.flat()))
-  }, [])
-  const items = useMemo(() => {
-    const k = t.trim().toLowerCase()
-    const out: { icon: string; label: string; sub: string; run: () => void }[] = []
-    const m = /^#?(\d+)$/.exec(k.replace(/[, ]/g, ''))
-    if (m && cur)
-      out.push({
-        icon: 'clock',
-        label: `Batch ${int(+m[1])}`,
-        sub: `${cur.id} at this batch`,
-        run: () => setQ({ at: m[1] }),
-      })
-    for (const p of pipelines.value ?? [])
-      if (!k || p.id.includes(k) || p.title.toLowerCase().includes(k))
-        out.push({ icon: 'group', label: p.id, sub: p.title, run: () => go(`/p/${p.id}`) })
-    if (cur) {
-      for (const [a, l] of [
-        ['pause', 'Pause'],
-        ['resume', 'Resume'],
-        ['trigger', 'Trigger a batch now'],
-        ['savepoint', 'Take a savepoint'],
-      ])
-        if (!k || l.toLowerCase().includes(k))
-          out.push({ icon: 'bolt', label: `${l}: ${cur.id}`, sub: 'action', run: () => control(cur, a) })
-      for (const [x, l] of TABS)
-        if (k && l.toLowerCase().includes(k))
-          out.push({ icon: 'right', label: l, sub: cur.id, run: () => go(keep(`/p/${cur.id}/${x}`)) })
-    }
-    if (k) {
-      const hits = graphs
-        .filter((g) => g.id.includes(k))
-        .sort((a, b) => Number(b.p === cur?.id) - Number(a.p === cur?.id) || a.id.length - b.id.length)
-        .slice(0, 30)
-      for (const g of hits)
-        out.push({
-          icon: g.kind,
-          label: g.name,
-          sub: `${g.kind} in ${g.p}`,
-          run: () =>
-            go(
-              `/p/${g.p}?node=${encodeURIComponent(g.id)}${graphs.filter((x) => x.p === g.p).length > 60 ? '&focus=' + g.id : ''}`,
-            ),
-        })
-    }
-    return out.slice(0, 40)
-  }, [t, graphs, cur?.id])
-  const close = () => (palette.value = false)
-  const pick = (j: number) => {
-    close()
-    items[j]?.run()
-  }
-  return (
-    <div class="overlay" onClick={close}>
-      <div class="palette" role="dialog" aria-label="Go to" onClick={(e) => e.stopPropagation()}>
-        <input
-          ref={inp}
-          value={t}
-          placeholder="Pipeline, dataset, batch number or action"
-          aria-label="Search"
-          onInput={(e) => {
-            setT(e.currentTarget.value)
-            setI(0)
-          }}
-          onKeyDown={(e) => {
-            if (e.key === 'ArrowDown') {
-              setI(Math.min(items.length - 1, i + 1))
-              e.preventDefault()
-            } else if (e.key === 'ArrowUp') {
-              setI(Math.max(0, i - 1))
-              e.preventDefault()
-            } else if (e.key === 'Enter') pick(i)
-            else if (e.key === 'Escape') close()
-          }}
-        />
-        <ul role="listbox">
-          {items.map((x, j) => (
-            <li
-              key={x.label + x.sub}
-              role="option"
-              aria-selected={i === j}
-              class={i === j ? 'on' : ''}
-              onMouseEnter={() => setI(j)}
-              onClick={() => pick(j)}
-            >
-              <Icon n={x.icon} />
-              <b>{x.label}</b>
-              <span>{x.sub}</span>
-            </li>
-          ))}
-          {!items.length && <li class="none">Nothing matches "{t}"</li>}
-        </ul>
-      </div>
-    </div>
-  )
-}
-const KEYS: [string, string][] = [
-  ['⌘K  /', 'Go to pipeline, dataset, batch, action'],
-  ['← →', 'Previous, next batch (⇧ by ten)'],
-  ['L', 'Follow live'],
-  ['1 … 7', 'Tabs of the pipeline'],
-  ['H J K L', 'Move in the graph (focus in graph)'],
-  ['[ ]', 'Previous, next pipeline'],
-  ['G O', 'Overview'],
-  ['T', 'Light or dark'],
-  ['?', 'This list'],
-  ['Esc', 'Close, deselect'],
-]
-
 export function App() {
   useEffect(() => {
     let g = 0
@@ -615,24 +473,7 @@ export function App() {
       {palette.value && <Palette />}
       {help.value && (
         <div class="overlay" onClick={() => (help.value = false)}>
-          <div class="palette help" role="dialog" aria-label="Keyboard shortcuts">
-            <h2>Keyboard</h2>
-            <dl>
-              {KEYS.map(([k, v]) => (
-                <div>
-                  <dt>
-                    {k
-                      .split(' ')
-                      .filter(Boolean)
-                      .map((x) => (
-                        <Kbd k={x} />
-                      ))}
-                  </dt>
-                  <dd>{v}</dd>
-                </div>
-              ))}
-            </dl>
-          </div>
+          <Help />
         </div>
       )}
       <div class="toasts" role="status" aria-live="polite">

@@ -54,7 +54,7 @@ export function follow(heard: Heard, told: Told) {
   channel.postMessage({ ask: true })
   navigator.locks.request('millrace.stream', () => {
     leads = true
-    if (state !== 'connecting') tell({ event: { event: 'reset' } }) // what came while nobody listened
+    if (state !== 'connecting') tell({ event: { event: 'reset', data: {} } }) // what came while nobody listened
     open(
       (event) => tell({ event }),
       (conn) => tell({ conn }),

@@ -1,13 +1,12 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { ApiError } from './api.ts'
+import { type ApiError, readOnly } from './api.ts'
 import type { RunState } from './contract.ts'
 
 const P: Record<string, string> = {
   running: 'M8 3a5 5 0 1 1 0 10A5 5 0 0 1 8 3z',
   paused: 'M4.5 3h2.5v10H4.5zM9 3h2.5v10H9z',
   failed: 'M3 3h10v10H3z',
-  backfilling: 'M8 2.5 13.5 8 8 13.5 2.5 8z',
   starting: 'M8 3a5 5 0 1 1 0 10A5 5 0 0 1 8 3z',
   stopped: 'M3 7h10v2H3z',
   warn: 'M8 2l6.4 11.5H1.6z',
@@ -55,6 +54,7 @@ const IC: Record<string, string> = {
   plus: 'M8 3v10M3 8h10',
   minus: 'M3 8h10',
   replay: 'M3 8a5 5 0 1 0 1.6-3.7M4.5 1.5v3h3',
+  eye: 'M1.5 8c3-5.5 10-5.5 13 0-3 5.5-10 5.5-13 0zM8 6a2 2 0 1 1 0 4 2 2 0 0 1 0-4z',
   keyb: 'M1.5 4h13v8h-13zM4 6.5h.01M6.5 6.5h.01M9 6.5h.01M11.5 6.5h.01M5 9.5h6',
 }
 export const Icon = ({ n, size = 14 }: { n: string; size?: number }) => (
@@ -62,6 +62,20 @@ export const Icon = ({ n, size = 14 }: { n: string; size?: number }) => (
     <path d={IC[n]} />
   </svg>
 )
+
+/** A button that changes something: of no use to those who may only look, and it says so. `refused`: why it would not be done. */
+export const Act = ({
+  refused,
+  children,
+  ...rest
+}: JSX.IntrinsicElements['button'] & { refused?: string | false }) => {
+  const why = readOnly.value || refused || ''
+  return (
+    <button {...rest} disabled={!!why || rest.disabled} title={why || rest.title}>
+      {children}
+    </button>
+  )
+}
 
 export function Spark({
   v,

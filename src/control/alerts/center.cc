@@ -210,6 +210,7 @@ std::vector<Finding> AlertCenter::findings() const {
   for (const AlertStatus& alert : all) {
     findings.push_back({.severity = severity_of(alert.severity),
                         .pipeline = spec_.name,
+                        .about = "alert " + alert.name,
                         .title = fmt::format("alert {}", alert.name),
                         .detail = alert.message,
                         .link = "",

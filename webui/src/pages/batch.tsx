@@ -1,162 +1,17 @@
 import { useState } from 'preact/hooks'
-import type { Batch, Graph, NodeBatch, PipelineSummary } from '../contract.ts'
+import type { Graph, PipelineSummary } from '../contract.ts'
 import { useGet } from '../api.ts'
+import { closeGroups, groupOf, isLarge, openGroups, toggleGroup, useBatch } from '../groups.ts'
 import { keep } from '../router.ts'
+import { Waterfall } from '../waterfall.tsx'
 import { Bar, Card, Copy, Empty, ErrorBox, Glyph, Icon, Skel, Tag, Th } from '../ui.tsx'
 import { bytes, clock, dur, int, many, num, pct, stamp } from '../fmt.ts'
-
-/** in + emitted = out + filtered + late + duplicate + quarantined + absorbed, drawn. */
-export function Identity({ m }: { m: NodeBatch }) {
-  const L = [
-      ['in', m.in],
-      ['emitted', m.emitted],
-    ] as const,
-    R = [
-      ['out', m.out],
-      ['filtered', m.filtered],
-      ['absorbed', m.absorbed],
-      ['duplicate', m.duplicate],
-      ['late', m.late],
-      ['quarantined', m.quarantined],
-    ] as const
-  const total = m.in + m.emitted || 1
-  const ok = m.in + m.emitted === R.reduce((a, [, v]) => a + v, 0)
-  return (
-    <div class="ident">
-      <div class="idbar" role="img" aria-label="row accounting">
-        {R.map(
-          ([k, v]) =>
-            v > 0 && (
-              <i class={`r-${k}`} style={{ flexGrow: Math.max(v, total * 0.006) }} title={`${k} ${int(v)}`} />
-            ),
-        )}
-      </div>
-      <table class="mini">
-        <tbody>
-          {L.map(
-            ([k, v]) =>
-              v > 0 && (
-                <tr>
-                  <td>{k === 'in' ? 'Rows in' : 'Made from state'}</td>
-                  <td class="r">{int(v)}</td>
-                  <td />
-                </tr>
-              ),
-          )}
-          {R.map(
-            ([k, v]) =>
-              v > 0 && (
-                <tr>
-                  <td>
-                    <i class={`sw r-${k}`} />
-                    {k === 'absorbed' ? 'kept in state' : k}
-                  </td>
-                  <td class="r">{int(v)}</td>
-                  <td class="r c-dim">{pct(v / total, v / total < 0.001 ? 3 : 1)}</td>
-                </tr>
-              ),
-          )}
-          <tr class="sum">
-            <td colSpan={3}>
-              {ok ? (
-                <>
-                  <Icon n="check" size={12} /> every row accounted for
-                </>
-              ) : (
-                <>
-                  <Glyph s="bad" /> rows do not add up
-                </>
-              )}
-            </td>
-          </tr>
-        </tbody>
-      </table>
-    </div>
-  )
-}
-
-function Waterfall({ b, name }: { b: Batch; name: (id: string) => string }) {
-  const total = Math.max(b.ms, ...b.spans.map((s) => s.start + s.ms), 0.001)
-  const X = (t: number) => `${(t / total) * 100}%`
-  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((s) => total / s <= 9) ?? 10000
-  const ticks = Array.from({ length: Math.floor(total / step) + 1 }, (_, i) => i * step)
-  const [all, setAll] = useState(false)
-  const spans = [...b.spans].sort((x, y) => x.start - y.start || y.ms - x.ms)
-  const top = all
-    ? spans
-    : spans.length > 18
-      ? [...spans]
-          .sort((x, y) => y.ms - x.ms)
-          .slice(0, 16)
-          .sort((x, y) => x.start - y.start)
-      : spans
-  return (
-    <div class="wf">
-      <div class="wfrow axis">
-        <span />
-        <div>
-          {ticks.map((t) => (
-            <i style={{ left: X(t) }}>{dur(t || 0).replace('0 µs', '0')}</i>
-          ))}
-        </div>
-        <b />
-      </div>
-      <div class="wfrow phases">
-        <span>Batch</span>
-        <div>
-          {b.phases
-            .filter((p) => p.ms > 0)
-            .map((p) => (
-              <i
-                class={`s ph-${p.name}`}
-                style={{ left: X(p.start), width: X(p.ms) }}
-                title={`${p.name}: ${p.what}, ${dur(p.ms)} (median ${dur(p.p50)})`}
-              >
-                {p.ms / total > 0.07 ? p.name : ''}
-              </i>
-            ))}
-        </div>
-        <b>{dur(b.ms)}</b>
-      </div>
-      {top.map((s) => {
-        const slow = s.ms > s.p50 * 1.4 && s.ms > 12
-        return (
-          <div class="wfrow">
-            <span title={s.lane}>
-              <a href={keep(`/p/${b.p}?node=${encodeURIComponent(s.lane)}`)}>{name(s.lane)}</a>
-            </span>
-            <div>
-              {ticks.map((t) => (
-                <u style={{ left: X(t) }} />
-              ))}
-              <i
-                class={`s ph-${s.phase} lane ${b.error?.where.split(' ').includes(name(s.lane)) ? 'failed' : ''}`}
-                style={{ left: X(s.start), width: `max(2px, ${X(s.ms)})` }}
-                title={`${s.lane}: ${dur(s.ms)}, median ${dur(s.p50)}, ${int(s.rows)} rows`}
-              />
-              {s.p50 > 0 && s.start + s.p50 < total && (
-                <em class="p50" style={{ left: X(s.start + s.p50) }} title={`median ${dur(s.p50)}`} />
-              )}
-            </div>
-            <b class={slow ? 'c-warn' : ''}>
-              {dur(s.ms)}
-              {slow && s.p50 > 0 && <small>{(s.ms / s.p50).toFixed(1)}×</small>}
-            </b>
-          </div>
-        )
-      })}
-      {spans.length > 18 && (
-        <button class="btn ghost sm" onClick={() => setAll(!all)}>
-          {all ? 'Show the slowest 16' : `Show all ${int(spans.length)} spans`}
-        </button>
-      )}
-    </div>
-  )
-}
+import { partLag, partRead, place, sourceLag } from '../places.ts'
 
 export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; live: boolean }) {
-  const r = useGet<Batch>(`/pipelines/${p.id}/batches/${at}`),
-    g = useGet<Graph>(`/pipelines/${p.id}/graph`)
+  const g = useGet<Graph>(`/pipelines/${p.id}/graph`)
+  const open = openGroups(g.data)
+  const r = useBatch(p.id, g.data || g.error ? at : null, g.data, open)
   const [srcOpen, setSrc] = useState<string | null>(null),
     [edges, setEdges] = useState(false),
     [lim, setLim] = useState(40)
@@ -174,7 +29,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
       </div>
     )
   const kind = new Map(g.data.nodes.map((n) => [n.id, n]))
-  const dsn = b.nodes.filter((n) => kind.get(n.id)?.kind === 'dataset')
+  const dsn = b.nodes.filter((n) => groupOf(n.id) || kind.get(n.id)?.kind === 'dataset')
   const ok = dsn.every(
     (m) => m.in + m.emitted === m.out + m.filtered + m.late + m.duplicate + m.quarantined + m.absorbed,
   )
@@ -188,7 +43,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
   const wmMin = b.watermark ?? Math.min(...marks),
     wmMax = Math.max(wmMin, ...marks),
     span = Math.max(1000, wmMax - wmMin)
-  const name = (id: string) => kind.get(id)?.name ?? id
+  const name = (id: string) => groupOf(id) ?? kind.get(id)?.name ?? id
   const perSecond = 1000 / Math.max(p.trigger_ms, b.ms, 1)
   return (
     <div class={`pad bt ${r.stale ? 'stale' : ''}`}>
@@ -220,7 +75,12 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
             · {dur(b.ms)}, {pct(slow.ms / b.ms, 0)} of it in {slow.name}
             {slow.name === 'run' && slowN ? (
               <>
-                , slowest <a href={keep(`/p/${p.id}?node=${encodeURIComponent(slowN.id)}`)}>{name(slowN.id)}</a>
+                , slowest{' '}
+                {groupOf(slowN.id) ? (
+                  name(slowN.id)
+                ) : (
+                  <a href={keep(`/p/${p.id}?node=${encodeURIComponent(slowN.id)}`)}>{name(slowN.id)}</a>
+                )}
               </>
             ) : (
               ''
@@ -341,6 +201,11 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                 </>
               )}
             </span>
+            {isLarge(g.data) && open.size > 0 && (
+              <button class="btn sm" onClick={closeGroups}>
+                Collapse {many(open.size, 'group')}
+              </button>
+            )}
             <div class="seg sm">
               <button class={!edges ? 'on' : ''} onClick={() => setEdges(false)}>
                 Datasets
@@ -380,8 +245,17 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                   return (
                     <tr>
                       <td>
-                        <a href={keep(`/p/${p.id}?node=${encodeURIComponent(m.id)}`)}>{name(m.id)}</a>{' '}
-                        <small class="inl">{kind.get(m.id)?.op}</small>
+                        {groupOf(m.id) ? (
+                          <button class="nbtn" aria-expanded={false} onClick={() => toggleGroup(groupOf(m.id)!)}>
+                            <Icon n="right" size={10} />
+                            {name(m.id)} <small class="inl">group</small>
+                          </button>
+                        ) : (
+                          <>
+                            <a href={keep(`/p/${p.id}?node=${encodeURIComponent(m.id)}`)}>{name(m.id)}</a>{' '}
+                            <small class="inl">{kind.get(m.id)?.op}</small>
+                          </>
+                        )}
                       </td>
                       <td>
                         <span class="idbar thin">
@@ -453,7 +327,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                     <td>{name(e.to)}</td>
                     <td class="r">{int(e.rows)}</td>
                     <td class="r">{num(e.rows * perSecond)}</td>
-                    <td class="r">{bytes(e.bytes)}</td>
+                    <td class="r">{e.bytes === null ? '–' : bytes(e.bytes)}</td>
                     <td>
                       <Bar x={e.rows / (rows.rows_in || 1)} />
                     </td>
@@ -485,9 +359,9 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
               <tbody>
                 {b.sources.slice(0, 16).map((s) => {
                   const rowsN = s.rows,
-                    known = s.parts.some((x) => x.head !== null),
-                    lag = s.lag_rows ?? s.parts.reduce((a, x) => a + (x.head === null ? 0 : x.head - x.to), 0),
-                    mx = Math.max(1, ...s.parts.map((x) => x.to - x.from))
+                    known = s.parts.some((x) => partLag(x) !== null),
+                    lag = sourceLag(s),
+                    mx = Math.max(1, ...s.parts.map(partRead))
                   const o = srcOpen === s.id
                   return (
                     <>
@@ -512,8 +386,8 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                             {s.parts.map((x) => (
                               <i
                                 class={x.idle_ms ? 'idle' : ''}
-                                style={{ height: Math.max(2, ((x.to - x.from) / mx) * 16) }}
-                                title={`${x.part}: ${int(x.from)} → ${int(x.to)}`}
+                                style={{ height: Math.max(2, (partRead(x) / mx) * 16) }}
+                                title={`${x.part}: ${place(x.from)} → ${place(x.to)}`}
                               />
                             ))}
                           </span>
@@ -524,12 +398,12 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                           <tr class="subr">
                             <td>
                               <code>
-                                [{x.part}] {int(x.from)} → {int(x.to)}
+                                [{x.part}] {place(x.from)} → {place(x.to)}
                               </code>
                             </td>
                             <td />
-                            <td class="r">{int(x.to - x.from)}</td>
-                            <td class="r">{x.head === null ? '–' : int(x.head - x.to)}</td>
+                            <td class="r">{int(partRead(x))}</td>
+                            <td class="r">{place(partLag(x))}</td>
                             <td>
                               {x.idle_ms ? (
                                 <span class="c-warn">idle {dur(x.idle_ms)}</span>

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { LogEvent } from '../contract.ts'
 import { freshLogs, get } from '../api.ts'
 import { Card, Empty, Glyph, Skel, Tag, Th } from '../ui.tsx'
-import { clock, int, stamp } from '../fmt.ts'
+import { int, stamp } from '../fmt.ts'
 export function EventsPage({ only }: { only?: string }) {
   const [a, setA] = useState<LogEvent[] | null>(null),
     [lv, setLv] = useState('all'),

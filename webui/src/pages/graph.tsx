@@ -1,14 +1,17 @@
 import { useMemo, useState } from 'preact/hooks'
-import type { Batch, GNode, Graph, PipelineSummary, Progress } from '../contract.ts'
+import type { Batch, GraphNode, Graph, PipelineSummary, Progress } from '../contract.ts'
 import { PHASES } from '../contract.ts'
 import { useGet } from '../api.ts'
-import { atParam, keep, q, setQ } from '../router.ts'
+import { keep, q, setQ } from '../router.ts'
 import { GraphView } from '../graph.tsx'
+import { GraphTable } from '../graph_table.tsx'
+import { isLarge, neighbours, openGroups, useBatch } from '../groups.ts'
 import { Chart } from '../chart.tsx'
 import { Bar, ErrorBox, Icon, Skel, Sql, Tag } from '../ui.tsx'
-import { bytes, clock, dur, int, num, pct } from '../fmt.ts'
+import { bytes, dur, int, num, pct } from '../fmt.ts'
 import { isOn, rateAt } from '../rates.ts'
-import { Identity } from './batch.tsx'
+import { partLag, partRead, place } from '../places.ts'
+import { Identity } from '../accounting.tsx'
 
 export function GraphPage({
   p,
@@ -21,12 +24,18 @@ export function GraphPage({
   live: boolean
   s: Progress[]
 }) {
-  const g = useGet<Graph>(`/pipelines/${p.id}/graph`),
-    b = useGet<Batch>(at >= 0 && p.batch >= 0 ? `/pipelines/${p.id}/batches/${at}` : null)
+  const g = useGet<Graph>(`/pipelines/${p.id}/graph`)
   const sel = q('node'),
-    focus = q('focus')
+    focus = q('focus'),
+    asTable = q('view') === 'table'
   const [find, setFind] = useState(''),
     [hops, setHops] = useState(2)
+  const only = useMemo(
+    () => (focus && g.data?.nodes.some((n) => n.id === focus) ? neighbours(g.data, focus, hops) : null),
+    [g.data, focus, hops],
+  )
+  const open = useMemo(() => openGroups(g.data, [sel, ...(only ?? [])]), [g.data, sel, only, q('open')])
+  const b = useBatch(p.id, at >= 0 && p.batch >= 0 && (g.data || g.error) ? at : null, g.data, open)
   const view = s.slice(-240)
   const x = view.map((v) => v.n)
   const pick = (n: number) => setQ({ at: n >= p.batch ? null : n }, true)
@@ -45,11 +54,25 @@ export function GraphPage({
               onKeyDown={(e) => {
                 if (e.key === 'Enter') {
                   const h = g.data?.nodes.find((n) => n.name.toLowerCase().includes(find.toLowerCase()))
-                  if (h) setQ({ node: h.id, focus: g.data!.nodes.length > 60 ? h.id : null })
+                  if (h) setQ({ node: h.id, focus: isLarge(g.data) ? h.id : null })
                 }
               }}
             />
           </label>
+          <div class="seg sm" role="group" aria-label="View">
+            {[
+              ['Graph', null],
+              ['Table', 'table'],
+            ].map(([label, view]) => (
+              <button
+                class={asTable === (view === 'table') ? 'on' : ''}
+                aria-pressed={asTable === (view === 'table')}
+                onClick={() => setQ({ view }, true)}
+              >
+                {label}
+              </button>
+            ))}
+          </div>
           {focus && (
             <span class="crumbtag">
               Neighbourhood of <b>{g.data?.nodes.find((n) => n.id === focus)?.name ?? focus}</b>
@@ -72,6 +95,16 @@ export function GraphPage({
           </div>
         ) : !g.data ? (
           <Skel rows={8} h={30} />
+        ) : asTable ? (
+          <GraphTable
+            g={g.data}
+            b={b.data}
+            open={open}
+            only={only}
+            sel={sel}
+            onSel={(id) => setQ({ node: id }, true)}
+            find={find}
+          />
         ) : (
           <GraphView
             g={g.data}
@@ -81,8 +114,8 @@ export function GraphPage({
             trigger={p.trigger_ms}
             live={live && isOn(p)}
             find={find}
-            focus={focus}
-            hops={hops}
+            open={open}
+            only={only}
           />
         )}
         <div class="charts">
@@ -138,7 +171,7 @@ export function GraphPage({
   )
 }
 
-function Inspector({ p, n, g, b, at }: { p: PipelineSummary; n: GNode; g: Graph; b?: Batch; at: number }) {
+function Inspector({ p, n, g, b, at }: { p: PipelineSummary; n: GraphNode; g: Graph; b?: Batch; at: number }) {
   const [tab, setTab] = useState('now')
   const m = b?.nodes.find((x) => x.id === n.id)
   const ups = g.edges.filter((e) => e.to === n.id).map((e) => e.from),
@@ -279,15 +312,15 @@ function Inspector({ p, n, g, b, at }: { p: PipelineSummary; n: GNode; g: Graph;
                     <div class={x.idle_ms ? 'idle' : ''}>
                       <span>{x.part}</span>
                       <code>
-                        {int(x.from)} → {int(x.to)}
+                        {place(x.from)} → {place(x.to)}
                       </code>
                       <b>
                         {x.idle_ms
                           ? `idle ${dur(x.idle_ms)}`
-                          : x.head === null
-                            ? `${num(x.to - x.from)} read`
-                            : x.head > x.to
-                              ? `lag ${num(x.head - x.to)}`
+                          : partLag(x) === null
+                            ? `${num(partRead(x))} read`
+                            : partLag(x)
+                              ? `lag ${num(partLag(x)!)}`
                               : 'at head'}
                       </b>
                     </div>
@@ -348,7 +381,7 @@ function Inspector({ p, n, g, b, at }: { p: PipelineSummary; n: GNode; g: Graph;
                   Query table
                 </a>
               )}
-              {g.nodes.length > 60 && (
+              {isLarge(g) && (
                 <button class="btn" onClick={() => setQ({ focus: n.id })}>
                   <Icon n="fit" />
                   Focus
@@ -393,7 +426,7 @@ function Inspector({ p, n, g, b, at }: { p: PipelineSummary; n: GNode; g: Graph;
   )
 }
 /** What a node is made of, and what it did in the batch, step by step as the engine timed it. */
-function Plan({ n, b }: { n: GNode; b?: Batch }) {
+function Plan({ n, b }: { n: GraphNode; b?: Batch }) {
   const spans = b?.spans.filter((s) => s.lane === n.id) ?? []
   const most = Math.max(0.001, ...spans.map((s) => s.ms))
   return (

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks'
 import type { Finding, PipelineSummary } from '../contract.ts'
-import { pipelines, process_, running } from '../api.ts'
+import { pipelines, process_ } from '../api.ts'
 import { go } from '../router.ts'
-import { Bar, Empty, Glyph, Icon, Spark, Status, Strip, Tag, Th } from '../ui.tsx'
+import { Bar, Empty, Glyph, Icon, Spark, Status, Strip, Th } from '../ui.tsx'
 import { bytes, dur, int, many, num, pct } from '../fmt.ts'
 import { isOn, ofTrigger, rate } from '../rates.ts'
 import { behind, stateOf } from '../shell.tsx'
@@ -13,11 +13,21 @@ const RANK: Record<string, number> = {
   failed: 0,
   behind: 1,
   paused: 2,
-  backfilling: 3,
   starting: 3,
   running: 3,
   stopped: 5,
 }
+/** What a link of a finding leads to. */
+const whereTo = (link: string) =>
+  link.includes('?node=')
+    ? 'Open in the graph'
+    : link.includes('/batch')
+      ? 'See the batch'
+      : link.includes('/quality')
+        ? 'See the check'
+        : link.includes('/state')
+          ? 'See the state'
+          : 'Open'
 export function Overview() {
   const ps = pipelines.value!,
     pr = process_.value
@@ -49,7 +59,6 @@ export function Overview() {
               ['failed', 'failed'],
               ['behind', 'falling behind'],
               ['paused', 'paused'],
-              ['backfilling', 'backfilling'],
               ['running', 'running'],
             ].map(([k, l]) => count(k) > 0 && <Status s={k} label={`${count(k)} ${l}`} />)}
           </div>
@@ -107,7 +116,7 @@ export function Overview() {
           {find.length ? (
             <div class="finds">
               {find.map((x) => (
-                <a class={`find f-${x.severity}`} href={x.action?.link ?? x.link}>
+                <a class={`find f-${x.severity}`} href={x.link || `/p/${x.pipeline}`}>
                   <Glyph s={x.severity} size={13} />
                   <div>
                     <b>{x.pipeline}</b>
@@ -115,7 +124,7 @@ export function Overview() {
                     <p>{x.detail}</p>
                   </div>
                   <span class="act">
-                    {x.action?.label}
+                    {whereTo(x.link)}
                     <Icon n="right" size={12} />
                   </span>
                 </a>
@@ -233,18 +242,16 @@ function Row({ p }: { p: PipelineSummary }) {
       <td>
         <Status
           s={stateOf(p)}
-          label={behind(p) ? 'behind' : p.backfill ? `backfill ${pct(p.backfill.done, 0)}` : p.state}
+          label={behind(p) ? 'behind' : p.state}
         />
         <small>
           {p.state === 'failed'
             ? `batch ${int(p.batch)}`
             : p.state === 'paused' || p.state === 'stopped'
               ? `by ${p.state_by}`
-              : p.backfill
-                ? `${dur(p.backfill.eta_ms)} left`
-                : p.batch < 0
-                  ? 'no batch yet'
-                  : `#${int(p.batch)}`}
+              : p.batch < 0
+                ? 'no batch yet'
+                : `#${int(p.batch)}`}
         </small>
       </td>
       <td class="r">
@@ -255,7 +262,7 @@ function Row({ p }: { p: PipelineSummary }) {
       </td>
       <td class="r">
         {l ? (
-          <b class={on ? (l.freshness_ms > late && !p.backfill ? 'c-bad' : '') : 'c-dim'}>
+          <b class={on ? (l.freshness_ms > late ? 'c-bad' : '') : 'c-dim'}>
             {dur(on ? l.freshness_ms : age + l.freshness_ms)}
           </b>
         ) : (
@@ -292,7 +299,7 @@ function Row({ p }: { p: PipelineSummary }) {
         </small>
       </td>
       <td class="r">
-        <b class={l && l.wm_delay_ms > 120e3 && !p.backfill ? 'c-warn' : ''}>{l ? dur(l.wm_delay_ms) : '–'}</b>
+        <b class={l && l.wm_delay_ms > 120e3 ? 'c-warn' : ''}>{l ? dur(l.wm_delay_ms) : '–'}</b>
         {p.watermark_holder && <small title="held by">{p.watermark_holder}</small>}
       </td>
       <td class="r">{bytes(l?.state_bytes ?? 0)}</td>

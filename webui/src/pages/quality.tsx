@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import type { CheckRow, PipelineSummary, QRow } from '../contract.ts'
+import type { CheckRow, PipelineSummary, QuarantineChanged, QuarantinedRow } from '../contract.ts'
 import { type ApiError, get, post, toast, useGet } from '../api.ts'
 import { q as qp, setQ } from '../router.ts'
-import { Card, Copy, Empty, ErrorBox, Icon, Skel, Strip, Tag, Th } from '../ui.tsx'
+import { Act, Card, Copy, Empty, ErrorBox, Icon, Skel, Strip, Tag, Th } from '../ui.tsx'
 import { clock, int, many, pct } from '../fmt.ts'
 
 const TONE: Record<string, string> = { quarantine: 'quar', drop: 'warn', fail: 'bad', warn: 'info' }
@@ -14,9 +14,11 @@ const pretty = (raw: string) => {
     return raw
   }
 }
+const isHere = (r: QuarantinedRow) => r.status === 'open' || r.status === 'waiting'
+
 export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
   const c = useGet<CheckRow[]>(`/pipelines/${p.id}/checks?at=${at}`)
-  const [rows, setRows] = useState<QRow[] | null>(null)
+  const [rows, setRows] = useState<QuarantinedRow[] | null>(null)
   const [sel, setSel] = useState(0),
     [marked, setM] = useState(new Set<string>())
   const ck = qp('check'),
@@ -24,7 +26,7 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
     [st, setSt] = useState('open')
   const [failed, setFailed] = useState<ApiError | null>(null)
   const load = () =>
-    get<QRow[]>(`/pipelines/${p.id}/quarantine?limit=500${st === 'all' ? '' : '&status=' + st}`).then(
+    get<QuarantinedRow[]>(`/pipelines/${p.id}/quarantine?limit=500${st === 'all' ? '' : '&status=' + st}`).then(
       (r) => (setRows(r), setFailed(null)),
       setFailed,
     )
@@ -49,9 +51,9 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
     if (action === 'discard' && !confirm(`Discard ${many(ids.length, 'row')}? Nobody will be asked about them again.`))
       return
     try {
-      const r = await post<{ batch: number }>(`/pipelines/${p.id}/quarantine`, { action, ids })
+      const r = await post<QuarantineChanged>(`/pipelines/${p.id}/quarantine`, { action, ids })
       toast(
-        `${many(ids.length, 'row')} ${action === 'replay' ? `will be read again in batch ${int(r.batch)}` : 'discarded'}`,
+        `${many(ids.length, 'row')} ${action === 'replay' ? `will be read again in batch ${int(r.batch ?? 0)}` : 'discarded'}`,
       )
       setM(new Set())
     } catch (e) {
@@ -60,6 +62,7 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
     load()
   }
   const ids = marked.size ? [...marked] : cur ? [cur.id] : []
+  const chosen = (rows ?? []).filter((r) => ids.includes(r.id))
   const failing = c.data?.filter((x) => x.failed).length ?? 0
   return (
     <div class={`pad ql ${c.stale ? 'stale' : ''}`}>
@@ -240,13 +243,26 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
           right={
             cur && (
               <>
-                <button class="btn" disabled={!ids.length} onClick={() => act('discard', ids)}>
+                <Act
+                  class="btn"
+                  refused={!chosen.some(isHere) && 'they are not there any more'}
+                  onClick={() => act('discard', ids)}
+                >
                   Discard{marked.size > 1 ? ` ${marked.size}` : ''}
-                </button>
-                <button class="btn primary" onClick={() => act('replay', ids)}>
+                </Act>
+                <Act
+                  class="btn primary"
+                  refused={
+                    !chosen.some(isHere)
+                      ? 'they are not there any more'
+                      : !chosen.some((r) => isHere(r) && r.check === 'malformed') &&
+                        'only records that a source could not read are read again: mend these where they come from'
+                  }
+                  onClick={() => act('replay', ids)}
+                >
                   <Icon n="replay" />
                   Replay{marked.size > 1 ? ` ${marked.size}` : ''}
-                </button>
+                </Act>
               </>
             )
           }

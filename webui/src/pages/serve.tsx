@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import type { Endpoint } from '../contract.ts'
+import type { Endpoint, Tried } from '../contract.ts'
 import { type ApiError, get, post } from '../api.ts'
 import { q, setQ } from '../router.ts'
 import { Card, Copy, Empty, ErrorBox, Icon, Skel, Spark, Tag, Th } from '../ui.tsx'
@@ -135,14 +135,6 @@ export function ServePage({ only }: { only?: string }) {
   )
 }
 
-interface Tried {
-  status: number
-  headers: { name: string; value: string }[]
-  body: string
-  bytes: number
-  truncated: boolean
-  ms: number
-}
 const AROUND = ['millrace-batch', 'millrace-watermark', 'etag', 'retry-after']
 
 /** Asks through the server that this page came from: the endpoint has another origin. */

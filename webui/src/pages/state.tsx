@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import type { LiveTable, PipelineSummary, QueryResult, StateTable } from '../contract.ts'
 import { ApiError, now, post, useGet } from '../api.ts'
 import { q as qp, setQ } from '../router.ts'
@@ -12,8 +12,7 @@ export function StatePage({ p, at, live }: { p: PipelineSummary; at: number; liv
   const [sql, setSql] = useState('')
   const [r, setR] = useState<QueryResult | null>(null),
     [err, setErr] = useState<ApiError | null>(null),
-    [follow, setF] = useState(true),
-    [busy, setB] = useState(false)
+    [follow, setF] = useState(true)
   const dflt = (n: string) =>
     `SELECT *\nFROM   ${/^[a-z_][a-z0-9_]*$/i.test(n) ? n : '"' + n.replaceAll('"', '""') + '"'}\nLIMIT  100`
   useEffect(() => {
@@ -21,14 +20,12 @@ export function StatePage({ p, at, live }: { p: PipelineSummary; at: number; liv
   }, [pick])
   const run = async (text = sql) => {
     if (!text) return
-    setB(true)
     try {
       setR(await post<QueryResult>(`/pipelines/${p.id}/query`, live ? { sql: text } : { sql: text, at }))
       setErr(null)
     } catch (e) {
       setErr(e as ApiError)
     }
-    setB(false)
   }
   useEffect(() => {
     if (sql && (follow || !r)) run()
@@ -203,7 +200,7 @@ export function StatePage({ p, at, live }: { p: PipelineSummary; at: number; liv
             <>
               <div class="rmeta">
                 {int(r.rows.length)}
-                {r.total > r.rows.length ? ` of ${int(r.total)}` : ''} rows · {int(r.scanned)} scanned ·{' '}
+                {r.truncated ? ` of ${r.total === null ? 'more' : int(r.total)}` : ''} rows · {int(r.scanned)} scanned ·{' '}
                 {dur(r.ms)} · batch {int(r.at)}
               </div>
               <div class="scroll res" role="region" aria-label="Rows of the answer" tabIndex={0}>
