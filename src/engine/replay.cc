@@ -5,13 +5,13 @@
 namespace millrace {
 
 namespace {
-constexpr const char* kKey = "quarantine";
+constexpr const char* kReplayKey = "quarantine";
 }  // namespace
 
-Json replay_slice(const std::vector<std::int64_t>& batches) { return {{kKey, batches}}; }
+Json replay_slice(const std::vector<std::int64_t>& batches) { return {{kReplayKey, batches}}; }
 
 std::optional<std::vector<std::int64_t>> replayed_batches(const Json& offsets) {
-  const auto found = offsets.is_object() ? offsets.find(kKey) : offsets.end();
+  const auto found = offsets.is_object() ? offsets.find(kReplayKey) : offsets.end();
   // A topic may have that name, too; its offsets are no list.
   return found == offsets.end() || !found->is_array()
              ? std::nullopt
