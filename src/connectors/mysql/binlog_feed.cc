@@ -18,7 +18,7 @@ constexpr unsigned kNonBlocking = 1;
 constexpr std::uint64_t kFileBegin = 4;
 /// What a packet begins with.
 constexpr unsigned kEvent = 0;
-constexpr unsigned kEnd = 254;
+constexpr unsigned kEndPacket = 254;
 constexpr std::size_t kEndBytesMax = 8;
 /// https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html
 constexpr int kDump = 18;
@@ -108,8 +108,8 @@ std::optional<std::size_t> BinlogFeed::read_packet() {
     }
     connection_.fail("reading the binlog");
   }
-  const unsigned mark = size == 0 ? kEnd : unsigned{mysql->net.read_pos[0]};
-  if (mark == kEnd && size <= kEndBytesMax) {
+  const unsigned mark = size == 0 ? kEndPacket : unsigned{mysql->net.read_pos[0]};
+  if (mark == kEndPacket && size <= kEndBytesMax) {
     if (settings_.waits) {
       throw Error(Blame::external, "the server ended the binlog that it was to go on with",
                   Retry::yes);
