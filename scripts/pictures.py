@@ -25,9 +25,9 @@ PILLOW = {"pillow": "12.3.0"}
 JOBS = {
     "sql-first-etl": ("pipeline.yaml", {}, ["transactions --out input --rows 2000 --files 20 --invalid 0.05",
                                             "transactions --out input --append --rows 40000 --files 400 --rate 150 --invalid 0.05 --seed 3"]),
-    "medallion": ("embedded.yaml", {}, ["orders --out input --rows 20000 --files 10 --duplicates 0.05 --malformed 0.002",
+    "medallion": ("embedded.yaml", {}, ["orders --out input --rows 20000 --files 10 --duplicates 0.05 --invalid 0.002",
                                         "orders --out input --append --first 20000 --rows 200000 --files 500 --rate 600 --event-rate 10 "
-                                        "--duplicates 0.05 --late 0.02 --malformed 0.001"]),
+                                        "--duplicates 0.05 --late 0.02 --invalid 0.002"]),
     "customer-360": ("embedded.yaml", {"trigger: 10s": "trigger: 2s", "listen: 127.0.0.1:8080": "listen: 127.0.0.1:0"},
                      ["shop --out input --rows 5000", "events --out input/events --rows 5000 --files 5",
                       "events --out input/events --append --first 5000 --rows 100000 --files 500 --rate 200"]),

@@ -172,12 +172,13 @@ void add_tables(Routes& routes, Control& control) {
                 control.queries().jobs(), [&control](auto& w, const Json& body) {
                   return control.queries().answer(control.tables(w), body);
                 });
-  routes.ask_of("/try",
-                {.summary = "Asks an endpoint of the pipeline: status, headers and body of its answer.",
-                 .answer = "Tried",
-                 .body = "Trial"},
-                control.queries().jobs(),
-                [&control](auto& w, const Json& body) { return try_endpoint(control, w, body); });
+  routes.ask_of(
+      "/try",
+      {.summary = "Asks an endpoint of the pipeline: status, headers and body of its answer.",
+       .answer = "Tried",
+       .body = "Trial"},
+      control.queries().jobs(),
+      [&control](auto& w, const Json& body) { return try_endpoint(control, w, body); });
   routes.ask_of("/trace",
                 {.summary = "Why is this row here, or not? Not there yet: always 501.",
                  .answer = "",

@@ -27,17 +27,17 @@ sources:
   orders:
     from: { type: files, path: in }
     format: csv
-    schema: id BIGINT, who VARCHAR, spent DOUBLE, at TIMESTAMP
+    schema: id BIGINT, who VARCHAR, spent DOUBLE, moment TIMESTAMP
     on_malformed: quarantine
-    watermark: { column: at, delay: 1m }
+    watermark: { column: moment, delay: 1m }
   ticks: { from: rate, rows_per_second: 100 }
 checks:
   orders:
     - { name: positive, expect: spent > 0, otherwise: quarantine }
     - { name: known, expect: who <> 'eve', otherwise: warn }
 datasets:
-  people: SELECT who, count(*) AS n, sum(spent) AS spent, bool_and(spent > 1) AS rich, max(at) AS newest FROM orders GROUP BY who
-  by_hour: SELECT tumble(at, INTERVAL 1 HOUR) AS hour, count(*) AS n FROM orders GROUP BY 1
+  people: SELECT who, count(*) AS n, sum(spent) AS spent, bool_and(spent > 1) AS rich, max(moment) AS newest FROM orders GROUP BY who
+  by_hour: SELECT tumble(moment, INTERVAL 1 HOUR) AS hour, count(*) AS n FROM orders GROUP BY 1
   even: SELECT * FROM ticks WHERE value % 2 = 0
 sinks:
   orders: { from: orders, to: { type: files, path: out }, format: parquet }
@@ -71,7 +71,7 @@ sources:
 sinks:
   out: { from: rows, to: blackhole }
 """
-ROWS = """id,who,spent,at
+ROWS = """id,who,spent,moment
 1,ann,2.5,2026-01-01 00:00:00
 2,bob,-1,2026-01-01 00:10:00
 x,malformed,1,2026-01-01 00:20:00
