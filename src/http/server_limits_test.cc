@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 using testing::Answering;
 using testing::Client;
 using testing::eventually;
+using testing::quiet;
 using testing::Reply;
 using testing::text_answer;
 
