@@ -16,6 +16,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
               "-DTO=${made}" -P "${MILLRACE_EMBED}"
       DEPENDS ${paths} "${MILLRACE_EMBED}"
       COMMENT "Embedding ${function}" VERBATIM)
+    set_source_files_properties("${made}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     target_sources(${target} PRIVATE "${made}")
   endfunction()
   return()
