@@ -5,6 +5,7 @@ that equal those of the API and of the outputs, findings in the words of the log
 Usage: examples_test.py [--shots DIR] [CASE]...
 """
 import argparse
+import contextlib
 import pathlib
 import re
 import shutil
@@ -23,10 +24,10 @@ BEHIND = """pipeline: behind
 trigger: 20ms
 checkpoint: { sync: false }
 sources:
-  ticks: { from: rate, rows_per_second: 2000 }
+  numbers: { from: { type: files, path: numbers }, format: csv, schema: value BIGINT, max_files_per_trigger: 1 }
 datasets:
-  quick: SELECT value % 7 AS k, value FROM ticks
-  slow: SELECT k, count(*) AS n, sum(sqrt(value + r.range)) AS s FROM quick, range(200000) AS r WHERE value % 20 = 0 GROUP BY k
+  quick: SELECT value % 7 AS k, value FROM numbers
+  slow: SELECT k, count(*) AS n, sum(sqrt(value + r.range)) AS s FROM quick, range(1000000) AS r GROUP BY k
 sinks:
   out: { from: slow, to: blackhole, mode: complete }
 """
@@ -218,7 +219,13 @@ def same(text):
 
 def falling_behind(browser):
     """What takes too long is said on the page, by the API, in the log and in the events, in the same words."""
-    with tempfile.TemporaryDirectory() as folder, Daemon(folder, BEHIND) as daemon:
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "numbers").mkdir()
+        for i in range(500):  # each as much work as the last, whatever the machine takes for it
+            m.write_csv(folder / "numbers" / f"{i:03}.csv", ["value"], [[20 * i + k] for k in range(20)])
+        daemon = stack.enter_context(Daemon(folder, BEHIND))
+
         def finding():
             return next((each for each in daemon.get("/pipelines/behind")["findings"] if each["title"].startswith("Falling behind")), None)
         m.wait_until(finding, "the finding")
