@@ -208,8 +208,14 @@ def endpoints_and_events(browser, daemon):
         page.wait_for_selector(".sv tbody tr")
         assert page.locator(".sv tbody tr").count() == 2
         page.locator(".sv tbody tr").first.click()
-        eventually(page, lambda: f"{url}/devices/" in page.inner_text(".sv"), "an example")
         eventually(page, lambda: '"device"' in page.inner_text(".sv"), "an answer of late")
+        page.fill(".try input", "/devices/7")
+        page.get_by_role("button", name="Send").click()
+        eventually(page, lambda: '"device": 7' in page.inner_text(".sv"), "the answer")
+        assert "Millrace-Batch" in page.inner_text(".sv"), page.inner_text(".sv")
+        page.fill(".try input", "/devices/nobody")
+        page.keyboard.press("Enter")
+        eventually(page, lambda: "400" in page.inner_text(".resp"), "to be told of the mistake")
         browser.keep(page, "serve")
     with browser.page(f"{daemon.url}/events") as page:
         page.wait_for_selector(".ev tbody tr")

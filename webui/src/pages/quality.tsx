@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { CheckRow, PipelineSummary, QuarantineChanged, QuarantinedRow } from '../contract.ts'
 import { type ApiError, get, post, toast, useGet } from '../api.ts'
 import { q as qp, setQ } from '../router.ts'
@@ -19,7 +19,7 @@ const isHere = (r: QuarantinedRow) => r.status === 'open' || r.status === 'waiti
 export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
   const c = useGet<CheckRow[]>(`/pipelines/${p.id}/checks?at=${at}`)
   const [rows, setRows] = useState<QuarantinedRow[] | null>(null)
-  const [sel, setSel] = useState(0),
+  const [sel, setSel] = useState(''),
     [marked, setM] = useState(new Set<string>())
   const ck = qp('check'),
     dsf = qp('dataset'),
@@ -40,7 +40,15 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
       ),
     [rows, ck, dsf, st],
   )
-  const cur = list[Math.min(sel, list.length - 1)]
+  // The row that is looked at stays, while others come before it; when it goes, the next one takes its place.
+  const place = useRef(0)
+  const found = list.findIndex((r) => r.id === sel)
+  const index = found < 0 ? Math.min(place.current, list.length - 1) : found
+  const cur = list[index] as QuarantinedRow | undefined
+  useEffect(() => {
+    place.current = Math.max(0, index)
+    if (cur) setSel(cur.id)
+  }, [index, cur?.id])
   const reasons = useMemo(() => {
     const m = new Map<string, number>()
     for (const r of rows ?? []) m.set(r.check, (m.get(r.check) ?? 0) + 1)
@@ -189,10 +197,10 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
               tabIndex={0}
               onKeyDown={(e) => {
                 if (e.key === 'ArrowDown' || e.key === 'j') {
-                  setSel(Math.min(list.length - 1, sel + 1))
+                  setSel(list[Math.min(list.length - 1, index + 1)].id)
                   e.preventDefault()
                 } else if (e.key === 'ArrowUp' || e.key === 'k') {
-                  setSel(Math.max(0, sel - 1))
+                  setSel(list[Math.max(0, index - 1)].id)
                   e.preventDefault()
                 } else if (e.key === 'x' && cur) {
                   const m = new Set(marked)
@@ -201,13 +209,13 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
                 }
               }}
             >
-              {list.slice(0, 120).map((r, i) => (
+              {list.slice(0, 120).map((r) => (
                 <div
                   key={r.id}
                   role="row"
                   aria-selected={r === cur}
                   class={`qrow ${r === cur ? 'on' : ''}`}
-                  onClick={() => setSel(i)}
+                  onClick={() => setSel(r.id)}
                 >
                   <span role="gridcell" class="mark">
                     <input
