@@ -6,9 +6,9 @@ include_guard()
 
 # Most of a source's time goes to what it includes, so several are compiled as one. Names in anonymous namespaces have
 # to differ within a room for that; what a source forgets to include is found by the presets test and tidy. The room
-# sql precompiles what is heavy there; tests of formats and connectors each have words of their own.
+# sql precompiles what is heavy there; some tests have words of their own each.
 function(millrace_unity target)
-  if(MILLRACE_UNITY AND NOT target MATCHES "_(sql|sql_tests|formats_tests|connectors_tests)$")
+  if(MILLRACE_UNITY AND NOT target MATCHES "_(sql|sql_tests|formats_tests|connectors_tests|control_tests)$")
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)  # takes our sources for headers
   endif()
