@@ -153,7 +153,7 @@ TEST(Findings, AreLoggedOnceAndWhenTheyAreOver) {
   };
   const auto first = log.lines(found(10, true));
   ASSERT_EQ(first.size(), 2U);
-  const auto& behind = found(10, true).at(0);
+  const auto behind = found(10, true).at(0);
   EXPECT_EQ(first[0].text, behind.title + ": " + behind.detail);
   EXPECT_EQ(first[0].level, LogLevel::warn);
   EXPECT_EQ(first[1].level, LogLevel::info);
