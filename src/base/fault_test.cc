@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/test_folder.h"
 #endif
 
 namespace millrace {
@@ -51,11 +52,10 @@ TEST(Fault, KillsOrFailsAtTheHitThatWasAskedFor) {
 }
 
 TEST(Fault, EveryPointThatIsPassedIsLogged) {
-  std::string path = "/tmp/millrace_test_XXXXXX";
-  ::close(::mkstemp(path.data()));
+  const TempFolder folder;
+  const auto path = folder.write("passed", "");
   EXPECT_EQ(run("", path.c_str()), 0);
   EXPECT_EQ(read_file(path), "a\nb\nb\n");
-  remove_file(path);
 }
 
 #else

@@ -10,16 +10,17 @@
 #include <cstdlib>
 #include <functional>
 
+#include "base/test_folder.h"
+
 namespace millrace {
 namespace {
 
 class Files : public ::testing::Test {
  protected:
-  void SetUp() override { ASSERT_NE(::mkdtemp(folder_.data()), nullptr); }
-  void TearDown() override { remove_tree(folder_); }
   [[nodiscard]] std::string in(const std::string& name) const { return folder_ + "/" + name; }
 
-  std::string folder_ = "/tmp/millrace_test_XXXXXX";
+  TempFolder temporary_;
+  std::string folder_ = temporary_.path();
 };
 
 /// The text of the Error that a call throws.

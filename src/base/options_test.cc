@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "base/test_folder.h"
 
 namespace millrace {
 namespace {
@@ -300,8 +301,8 @@ TEST(Options, Secrets) {
 }
 
 TEST(Options, SecretsInFilesLieBesideTheFileThatNamesThem) {
-  std::string folder = "/tmp/millrace_test_XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const TempFolder temporary;
+  const auto& folder = temporary.path();
   write_file_atomically(folder + "/password", "s3cret\n", false);
   write_file_atomically(folder + "/empty", "\n", false);
   const auto read = [&](const std::string& text, Everything& into) {
@@ -320,7 +321,6 @@ TEST(Options, SecretsInFilesLieBesideTheFileThatNamesThem) {
   EXPECT_EQ(read("${file:empty}", into), folder + "/f.yaml:1:20: error: `password` of thing x " +
                                              "is read from `" + folder +
                                              "/empty`, which is empty\n");
-  remove_tree(folder);
 }
 
 TEST(Options, SecretsAreNeverPrinted) {
