@@ -28,7 +28,8 @@ class Mariadb:
         self.authority = authority.certificate
         certificate, key = authority.sign("server", hosts=["DNS:localhost", "IP:127.0.0.1"])
         (self.home / "my.cnf").write_text("\n".join([
-            "[mysqld]", f"datadir={self.data}", f"socket={self.socket}", f"pid-file={self.home / 'pid'}",
+            "[mysqld]", f"datadir={self.data}", f"tmpdir={self.home}",  # a server that starts clears its tmpdir of others' tables
+            f"socket={self.socket}", f"pid-file={self.home / 'pid'}",
             "bind-address=127.0.0.1", f"port={self.port}", "user=root", "server-id=1", f"log-bin={self.data / 'binlog'}",
             "binlog-format=ROW", "binlog-row-image=FULL", "binlog-row-metadata=FULL", "sync-binlog=0",
             "innodb-flush-log-at-trx-commit=2", "innodb-buffer-pool-size=128M", "character-set-server=utf8mb4",
