@@ -26,6 +26,20 @@ std::int64_t power(int digits) {
   return kPowers[static_cast<std::size_t>(digits)];
 }
 
+/// Appends a number with zeros before it, up to a width. (fmt takes several times as long, and
+/// moments are most of what some rows are made of.)
+void append_digits(std::int64_t value, int width, std::string& to) {
+  if (value < 0 || value >= power(width)) {
+    fmt::format_to(std::back_inserter(to), "{:0{}}", value, width);
+    return;
+  }
+  std::array<char, 9> text{};
+  for (auto i = static_cast<std::size_t>(width); i-- > 0; value /= 10) {
+    text[i] = static_cast<char>('0' + (value % 10));
+  }
+  to.append(text.data(), static_cast<std::size_t>(width));
+}
+
 /// "23:59", "23:59:59" or "23:59:59.123" from the front of a text.
 bool take_time(std::string_view& text, std::int64_t& seconds, std::int32_t& nanos) {
   nanos = 0;
@@ -171,18 +185,25 @@ bool write_date(std::int64_t days, std::string& to) {
   }
   const std::chrono::year_month_day date{
       std::chrono::sys_days(std::chrono::days(static_cast<int>(days)))};
-  fmt::format_to(std::back_inserter(to), "{:04}-{:02}-{:02}", static_cast<int>(date.year()),
-                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  append_digits(static_cast<int>(date.year()), 4, to);
+  to += '-';
+  append_digits(static_cast<unsigned>(date.month()), 2, to);
+  to += '-';
+  append_digits(static_cast<unsigned>(date.day()), 2, to);
   return true;
 }
 
 void write_time(std::int64_t units, int digits, std::string& to) {
   const std::int64_t seconds = units / power(digits);
   const std::int64_t fraction = units % power(digits);
-  fmt::format_to(std::back_inserter(to), "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60,
-                 seconds % 60);
+  append_digits(seconds / 3600, 2, to);
+  to += ':';
+  append_digits(seconds / 60 % 60, 2, to);
+  to += ':';
+  append_digits(seconds % 60, 2, to);
   if (fraction != 0) {
-    fmt::format_to(std::back_inserter(to), ".{:0{}}", fraction, digits);
+    to += '.';
+    append_digits(fraction, digits, to);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/strings.h"
 #include "core/times.h"
@@ -86,6 +87,70 @@ LakeFiles::LakeFiles(const Schema& schema, const std::vector<FileScan::File>& fi
                        .value = is_null ? Value() : parse(text, schema_.columns[column])});
     }
   }
+  sort();
+}
+
+void LakeFiles::sort() {
+  for (std::size_t column = 0; column < schema_.size(); ++column) {
+    const bool is_in_paths = std::ranges::any_of(parts_, [&](const auto& parts) {
+      return std::ranges::find(parts, column, &Part::column) != parts.end();
+    });
+    if (!is_in_paths) {
+      continue;
+    }
+    Sorted sorted{.column = column, .places = {}, .others = {}};
+    for (std::size_t file = 0; file < files_.size(); ++file) {
+      const auto part = std::ranges::find(parts_[file], column, &Part::column);
+      if (part == parts_[file].end() ||
+          (!part->is_null && std::holds_alternative<std::monostate>(part->value))) {
+        sorted.others.push_back(file);
+      } else if (!part->is_null) {  // no comparison is true of NULL
+        sorted.places.push_back({part->value, file});
+      }
+    }
+    std::ranges::stable_sort(sorted.places, {}, &Sorted::Place::value);
+    sorted_.push_back(std::move(sorted));
+  }
+}
+
+std::vector<std::size_t> LakeFiles::candidates(std::span<const Wanted> wanted) const {
+  using Op = sql::Demand::Op;
+  std::vector<std::size_t> files;
+  const auto sorted = std::ranges::find_if(sorted_, [&](const Sorted& each) {
+    return std::ranges::find(wanted, each.column, &Wanted::column) != wanted.end();
+  });
+  if (sorted == sorted_.end()) {
+    files.resize(files_.size());
+    std::iota(files.begin(), files.end(), 0U);
+    return files;
+  }
+  auto begin = sorted->places.begin();
+  auto end = sorted->places.end();
+  for (const Wanted& each : wanted) {
+    if (each.column != sorted->column) {
+      continue;
+    }
+    const auto same =
+        std::ranges::equal_range(sorted->places, each.value, {}, &Sorted::Place::value);
+    if (each.op == Op::equal || each.op == Op::greater_or_equal) {
+      begin = std::max(begin, same.begin());
+    }
+    if (each.op == Op::greater) {
+      begin = std::max(begin, same.end());
+    }
+    if (each.op == Op::equal || each.op == Op::less_or_equal) {
+      end = std::min(end, same.end());
+    }
+    if (each.op == Op::less) {
+      end = std::min(end, same.begin());
+    }
+  }
+  files = sorted->others;
+  for (; begin < end; ++begin) {
+    files.push_back(begin->file);
+  }
+  std::ranges::sort(files);
+  return files;
 }
 
 LakeFiles::Value LakeFiles::parse(std::string_view text, const Column& column) {
@@ -142,19 +207,17 @@ std::vector<const sql::KeptFile*> LakeFiles::that_matter(const QueryRun& run,
     }
   }
   std::vector<const sql::KeptFile*> chosen;
-  for (std::size_t i = 0; i < files_.size(); ++i) {
+  for (const std::size_t file : candidates(wanted)) {
     if (std::ranges::all_of(wanted,
-                            [&](const Wanted& each) { return may_have(parts_[i], each); })) {
-      chosen.push_back(&files_[i]);
+                            [&](const Wanted& each) { return may_have(parts_[file], each); })) {
+      chosen.push_back(&files_[file]);
     }
   }
   return chosen;
 }
 
 bool LakeFiles::is_in_paths(std::size_t column) const {
-  return std::ranges::any_of(parts_, [&](const auto& parts) {
-    return std::ranges::find(parts, column, &Part::column) != parts.end();
-  });
+  return std::ranges::find(sorted_, column, &Sorted::column) != sorted_.end();
 }
 
 }  // namespace millrace::serve

@@ -44,6 +44,19 @@ class LakeFiles {
     sql::Demand::Op op = sql::Demand::Op::equal;
     Value value;
   };
+  /// The files by what their paths say of a column.
+  struct Sorted {
+    struct Place {
+      Value value;
+      std::size_t file = 0;
+    };
+    std::size_t column = 0;
+    std::vector<Place> places;        ///< by value
+    std::vector<std::size_t> others;  ///< of which it is not known
+  };
+  void sort();
+  /// The places of files beside which none can have what is wanted, in their order.
+  [[nodiscard]] std::vector<std::size_t> candidates(std::span<const Wanted> wanted) const;
   [[nodiscard]] static Value parse(std::string_view text, const Column& column);
   [[nodiscard]] static Value value_of(const sql::ReadValue& value, const Column& column);
   [[nodiscard]] static bool may_have(std::span<const Part> parts, const Wanted& wanted);
@@ -51,6 +64,7 @@ class LakeFiles {
   Schema schema_;
   std::vector<sql::KeptFile> files_;
   std::vector<std::vector<Part>> parts_;  ///< of each file
+  std::vector<Sorted> sorted_;
 };
 
 }  // namespace millrace::serve

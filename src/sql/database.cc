@@ -125,7 +125,8 @@ Database::Impl::Impl(const Options& options)
     : watermark_policy(options.watermark_policy),
       threads(options.threads > 0
                   ? options.threads
-                  : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))) {
+                  : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))),
+      memory_limit_bytes_(options.memory_limit_bytes) {
   try {
     duck = open_duckdb(options, threads);
     auto files = duckdb::make_uniq<ObjectFiles>();
@@ -139,6 +140,14 @@ Database::Impl::Impl(const Options& options)
   } catch (const std::exception& error) {
     throw run_error(duckdb::ErrorData(error));
   }
+}
+
+duckdb::DuckDB& Database::Impl::for_small_queries() {
+  std::call_once(small_opened_, [this] {
+    small_ = open_duckdb({.memory_limit_bytes = memory_limit_bytes_}, 1);
+    register_read_scan(*small_);
+  });
+  return *small_;
 }
 
 Database::Database(const Options& options) : impl_(std::make_unique<Impl>(options)) {}

@@ -36,7 +36,7 @@ constexpr std::size_t kMostOfKey = kChunkRows;
 
 duckdb::hash_t hash_of(const Value& value) {
   duckdb::Vector one(value);
-  duckdb::Vector hash(LogicalType::HASH);
+  duckdb::Vector hash(LogicalType::HASH, duckdb::idx_t{1});
   duckdb::VectorOperations::Hash(one, hash, 1);
   return duckdb::FlatVector::GetData<duckdb::hash_t>(hash)[0];
 }

@@ -1,7 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -50,74 +56,49 @@ duckdb::unique_ptr<duckdb::PreparedStatement> plan_once(
                                                       std::move(names));
 }
 
-}  // namespace
+/// A connection, and what was planned for it.
+class Session {
+ public:
+  Session(duckdb::DuckDB& duck, std::shared_mutex& planning)
+      : connection_(duck), inputs_(add_read_inputs(connection_)), planning_(planning) {}
 
-struct QueryRunner::Impl {
+  /// One run. Ends it, however it went: nothing of it works on in the background, and what it read
+  /// is let go.
+  class Run;
+
+ private:
   /// A query that was planned.
   struct Planned {
     std::weak_ptr<const ReadQuery::Impl> query;  ///< another one may get its address
-    duckdb::unique_ptr<duckdb::PreparedStatement> prepared;
+    /// By the values after LIMIT and OFFSET; empty: for any.
+    std::map<std::string, duckdb::unique_ptr<duckdb::PreparedStatement>> prepared;
   };
 
-  class End;
+  duckdb::PreparedStatement& prepare(const std::shared_ptr<const ReadQuery::Impl>& query,
+                                     const std::vector<duckdb::Value>& values);
 
-  Impl(Database& of, std::int64_t bytes)
-      : database(of.impl()),
-        max_bytes(bytes),
-        connection(*database.duck),
-        inputs(add_read_inputs(connection)) {}
-
-  duckdb::PreparedStatement& prepare(const std::shared_ptr<const ReadQuery::Impl>& query);
-  duckdb::unique_ptr<duckdb::PendingQueryResult> begin(
-      const std::shared_ptr<const ReadQuery::Impl>& query, const std::vector<duckdb::Value>& values,
-      const ReadMoment& moment, End& end);
-  Batch fetch(duckdb::PendingQueryResult& pending, End& end, const Schema& schema,
-              std::int64_t limit, const std::stop_token& stop) const;
-
-  Database::Impl& database;
-  std::int64_t max_bytes;
-  duckdb::Connection connection;
-  duckdb::shared_ptr<ReadInputs> inputs;
-  std::unordered_map<const void*, Planned> planned;  // their plans belong to the connection
+  duckdb::Connection connection_;
+  duckdb::shared_ptr<ReadInputs> inputs_;
+  std::shared_mutex& planning_;
+  std::unordered_map<const void*, Planned> planned_;  // their plans belong to the connection
 };
 
-duckdb::PreparedStatement& QueryRunner::Impl::prepare(
-    const std::shared_ptr<const ReadQuery::Impl>& query) {
-  constexpr std::size_t kMostPlanned = 256;
-  auto& known = planned[query.get()];
-  if (known.prepared == nullptr || known.query.lock() != query) {
-    auto prepared = query->is_own ? plan_once(connection, query->to_prepare()) : nullptr;
-    if (prepared == nullptr) {
-      prepared = connection.Prepare(query->to_prepare());
-    }
-    if (prepared->HasError()) {
-      planned.erase(query.get());
-      throw run_error(prepared->GetErrorObject());
-    }
-    if (planned.size() > kMostPlanned) {
-      std::erase_if(planned, [&](const auto& each) {
-        return each.first != query.get() && each.second.query.expired();
-      });
-    }
-    auto& slot = planned[query.get()];
-    slot = {query, std::move(prepared)};
-    return *slot.prepared;
-  }
-  return *known.prepared;
-}
-
-/// Ends a run, however it went: nothing of it works on in the background, and what it read is let
-/// go.
-class QueryRunner::Impl::End {
+class Session::Run {
  public:
-  explicit End(Impl& runner) : runner_(runner) {}
-  ~End() {
-    if (result != nullptr && !at_end) {
+  Run(Session& session, const std::shared_ptr<const ReadQuery::Impl>& query,
+      const ReadMoment& moment)
+      : session_(session), query_(query), moment_(moment) {
+    session_.inputs_->relations = &query->relations;
+    session_.inputs_->moment = &moment;
+  }
+  ~Run() {
+    pending_.reset();
+    if (result_ != nullptr && !at_end_) {
       // DuckDB clears up when it notices that a query has failed.
-      runner_.connection.Interrupt();
+      interrupt();
       try {
-        while (!result->HasError()) {
-          const auto chunk = result->Fetch();
+        while (!result_->HasError()) {
+          const auto chunk = result_->Fetch();
           if (chunk == nullptr || chunk->size() == 0) {
             break;
           }
@@ -126,42 +107,83 @@ class QueryRunner::Impl::End {
         Log().debug("a query that was given up has ended: {}", error.what());
       }
     }
-    result.reset();
-    if (prepared != nullptr && prepared->data->physical_plan != nullptr) {
-      release_states(prepared->data->physical_plan->Root());
+    result_.reset();
+    if (prepared_ != nullptr && prepared_->data->physical_plan != nullptr) {
+      release_states(prepared_->data->physical_plan->Root());
     }
-    runner_.inputs->moment = nullptr;
+    session_.inputs_->moment = nullptr;
   }
-  End(const End&) = delete;
-  End& operator=(const End&) = delete;
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
-  duckdb::PreparedStatement* prepared = nullptr;
-  duckdb::unique_ptr<duckdb::QueryResult> result;
-  bool at_end = false;
+  void begin(const std::vector<duckdb::Value>& values);
+  [[nodiscard]] Batch fetch(std::int64_t limit, std::int64_t max_bytes,
+                            const std::stop_token& stop);
+  /// By any thread; lost if the run has not begun.
+  void interrupt() { session_.connection_.Interrupt(); }
 
  private:
-  Impl& runner_;
+  Session& session_;
+  const std::shared_ptr<const ReadQuery::Impl>& query_;
+  const ReadMoment& moment_;
+  duckdb::PreparedStatement* prepared_ = nullptr;
+  duckdb::unique_ptr<duckdb::PendingQueryResult> pending_;
+  duckdb::unique_ptr<duckdb::QueryResult> result_;
+  bool at_end_ = false;
 };
 
-duckdb::unique_ptr<duckdb::PendingQueryResult> QueryRunner::Impl::begin(
-    const std::shared_ptr<const ReadQuery::Impl>& query, const std::vector<duckdb::Value>& values,
-    const ReadMoment& moment, End& end) {
-  const std::shared_lock guard(database.planning);
-  if (query->is_fresh) {
-    return connection.PendingQuery(query->for_run(values, moment), /*allow_stream_result=*/true);
+duckdb::PreparedStatement& Session::prepare(const std::shared_ptr<const ReadQuery::Impl>& query,
+                                            const std::vector<duckdb::Value>& values) {
+  constexpr std::size_t kMostPlanned = 256;
+  constexpr std::size_t kMostLimits = 8;  // who asks for ever other limits gets a plan for any
+  auto& known = planned_[query.get()];
+  if (known.query.lock() != query) {
+    known = {query, {}};
   }
-  auto& prepared = prepare(query);
-  end.prepared = &prepared;
-  duckdb::case_insensitive_map_t<duckdb::BoundParameterData> given;
-  for (const auto& [name, place] : prepared.named_param_map) {
-    const auto at = *place_of_name(query->parameters, name);
-    given.emplace(name, duckdb::BoundParameterData(values[at], query->types[at]));
+  std::string limits;
+  for (const std::size_t place : query->is_own ? query->limits : std::vector<std::size_t>()) {
+    limits += values[place].ToString() + ' ';
   }
-  return prepared.PendingQuery(given, /*allow_stream_result=*/true);
+  if (known.prepared.size() >= kMostLimits && !known.prepared.contains(limits)) {
+    limits.clear();
+  }
+  if (const auto found = known.prepared.find(limits); found != known.prepared.end()) {
+    return *found->second;
+  }
+  const bool for_limits = !limits.empty();
+  const auto statement = [&] {
+    return query->to_prepare(for_limits ? std::span(values) : std::span<const duckdb::Value>());
+  };
+  auto prepared = query->is_own ? plan_once(connection_, statement()) : nullptr;
+  if (prepared == nullptr) {
+    prepared = connection_.Prepare(statement());
+  }
+  if (prepared->HasError()) {
+    throw run_error(prepared->GetErrorObject());
+  }
+  if (planned_.size() > kMostPlanned) {
+    std::erase_if(planned_, [&](const auto& each) { return each.second.query.expired(); });
+  }
+  return *known.prepared.emplace(std::move(limits), std::move(prepared)).first->second;
 }
 
-Batch QueryRunner::Impl::fetch(duckdb::PendingQueryResult& pending, End& end, const Schema& schema,
-                               std::int64_t limit, const std::stop_token& stop) const {
+void Session::Run::begin(const std::vector<duckdb::Value>& values) {
+  const std::shared_lock guard(session_.planning_);
+  if (query_->is_fresh) {
+    pending_ = session_.connection_.PendingQuery(query_->for_run(values, moment_),
+                                                 /*allow_stream_result=*/true);
+    return;
+  }
+  prepared_ = &session_.prepare(query_, values);
+  duckdb::case_insensitive_map_t<duckdb::BoundParameterData> given;
+  for (const auto& [name, place] : prepared_->named_param_map) {
+    const auto at = *place_of_name(query_->parameters, name);
+    given.emplace(name, duckdb::BoundParameterData(values[at], query_->types[at]));
+  }
+  pending_ = prepared_->PendingQuery(given, /*allow_stream_result=*/true);
+}
+
+Batch Session::Run::fetch(std::int64_t limit, std::int64_t max_bytes, const std::stop_token& stop) {
   const auto check = [&](duckdb::BaseQueryResult& result) {
     if (!result.HasError()) {
       return;
@@ -171,15 +193,15 @@ Batch QueryRunner::Impl::fetch(duckdb::PendingQueryResult& pending, End& end, co
     }
     throw run_error(result.GetErrorObject());
   };
-  check(pending);
-  end.result = pending.Execute();
-  check(*end.result);
-  Batch rows(schema);
+  check(*pending_);
+  result_ = pending_->Execute();
+  check(*result_);
+  Batch rows(query_->schema);
   while (true) {
-    const auto chunk = end.result->Fetch();
-    check(*end.result);
+    const auto chunk = result_->Fetch();
+    check(*result_);
     if (chunk == nullptr || chunk->size() == 0) {
-      end.at_end = true;
+      at_end_ = true;
       break;
     }
     const auto count = std::min(static_cast<std::int64_t>(chunk->size()), limit - rows.rows());
@@ -197,6 +219,25 @@ Batch QueryRunner::Impl::fetch(duckdb::PendingQueryResult& pending, End& end, co
   return rows;
 }
 
+}  // namespace
+
+struct QueryRunner::Impl {
+  Impl(Database& of, std::int64_t bytes) : database(of.impl()), max_bytes(bytes) {}
+
+  Session& session(bool small) {
+    auto& session = small ? for_small : for_all;
+    if (!session) {
+      session.emplace(small ? database.for_small_queries() : *database.duck, database.planning);
+    }
+    return *session;
+  }
+
+  Database::Impl& database;
+  std::int64_t max_bytes;
+  std::optional<Session> for_all;
+  std::optional<Session> for_small;
+};
+
 QueryRunner::QueryRunner(Database& database, std::int64_t max_bytes)
     : impl_(std::make_unique<Impl>(database, max_bytes)) {}
 QueryRunner::~QueryRunner() = default;
@@ -209,13 +250,11 @@ Batch QueryRunner::run(const ReadQuery& query, std::span<const ReadValue> parame
   const auto& of = query.impl();
   return as_run_error([&] {
     const auto values = of->cast(parameters);
-    impl_->inputs->relations = &of->relations;
-    impl_->inputs->moment = &moment;
-    Impl::End end(*impl_);
-    const auto pending = impl_->begin(of, values, moment, end);
+    Session::Run run(impl_->session(of->is_small(moment)), of, moment);
+    run.begin(values);
     // From here on an interrupt is not lost: the query has begun.
-    const std::stop_callback interrupt(stop, [this] { impl_->connection.Interrupt(); });
-    return impl_->fetch(*pending, end, of->schema, limit, stop);
+    const std::stop_callback interrupt(stop, [&] { run.interrupt(); });
+    return run.fetch(limit, impl_->max_bytes, stop);
   });
 }
 

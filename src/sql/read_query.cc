@@ -104,6 +104,27 @@ class Replace final : public ReadWalk {
   const ReadMoment* moment_;
 };
 
+/// Calls for what stands after the LIMIT and the OFFSET of a whole SELECT.
+template <class Call>
+void for_each_limit(duckdb::SelectStatement& statement, const Call& call) {
+  for (auto& modifier : statement.node->modifiers) {
+    if (modifier->type == duckdb::ResultModifierType::LIMIT_MODIFIER) {
+      auto& limit = modifier->Cast<duckdb::LimitModifier>();
+      call(limit.limit);
+      call(limit.offset);
+    }
+  }
+}
+
+std::optional<std::size_t> parameter_of(
+    const duckdb::unique_ptr<duckdb::ParsedExpression>& expression,
+    const std::vector<ReadParameter>& parameters) {
+  return expression != nullptr &&
+                 expression->GetExpressionClass() == duckdb::ExpressionClass::PARAMETER
+             ? place_of_name(parameters, expression->Cast<duckdb::ParameterExpression>().identifier)
+             : std::nullopt;
+}
+
 duckdb::unique_ptr<duckdb::SelectStatement> copy_of(const duckdb::SelectStatement& statement) {
   return duckdb::unique_ptr_cast<duckdb::SQLStatement, duckdb::SelectStatement>(statement.Copy());
 }
@@ -135,7 +156,15 @@ void ReadQuery::Impl::bind() {
     const auto kind = relations[relation].kind;
     is_fresh |= kind == Relation::Kind::fresh;
     is_own &= kind == Relation::Kind::live || kind == Relation::Kind::rows;
+    if (kind == Relation::Kind::live) {
+      live_.push_back(relations[relation].live);
+    }
   }
+  for_each_limit(*statement_, [this](const auto& limit) {
+    if (const auto place = parameter_of(limit, parameters)) {
+      limits.push_back(*place);
+    }
+  });
   demands = parsed.demands();
   by_key = parsed.by_key();
   const std::shared_lock guard(database.planning);
@@ -155,8 +184,14 @@ void ReadQuery::Impl::bind() {
   }
 }
 
-duckdb::unique_ptr<duckdb::SQLStatement> ReadQuery::Impl::to_prepare() const {
+duckdb::unique_ptr<duckdb::SQLStatement> ReadQuery::Impl::to_prepare(
+    std::span<const duckdb::Value> values) const {
   auto statement = copy_of(*statement_);
+  for_each_limit(*statement, [&](auto& limit) {
+    if (const auto place = parameter_of(limit, parameters); place && !values.empty()) {
+      limit = duckdb::make_uniq<duckdb::ConstantExpression>(values[*place]);
+    }
+  });
   Replace(relations, parameters, types, nullptr, nullptr).walk(*statement->node);
   return statement;
 }
@@ -167,6 +202,18 @@ duckdb::unique_ptr<duckdb::SQLStatement> ReadQuery::Impl::for_run(
   Replace(relations, parameters, types, &values, &moment).walk(*statement->node);
   statement->named_param_map.clear();
   return statement;
+}
+
+bool ReadQuery::Impl::is_small(const ReadMoment& moment) const {
+  constexpr std::int64_t kFewRows = 100'000;  // a thread goes through them in about a millisecond
+  std::int64_t rows = 0;
+  for (const auto& table : live_) {
+    rows += moment.snapshot.rows(*table);
+  }
+  for (const auto& [name, batch] : moment.rows) {
+    rows += batch->rows();
+  }
+  return is_own && rows <= kFewRows;
 }
 
 std::vector<duckdb::Value> ReadQuery::Impl::cast(std::span<const ReadValue> values) const {

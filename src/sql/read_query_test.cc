@@ -120,6 +120,41 @@ TEST_F(ReadQueryTest, APlanServesAllValues) {
   }
 }
 
+TEST_F(ReadQueryTest, LimitsAreOfTheRunHoweverManyThereAre) {
+  const auto first =
+      query("SELECT id FROM items ORDER BY id DESC LIMIT $n OFFSET $n", {{"n", "BIGINT"}});
+  for (int times = 0; times < 2; ++times) {
+    for (std::int64_t n = 0; n < 20; ++n) {
+      const auto rows = run(first, {n});
+      ASSERT_EQ(std::ssize(rows), n);
+      EXPECT_TRUE(n == 0 || rows.front() == std::to_string(4999 - n));
+    }
+  }
+  EXPECT_THROW((void)run(first, {std::int64_t{-1}}), Error);
+  EXPECT_EQ(
+      run(query("SELECT id FROM items LIMIT $n", {{"n", "BIGINT"}}), {std::monostate()}).size(),
+      5000)
+      << "LIMIT NULL is none";
+}
+
+TEST_F(ReadQueryTest, ManyRowsAreReadAsFewAre) {
+  const auto many = fill("many", "id BIGINT, part INTEGER", {0},
+                         "SELECT r, (r % 7)::INTEGER FROM range(300000) t(r)");
+  relations_.push_back({.name = "many", .kind = Relation::Kind::live, .live = many});
+  const auto parts = query(
+      "SELECT part, count(*) AS n, sum(id) AS ids FROM many WHERE id < $n GROUP BY part "
+      "ORDER BY part LIMIT $limit",
+      {{"n", "BIGINT"}, {"limit", "BIGINT"}});
+  const auto ask = [&] { return run(parts, {std::int64_t{20}, std::int64_t{2}}); };
+  EXPECT_EQ(ask(), Rows()) << "nothing is committed";
+  tables_.commit({.batch = 0});
+  EXPECT_EQ(ask(), (Rows{"0|3|21", "1|3|24"}));
+  (void)fill("many", "id BIGINT, part INTEGER", {0},
+             "SELECT r, (r % 7)::INTEGER FROM range(8) t(r)");
+  tables_.commit({.batch = 0});
+  EXPECT_EQ(ask(), (Rows{"0|2|7", "1|1|1"}));
+}
+
 TEST_F(ReadQueryTest, TheTimeIsThatOfTheRun) {
   const auto now =
       query("SELECT now()::TIMESTAMP::VARCHAR AS t, $n AS n FROM kinds LIMIT 1", {{"n", "BIGINT"}});

@@ -32,6 +32,11 @@ class Registry {
 struct Database::Impl {
   explicit Impl(const Options& options);
 
+  /// Another DuckDB, of one thread, for queries of few rows over what is in memory: nothing wakes
+  /// and waits for other threads in it, which would take longer than such a query. It knows nothing
+  /// of what is attached or mounted. Opened at the first call. Thread-safe.
+  [[nodiscard]] duckdb::DuckDB& for_small_queries();
+
   Registry registry;
   std::unique_ptr<duckdb::DuckDB> duck;
   ObjectFiles* objects = nullptr;  // belongs to `duck`
@@ -39,6 +44,11 @@ struct Database::Impl {
   int threads = 1;
   /// Held by those who plan: alone by plans of datasets, which may change how all are optimized.
   std::shared_mutex planning;
+
+ private:
+  std::int64_t memory_limit_bytes_;
+  std::once_flag small_opened_;
+  std::unique_ptr<duckdb::DuckDB> small_;
 };
 
 }  // namespace millrace::sql

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,11 +33,16 @@ struct ReadQuery::Impl {
   Impl(Database::Impl& of, std::string text, std::vector<Relation> read,
        std::vector<ReadParameter> given);
 
-  /// The SELECT for DuckDB, to be prepared: parameters have their types.
-  [[nodiscard]] duckdb::unique_ptr<duckdb::SQLStatement> to_prepare() const;
+  /// The SELECT for DuckDB, to be prepared: parameters have their types. With the values of a run:
+  /// those after LIMIT and OFFSET are constants, by which DuckDB keeps the first rows instead of
+  /// sorting all.
+  [[nodiscard]] duckdb::unique_ptr<duckdb::SQLStatement> to_prepare(
+      std::span<const duckdb::Value> values = {}) const;
   /// The same for one run, whose values and SELECTs are in it.
   [[nodiscard]] duckdb::unique_ptr<duckdb::SQLStatement> for_run(
       const std::vector<duckdb::Value>& values, const ReadMoment& moment) const;
+  /// Whether a run reads but few rows, all of which are in memory.
+  [[nodiscard]] bool is_small(const ReadMoment& moment) const;
   /// The values of a run, in the types of the parameters. Throws Error if one can't be cast.
   [[nodiscard]] std::vector<duckdb::Value> cast(std::span<const ReadValue> values) const;
 
@@ -48,12 +54,15 @@ struct ReadQuery::Impl {
   bool is_fresh = false;  ///< it reads a relation that each run brings a SELECT of
   bool is_own = true;     ///< all that it reads is live or rows
   Schema schema;
+  std::vector<std::size_t> limits;  ///< the places of the parameters after LIMIT and OFFSET
   std::vector<std::string> reads;
   std::vector<Demand> demands;
   std::optional<ByKey> by_key;
 
  private:
   void bind();
+
+  std::vector<std::shared_ptr<const LiveTable>> live_;  ///< that it reads
 
   duckdb::unique_ptr<duckdb::SelectStatement> statement_;
 };
