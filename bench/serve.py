@@ -6,9 +6,10 @@ requests in turn, as there: a customer's profile by key (a live table), a day's 
 customer's events of one to seven days with a limit (Parquet lakes, a folder a day); days and customers by chance. That system did 66
 requests/s in all, averages of 3, 23, 13 and 161 ms, worst 12.9 s.
 
-Usage: bench/serve.py [--days N] [--events N] [--seconds N] [--connections N] [--lake DIR] [--file-cache SIZE] [--bin millrace]
+Usage: bench/serve.py [--days N] [--events N] [--seconds N] [--connections N...] [--lake DIR] [--file-cache SIZE] [--bin millrace]
 """
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -30,6 +31,7 @@ import servers  # noqa: E402
 CLIENT = {"duckdb": "1.5.5"}
 CUSTOMERS = 5_000
 FIRST_DAY = "2024-01-01"
+WARMING = 20  # connections
 # What wrk asks for, by thread; each turn of `mix` is one of the others. Requests are made before they are sent, since wrk has the same
 # cores as the server.
 SCRIPT = """
@@ -98,11 +100,11 @@ def make_lake(lake, days, events):
     print("\r  " + " " * 30, end="\r")
 
 
-def wrk(options, home, base, which, seconds):
+def wrk(options, home, base, which, seconds, connections=WARMING):
     script = home / f"{which}.lua"
     first = int(time.mktime(time.strptime(FIRST_DAY + " UTC", "%Y-%m-%d %Z"))) - time.timezone
     script.write_text(SCRIPT.format(days=options.days, customers=CUSTOMERS, which=which, first=first))
-    done = subprocess.run(["wrk", "-t1", f"-c{options.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script, base],
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script, base],
                           capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
     bad = [line for line in lines if line.startswith("status")]
@@ -175,13 +177,13 @@ def measure(options, home, lake):
     service = Service(options, home, lake)
     try:
         warm(options, service, home)
-        print(f"{'':10} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'worst ms':>9} {'MB/s':>7} {'CPU us each':>11} {'batches':>8}")
-        for which in ("profile", "day", "summary", "events", "mix"):
+        print(f"{'':10} {'connections':>11} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'worst ms':>9} {'MB/s':>7} {'CPU us each':>11} {'batches':>8}")
+        for which, connections in itertools.product(("profile", "day", "summary", "events", "mix"), options.connections):
             cpu, batch = service.cpu_seconds(), service.batch()
-            got = wrk(options, home, service.base, which, options.seconds)
+            got = wrk(options, home, service.base, which, options.seconds, connections)
             cpu, batch = service.cpu_seconds() - cpu, service.batch() - batch
             rate = got["requests"] / got["us"] * 1e6
-            print(f"{which:10} {rate:10,.0f} {got['p50'] / 1e3:8.2f} {got['p99'] / 1e3:8.2f} {got['max'] / 1e3:9.1f} "
+            print(f"{which:10} {connections:11} {rate:10,.0f} {got['p50'] / 1e3:8.2f} {got['p99'] / 1e3:8.2f} {got['max'] / 1e3:9.1f} "
                   f"{got['bytes'] / got['us']:7.0f} {cpu / max(got['requests'], 1) * 1e6:11.1f} {batch:8}"
                   + (f"   {got['errors']} errors" if got["errors"] else ""))
         print(f"memory {service.megabytes('VmRSS'):,.0f} MB, at its peak {service.megabytes('VmHWM'):,.0f} MB")
@@ -195,7 +197,7 @@ def main():
     parser.add_argument("--events", type=int, default=50_000, help="of a day")
     parser.add_argument("--seconds", type=int, default=20, help="of each kind of request")
     parser.add_argument("--warm", type=int, default=600, help="seconds to warm up, at most")
-    parser.add_argument("--connections", type=int, default=20)
+    parser.add_argument("--connections", type=int, nargs="+", default=[10, 20], help="that ask at once, one figure each")
     parser.add_argument("--lake", type=pathlib.Path, help="a folder where the lake is made once, and kept; else it is removed in the end")
     parser.add_argument("--cache", default="256MB", help="cache_size of the pipeline")
     parser.add_argument("--file-cache", default="8GB", help="file_cache_size of the pipeline")
@@ -212,7 +214,7 @@ def main():
             make_lake(lake, options.days, options.events)
         if made.read_text() != wanted:
             sys.exit(f"{lake} has {made.read_text()}, and not {wanted}")
-        print(f"{wanted}, {options.connections} connections, load before: {os.getloadavg()[0]:.1f}")
+        print(f"{wanted}, load before: {os.getloadavg()[0]:.1f}")
         measure(options, home, lake)
 
 
