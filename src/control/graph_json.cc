@@ -133,12 +133,14 @@ std::string kept_for(const DatasetNode& node) {
 Json dataset_json(const Graph& graph, const DatasetNode& node) {
   const auto& plan = *node.plan;
   const auto state = plan.has_state() ? plan.state_text() : "";
+  const auto explained = plan.explain();
   Json out = {{"id", node.name},
               {"name", node.name},
               {"kind", "dataset"},
-              {"op", operators_in_words(plan.explain())},
+              {"op", operators_in_words(explained)},
               {"detail", state.empty() ? plan.schema().text() : state},
               {"sql", node.spec->sql.text},
+              {"plan", explained},
               {"stateful", plan.has_state()},
               {"columns", columns_json(plan.schema())},
               {"checks", checks_json(graph, node.name)},

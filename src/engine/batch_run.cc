@@ -461,6 +461,18 @@ Json BatchRun::save_event_time() const {
   return saved;
 }
 
+bool BatchRun::reads(std::size_t source) const {
+  for (std::size_t i = 0; i < nodes_.size(); i++) {
+    const auto& inputs = graph_.datasets[i].inputs;
+    if (nodes_[i]->needed && std::ranges::any_of(inputs, [&](const Producer& input) {
+          return input.kind == Producer::Kind::source && input.index == static_cast<int>(source);
+        })) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool BatchRun::is_due(std::int64_t now_us) const {
   bool due = false;
   for (std::size_t i = 0; i < nodes_.size(); i++) {

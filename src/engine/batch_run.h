@@ -97,6 +97,8 @@ class BatchRun {
   [[nodiscard]] std::int64_t malformed_found(const std::string& source) const;
   /// The time of the batch that was run last.
   [[nodiscard]] std::int64_t last_time_us() const noexcept { return last_time_us_; }
+  /// Whether a source's rows are part of what is written; else they are there for those who serve.
+  [[nodiscard]] bool reads(std::size_t source) const;
   /// Whether windows of processing time are over at a time, so that a batch has something to do
   /// even without new rows.
   [[nodiscard]] bool is_due(std::int64_t now_us) const;

@@ -158,7 +158,11 @@ bool Pipeline::Impl::plan_batch(PendingBatch& batch) {
   plan.time_us = std::max(clock.now_us(), run->last_time_us() + 1);  // never the same twice
   const auto again = std::exchange(replay, {});
   bool news = run->is_due(plan.time_us) || refresh;
-  for (auto& node : graph->sources) {
+  for (std::size_t i = 0; i < graph->sources.size(); i++) {
+    auto& node = graph->sources[i];
+    if (node.spec->table && !run->reads(i)) {
+      continue;  // it may be a lake of thousands of files
+    }
     auto slice = retrier([&] {
       return node.lookup        ? std::nullopt
              : node.spec->table ? plan_table(node, plan)

@@ -93,10 +93,28 @@ void Service::answer(const CallPtr& call) {
     if (auto kept = cache_.find(key, with_batch(*stamps, snapshot))) {
       endpoint.counters.count_hit();
       give(*call, kept, snapshot.version());
+      look_ahead(*prepared, snapshot);
       return;
     }
   }
   answer_elsewhere(call, std::move(prepared), snapshot, key);
+}
+
+/// Answers that were kept would else be used until what they read is too old, and then all wait.
+void Service::look_ahead(const Prepared& prepared, const sql::LiveSnapshot& snapshot) {
+  for (const auto& readable : prepared.reads()) {
+    if (!readable->wants_look()) {
+      continue;
+    }
+    Workers::Job job = [readable, snapshot](sql::QueryRunner&, const std::stop_token&) {
+      try {
+        readable->look(snapshot);
+      } catch (const Error& error) {  // who needs it gets the error
+        Log().with("name", readable->name()).debug("looked in vain: {}", error.what());
+      }
+    };
+    (void)workers_->submit(job);  // in vain if many wait: then one of them looks
+  }
 }
 
 void Service::answer_elsewhere(const CallPtr& call, std::shared_ptr<const Prepared> prepared,

@@ -100,10 +100,19 @@ std::shared_ptr<const Lake::Listed> Lake::last_listed() const {
   return listed_;
 }
 
+bool Lake::is_soon_old(const Listed& listed) const {
+  return refresh_ && steady_clock::now() - listed.at >= *refresh_ / 2;
+}
+
+bool Lake::wants_look() {
+  const auto known = listed();
+  return known && is_soon_old(*known) && !is_wanted_.exchange(true);
+}
+
 void Lake::look(const sql::LiveSnapshot& at) {
   const auto known = listed();
   const bool is_known = known && is_current(*known, at.version().batch);
-  if (is_known && (!refresh_ || steady_clock::now() - known->at < *refresh_ / 2)) {
+  if (is_known && !is_soon_old(*known)) {
     return;
   }
   // A list that will soon be too old is made anew by one thread, while the others go on with it.
@@ -132,15 +141,17 @@ void Lake::list(std::int64_t batch) {
     const std::lock_guard guard(lock_);
     again_ = false;
   }
+  is_wanted_ = false;
   const auto before = last_listed();
   auto found = std::make_shared<Listed>();
   found->batch = batch;
   found->at = steady_clock::now();
-  const ReadableFiles files = list_(batch);
-  found->files = LakeFiles(*schema_, files.files);
-  found->function = files.function;
-  found->arguments = files.arguments;
-  const bool same = before && std::ranges::equal(before->files.all(), found->files.all());
+  ReadableFiles files = list_(batch);
+  const bool same = before && files.files == last_files_;
+  found->files = same ? before->files : std::make_shared<const LakeFiles>(*schema_, files.files);
+  last_files_ = std::move(files.files);
+  found->function = std::move(files.function);
+  found->arguments = std::move(files.arguments);
   found->stamp = (before ? before->stamp : 0) + (same ? 0 : 1);
   const std::lock_guard guard(lock_);
   listed_ = std::move(found);
@@ -154,7 +165,7 @@ bool Lake::look_again() {
 
 void Lake::bring(const QueryRun& run, sql::ReadMoment& into) {
   const auto known = last_listed();
-  const auto files = known->files.that_matter(run, name());
+  const auto files = known->files->that_matter(run, name());
   into.selects.emplace_back(name(), select_of(*schema_, known->function, known->arguments, files));
 }
 
@@ -181,10 +192,10 @@ bool Lake::bring_kept(const QueryRun& run, sql::ReadMoment& into) {
       continue;
     }
     const auto column = static_cast<std::size_t>(found);
-    if (known->files.is_in_paths(column) || !is_of_type(*value, schema_->columns[column])) {
+    if (known->files->is_in_paths(column) || !is_of_type(*value, schema_->columns[column])) {
       continue;
     }
-    const auto files = known->files.that_matter(run, name());
+    const auto files = known->files->that_matter(run, name());
     auto rows = kept_->find(table(*known, column), files, *value);
     if (!rows) {
       return false;

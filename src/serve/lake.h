@@ -1,6 +1,7 @@
 // Files that hold the rows of a sink or source: which there are, and which of them matter.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "core/readable_sink.h"
+#include "core/source.h"
 #include "serve/lake_files.h"
 #include "serve/readable.h"
 #include "sql/kept_files.h"
@@ -31,6 +33,7 @@ class Lake final : public Readable {
   [[nodiscard]] bool is_of_batches() const override { return !refresh_; }
   [[nodiscard]] std::optional<std::int64_t> stamp(const sql::LiveSnapshot& of) const override;
   void look(const sql::LiveSnapshot& at) override;
+  [[nodiscard]] bool wants_look() override;
   [[nodiscard]] bool look_again() override;
   void bring(const QueryRun& run, sql::ReadMoment& into) override;
   [[nodiscard]] std::optional<sql::Relation> kept_relation(
@@ -39,13 +42,14 @@ class Lake final : public Readable {
 
  private:
   struct Listed {
-    LakeFiles files;
+    std::shared_ptr<const LakeFiles> files;  // shared with the list before, if it is the same
     std::string function;
     std::string arguments;
     std::int64_t batch = -1;
     std::chrono::steady_clock::time_point at;
     std::int64_t stamp = 0;
   };
+  [[nodiscard]] bool is_soon_old(const Listed& listed) const;
   [[nodiscard]] bool is_current(const Listed& listed, std::int64_t batch) const;
   [[nodiscard]] std::shared_ptr<const Listed> listed() const;
   [[nodiscard]] std::shared_ptr<const Listed> last_listed() const;
@@ -56,7 +60,9 @@ class Lake final : public Readable {
   std::optional<std::chrono::milliseconds> refresh_;
   List list_;
   sql::KeptFiles* kept_;
-  std::mutex looking_;  // one lists, others wait for it
+  std::mutex looking_;                      // one lists, others wait for it
+  std::vector<FileScan::File> last_files_;  // as list_ gave them; of who lists
+  std::atomic<bool> is_wanted_ = false;     ///< somebody is to look
   mutable std::mutex lock_;
   std::shared_ptr<const Listed> listed_;  // shared with those who read by it
   bool again_ = false;

@@ -51,6 +51,9 @@ class Readable {
   [[nodiscard]] virtual std::optional<std::int64_t> stamp(const sql::LiveSnapshot& of) const = 0;
   /// May wait for a system outside, as bring() may.
   virtual void look(const sql::LiveSnapshot& at) { (void)at; }
+  /// Whether look() would be in time now, so that nobody has to wait for it later: true for one who
+  /// asks, who is to call it.
+  [[nodiscard]] virtual bool wants_look() { return false; }
   /// Something was gone in the middle of a run. True: look() may find it elsewhere.
   [[nodiscard]] virtual bool look_again() { return false; }
   /// Puts in what a run needs.

@@ -94,6 +94,7 @@ class Service final : public http::Handler {
   void begin(Endpoint& endpoint, http::Request request, const http::Captured& captured,
              http::Responder respond);
   void answer(const CallPtr& call);
+  void look_ahead(const Prepared& prepared, const sql::LiveSnapshot& snapshot);
   void answer_elsewhere(const CallPtr& call, std::shared_ptr<const Prepared> prepared,
                         const sql::LiveSnapshot& snapshot, const std::string& key);
   [[nodiscard]] Outcome make_answer(const CallPtr& call, const Prepared& prepared,

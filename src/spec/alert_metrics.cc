@@ -53,11 +53,9 @@ constexpr std::array<AlertMetric, 20> kMetrics = {{
      "Memory that the SQL and its state take."},
     {Id::restarts, "restarts", Unit::times, 0, true,
      "How often the pipeline was begun anew as a system outside was lost; `over` ten minutes, if "
-     "it "
-     "says nothing else."},
+     "it says nothing else."},
     {Id::state, "state", Unit::state, 0, false,
-     "What the pipeline is doing: `starting`, `running`, `paused`, `failed`, `stopped` or "
-     "`backfilling`."},
+     "What the pipeline is doing: `starting`, `running`, `paused`, `failed` or `stopped`."},
 }};
 
 }  // namespace
@@ -79,7 +77,7 @@ std::vector<std::string> alert_metric_names() {
 }
 
 std::vector<std::string> alert_state_words() {
-  return {"starting", "running", "paused", "failed", "stopped", "backfilling"};
+  return {"starting", "running", "paused", "failed", "stopped"};
 }
 
 std::string alert_value_text(AlertUnit unit, double value) {

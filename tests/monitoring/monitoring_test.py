@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -40,6 +41,14 @@ alerts:
 sinks:
   totals: {{ from: totals, to: {{ type: files, path: out }}, format: parquet, mode: complete }}
   hourly: {{ from: hourly, to: {{ type: files, path: hours }}, format: json }}
+serve:
+  listen: 127.0.0.1:0
+  endpoints:
+    - get: /totals/{{k}}
+      parameters: {{ k: {{ type: int }} }}
+      query: SELECT * FROM totals WHERE k = $k
+      returns: one
+      empty: not_found
 """
 
 
@@ -54,9 +63,17 @@ def get(url):
         return answer.read().decode()
 
 
+def status_of(url):
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 @contextlib.contextmanager
 def running(rows=""):
-    """A pipeline that serves metrics; gives its home and the address."""
+    """A pipeline that serves results and metrics; gives its home and where they are."""
     with tempfile.TemporaryDirectory() as folder:
         home = pathlib.Path(folder)
         (home / "parts").mkdir()
@@ -67,10 +84,12 @@ def running(rows=""):
         reader = threading.Thread(target=lambda: said.extend(process.stderr), daemon=True)
         reader.start()
         try:
-            where = lambda: re.search(r"metrics at (http://\S+)/metrics", "".join(said))  # noqa: E731
-            m.wait_until(lambda: where() or process.poll() is not None, "metrics being served")
+            def where():
+                found = {what: url for what, url in re.findall(r"(metrics|serving) at (http://[0-9.:]+)", "".join(said))}
+                return found if len(found) == 2 else None
+            m.wait_until(lambda: where() or process.poll() is not None, "metrics and results being served")
             assert process.poll() is None, "".join(said)
-            yield home, where().group(1)
+            yield home, where()
             assert process.poll() is None, "".join(said)
         finally:
             process.terminate()
@@ -115,13 +134,17 @@ def alerts_and_panels_use_what_is_declared():
 
 
 def what_is_scraped_adds_up():
-    with running(", rows: 400") as (home, url):
+    with running(", rows: 400") as (home, at):
+        url = at["metrics"]
+
         def scraped():
             return values(get(url + "/metrics"))
         m.wait_until(lambda: scraped().get('millrace_source_rows_total{pipeline="shop",source="events"}') == 400,
                      "all rows")
         m.wait_until(lambda: scraped().get('millrace_source_rows_total{pipeline="shop",source="parts"}') == 52,
                      "the file")
+        asked = [status_of(f"{at['serving']}/totals/{k}") for k in (3, 4, 99, "x")]
+        assert asked == [200, 200, 404, 400], asked
         text = get(url + "/metrics")
         now = values(text)
         of = lambda name, labels="": now[f'millrace_{name}{{pipeline="shop"{labels}}}']  # noqa: E731
@@ -137,6 +160,11 @@ def what_is_scraped_adds_up():
         assert now["process_resident_memory_bytes"] > 10e6 and now["process_threads"] > 1
         assert 'millrace_build_info{version="' in text
         assert of("alerts", ',state="firing"') == 1 and of("alerts", ',state="pending"') == 0
+        of_endpoint = lambda name, labels="": of(name, ',endpoint="/totals/{k}"' + labels)  # noqa: E731
+        assert of_endpoint("endpoint_request_duration_seconds_count") == 4, text
+        assert {r: of_endpoint("endpoint_requests_total", f',result="{r}"') for r in ("ok", "client_error", "server_error")} \
+            == {"ok": 2, "client_error": 2, "server_error": 0}, text
+        assert sum(v for k, v in now.items() if k.startswith('millrace_http_requests_total{server="serve/shop"')) == 4, text
         promtool("check", "metrics", input=text)
         request = urllib.request.Request(url + "/metrics", headers={"Accept": "application/openmetrics-text"})
         with urllib.request.urlopen(request, timeout=20) as answer:
@@ -190,7 +218,7 @@ def expressions():
 
 
 def every_panel_has_data():
-    with running() as (home, url), prometheus(url.removeprefix("http://")) as prom:
+    with running() as (home, at), prometheus(at["metrics"].removeprefix("http://")) as prom:
         begin = time.monotonic()
         fed = set()
 
@@ -199,6 +227,7 @@ def every_panel_has_data():
             if number not in fed and number < 60:
                 fed.add(number)
                 feed(home, number)
+                status_of(f"{at['serving']}/totals/{number % 10}")
             return [(title, expr) for title, expr in expressions() if not answer(prom, expr)]
         left = []
 

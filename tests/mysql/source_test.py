@@ -133,6 +133,25 @@ def late_commits_are_read_once(b):
     lost.close()
 
 
+def late_rows_are_looked_for_before_their_time_is_over(b):
+    """However long the last look is ago, and though nothing else has come."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20))")
+    b.pipeline("table: t, incremental: id, gap_timeout: 1ms")
+    slow, lost = b.server.connect(), b.server.connect()
+    slow.cursor().execute("INSERT INTO t (v) VALUES ('slow')")
+    lost.cursor().execute("INSERT INTO t (v) VALUES ('rolled back')")
+    b.sql("INSERT INTO t (v) VALUES ('quick')")
+    b.run()
+    assert [row["v"] for row in b.rows()] == ["quick"]
+    slow.commit()
+    lost.rollback()
+    told = b.run()
+    assert sorted(row["v"] for row in b.rows()) == ["quick", "slow"], b.rows()
+    assert "1 number of id did not come within 1ms and count as a gap: 2;" in told.stderr, told
+    slow.close()
+    lost.close()
+
+
 def gaps_are_told_when_their_time_is_over(b):
     b.sql("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1), (2), (5), (9)")
     b.pipeline("table: t, incremental: id, gap_timeout: 1s, poll_interval: 50ms", sink=FILES)
@@ -299,8 +318,8 @@ def state_is_made_anew_from_the_table(b):
 
 
 CASES = [types_are_exact, columns_may_have_other_types, malformed_values_are_kept, grows_batch_by_batch,
-         late_commits_are_read_once, gaps_are_told_when_their_time_is_over, by_time_and_id,
-         a_killed_run_equals_an_undisturbed_one, lost_connections_are_made_again, a_stop_ends_a_wait,
+         late_commits_are_read_once, late_rows_are_looked_for_before_their_time_is_over,
+         gaps_are_told_when_their_time_is_over, by_time_and_id, a_killed_run_equals_an_undisturbed_one, lost_connections_are_made_again, a_stop_ends_a_wait,
          encrypts_and_checks_whom, tells_operators_how_far_it_is, joins_a_table_that_changes,
          state_is_made_anew_from_the_table]
 

@@ -159,11 +159,13 @@ def hostile(service, _home):
     for text in ("'", "';--", "$id", "${env:HOME}", "1; DROP TABLE profile", "\\", "%", "a" * 3000, "\u2028",
                  "read_csv('/etc/passwd')", "0x10", "+1", "1e3", "NaN", "null"):
         piece = urllib.parse.quote(text, safe="")
-        for path in (f"/customer/{piece}", f"/summary/{piece}", f"/events/1?fromDate={piece}",
-                     f"/events/1?limit={piece}", f"/customer/1?{piece}={piece}"):
+        for path in (f"/customer/{piece}", f"/summary/{piece}", f"/summary/2024-01-01/{piece}", f"/events/{piece}",
+                     f"/events/1?fromDate={piece}", f"/events/1?toDate={piece}", f"/events/1?limit={piece}"):
             status, _, body = service.get(path)
-            if status >= 500:
-                raise m.Failed(f"{path}: {status} {body}")
+            same((status, body["status"]), (400, "error"), path)
+        status, _, body = service.get(f"/customer/1?{piece}={piece}")
+        if status >= 500:
+            raise m.Failed(f"{piece} as a name: {status} {body}")
 
 
 def follows_a_run(service, home):

@@ -300,6 +300,31 @@ TEST_F(ServingTest, MistakesAreReportedAtTheirPlaces) {
             "aggregate it in a dataset, or serve the sink that writes it\n");
 }
 
+// It may be a lake of thousands of files, there for those who serve.
+TEST_F(ServingTest, ATableThatNothingWrittenNeedsIsNotLookedAt) {
+  auto yaml = std::string(kPipeline);
+  constexpr std::string_view kDatasets = "datasets:\n";
+  yaml.replace(yaml.find(kDatasets), kDatasets.size(), R"(  prices:
+    from: { type: files, path: names }
+    as: table
+    format: csv
+    schema: kind VARCHAR, title VARCHAR
+datasets:
+  priced: SELECT title, n FROM totals JOIN prices USING (kind)
+)");
+  use(yaml);
+  write("in/1.csv", "id,kind,amount\n1,a,60\n");
+  const auto batches = attempt();
+  ASSERT_EQ(batches.size(), 1);
+  std::vector<std::string> looked_at;
+  for (const auto& source : batches[0].sources) {
+    if (!source.offsets.is_null()) {
+      looked_at.push_back(source.name);
+    }
+  }
+  EXPECT_EQ(looked_at, (std::vector<std::string>{"input", "names"}));
+}
+
 // An attempt that fails after its rows were published leaves nothing that could be seen.
 TEST_F(ServingTest, AFailedAttemptIsNotSeen) {
   write("in/1.csv", "id,kind,amount\n1,a,60\n");

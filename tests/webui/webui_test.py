@@ -110,6 +110,9 @@ def graph_and_inspector(browser, daemon):
         assert "every row accounted for" in text_of(page, ".insp .sum")
         page.get_by_role("tab", name="SQL").click()
         assert "GROUP BY 1" in text_of(page, ".insp .sql")
+        page.get_by_role("tab", name="Plan").click()
+        plan = next(node["plan"] for node in graph["nodes"] if node["id"] == "by_device")
+        assert plan.strip() and text_of(page, ".insp .operators").strip() == plan.strip(), plan
         page.get_by_role("tab", name="Columns").click()
         assert "device" in text_of(page, ".insp .mini")
         browser.keep(page, "graph")

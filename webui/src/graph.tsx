@@ -290,7 +290,7 @@ export function GraphView({
           const s = statOf(n, m)
           const share = n.kind === 'source' ? 0 : s.ms / maxMs
           const hold = b?.holder && n.members.includes(b.holder.source) && b.holder.idle_ms > 0
-          const dim = (find && !n.members.some((x) => x.includes(find))) || (path && !path.has(n.id))
+          const dim = (find && !n.members.some((x) => x.toLowerCase().includes(find.toLowerCase()))) || (path && !path.has(n.id))
           const src = b?.sources.find((x) => x.id === n.id)
           const lag = src ? sourceLag(src) : 0
           return (
@@ -312,7 +312,7 @@ export function GraphView({
                 <b>{n.label}</b>
               </span>
               {n.kind !== 'group' && (
-                <span class="nd">{n.op || n.detail}</span>
+                <span class="nd">{n.kind === 'dataset' ? n.op || n.detail : n.detail || n.op}</span>
               )}
               <span class="nf">
                 {n.kind === 'source' ? (

@@ -49,7 +49,7 @@ export function GraphTable({
         </thead>
         <tbody>
           {nodes
-            .filter((n) => !find || n.members.some((id) => id.includes(find)))
+            .filter((n) => !find || n.members.some((id) => id.toLowerCase().includes(find.toLowerCase())))
             .map((n) => {
               const s = statOf(n, did)
               const group = groupOf(n.id)

@@ -83,7 +83,7 @@ export function Palette() {
     }
     if (k) {
       const hits = graphs
-        .filter((g) => g.id.includes(k))
+        .filter((g) => g.id.toLowerCase().includes(k))
         .sort((a, b) => Number(b.p === cur?.id) - Number(a.p === cur?.id) || a.id.length - b.id.length)
         .slice(0, 30)
       for (const g of hits)

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "connectors/cassandra/protocol/row_cells.h"
 #include "connectors/cassandra/protocol/token.h"
+#include "connectors/cassandra/same_value.h"
 
 namespace millrace::cassandra {
 
@@ -28,21 +29,6 @@ std::string hex_text(std::string_view bytes) {
     text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   }
   return text;
-}
-
-/// Whether a value that was read is the one that was written. A collection that is not frozen has
-/// no empty value, and a set and a map have an order of their own.
-bool is_same(const CqlType& type, std::optional<std::string_view> written,
-             std::optional<std::string_view> read) {
-  using Id = CqlType::Id;
-  const auto elements = [](std::optional<std::string_view> value) {
-    return value && value->size() >= 4 ? load_big_endian<std::int32_t>(value->data()) : 0;
-  };
-  if (type.id == Id::set || type.id == Id::map || type.id == Id::list) {
-    const bool ordered = type.id == Id::list && elements(written) > 0;
-    return ordered ? written == read : elements(written) == elements(read);
-  }
-  return written == read;
 }
 
 }  // namespace
@@ -306,7 +292,7 @@ void CassandraSink::compare(const StagedRow& row, const Answer& answer) const {
   for (std::size_t i = 0; i < plan_.values.size(); ++i) {
     const auto length = load_big_endian<std::int32_t>(written.rest().data());
     const auto value = written.bytes();
-    if (length != -2 && !is_same(plan_.values[i].type, value, cells.all()[i])) {
+    if (length != -2 && !is_same_value(plan_.values[i].type, value, cells.all()[i])) {
       fail(fmt::format("has another value of {} than was written", plan_.values[i].name));
     }
   }

@@ -6,6 +6,7 @@
 #include "connectors/cassandra/from_cql.h"
 #include "connectors/cassandra/protocol/test_hex.h"
 #include "connectors/cassandra/protocol/wire.h"
+#include "connectors/cassandra/same_value.h"
 #include "connectors/cassandra/to_cql.h"
 #include "core/int128.h"
 #include "formats/memory_columns.h"
@@ -268,6 +269,61 @@ TEST(CassandraValues, KeysAreReadFromText) {
             "f81d4fae7dec11d0a76500a0c91e6bf6");
   EXPECT_EQ(parsed(Id::date, "1970-01-01"), "80000000");
   EXPECT_EQ(parsed(Id::timestamp, "1970-01-01T00:00:01Z"), "00000000000003e8");
+}
+
+/// A collection of these bytes, "01" and so on; of a map, keys and values in turn.
+std::string collection(std::initializer_list<std::string_view> elements, std::int32_t count) {
+  std::string bytes;
+  put(count, bytes);
+  for (const auto element : elements) {
+    put_bytes(unhex(element), bytes);
+  }
+  return bytes;
+}
+
+TEST(SameValue, SetsAndMapsHaveNoOrder) {
+  const CqlType blob{.id = Id::blob};
+  const CqlType set{.id = Id::set, .parts = {blob}};
+  const CqlType list{.id = Id::list, .parts = {blob}};
+  const CqlType map{.id = Id::map, .parts = {blob, blob}};
+  const auto ab = collection({"aa", "bb"}, 2);
+  const auto ba = collection({"bb", "aa"}, 2);
+  EXPECT_TRUE(is_same_value(set, ab, ba));
+  EXPECT_TRUE(is_same_value(set, collection({"bb", "aa", "bb"}, 3), ab)) << "kept once";
+  EXPECT_FALSE(is_same_value(set, ab, collection({"aa", "bc"}, 2))) << "as many, but others";
+  EXPECT_FALSE(is_same_value(set, ab, collection({"aabb"}, 1)));
+  EXPECT_FALSE(is_same_value(list, ab, ba));
+  const auto one_two = collection({"01", "aa", "02", "bb"}, 2);
+  EXPECT_TRUE(is_same_value(map, one_two, collection({"02", "bb", "01", "aa"}, 2)));
+  EXPECT_FALSE(is_same_value(map, one_two, collection({"01", "bb", "02", "aa"}, 2)));
+  for (const auto& type : {set, list, map}) {
+    EXPECT_TRUE(is_same_value(type, collection({}, 0), std::nullopt)) << "no empty value is kept";
+    EXPECT_FALSE(is_same_value(type, one_two, std::nullopt));
+    EXPECT_FALSE(is_same_value(type, one_two, one_two.substr(0, 9))) << "cut short";
+  }
+  EXPECT_FALSE(is_same_value(blob, unhex("aa"), std::nullopt));
+  EXPECT_FALSE(is_same_value(blob, unhex(""), std::nullopt));
+}
+
+TEST(SameValue, PartsOfOtherValues) {
+  const CqlType blob{.id = Id::blob};
+  const CqlType sets{.id = Id::list, .parts = {{.id = Id::set, .parts = {blob}}}};
+  const auto in_list = [](const std::string& set) {
+    std::string bytes;
+    put(std::int32_t{1}, bytes);
+    put_bytes(set, bytes);
+    return bytes;
+  };
+  EXPECT_TRUE(is_same_value(sets, in_list(collection({"aa", "bb"}, 2)),
+                            in_list(collection({"bb", "aa"}, 2))));
+  const CqlType udt{.id = Id::udt, .name = "u", .parts = {blob, blob}, .fields = {"a", "b"}};
+  std::string before;
+  put_bytes(unhex("01"), before);
+  auto after = before;
+  put_null(after);
+  EXPECT_TRUE(is_same_value(udt, before, after)) << "a field that the type has got since";
+  put_bytes(unhex("02"), before);
+  EXPECT_FALSE(is_same_value(udt, before, after));
 }
 
 }  // namespace

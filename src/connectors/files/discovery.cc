@@ -177,6 +177,12 @@ void Discovery::look_into(const std::string& folder, const std::string& relative
       continue;
     }
     const std::string path = fmt::format("{}/{}", folder, name);
+    if (entry->d_type == DT_DIR) {
+      if (goes_deeper(depth)) {
+        look_into(path, below, depth + 1, skip, found);
+      }
+      continue;
+    }
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
       continue;  // removed meanwhile, or a link that leads nowhere
@@ -205,15 +211,21 @@ std::vector<Discovery::Found> Discovery::look(const std::function<bool(const std
   folders_.clear();
   look_into(base_, "", 0, skip, found);
   std::unordered_map<std::string, Seen> growing;
+  std::unordered_map<std::string, FileScan::File> complete;
   for (Found& each : found) {
     FileScan::File file = each.file;
     file.path = fmt::format("{}/{}", base_, file.path);
-    each.complete = is_complete(file);
+    const auto known = complete_.find(file.path);
+    each.complete = (known != complete_.end() && known->second == file) || is_complete(file);
     if (const auto seen = growing_.find(file.path); seen != growing_.end() && !each.complete) {
       growing.insert(*seen);
     }
+    if (each.complete) {
+      complete.emplace(file.path, std::move(file));
+    }
   }
   growing_ = std::move(growing);
+  complete_ = std::move(complete);
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
     return std::tie(a.file.mtime_ns, a.file.path) < std::tie(b.file.mtime_ns, b.file.path);
   });

@@ -62,6 +62,8 @@ class Discovery {
   std::string pattern_;  // relative to base_; empty: all files
   std::vector<std::string> folders_;
   std::unordered_map<std::string, Seen> growing_;  // by path
+  /// What was complete at the last look, by path: as long as it is as it was, it still is.
+  std::unordered_map<std::string, FileScan::File> complete_;
 };
 
 }  // namespace millrace

@@ -8,9 +8,9 @@ namespace millrace::mysql {
 
 Gaps::Gaps(const nlohmann::json& ranges) {
   for (const auto& range : ranges) {
-    add({.first = range.at(0).get<std::int64_t>(),
-         .last = range.at(1).get<std::int64_t>(),
-         .since_us = range.at(2).get<std::int64_t>()});
+    (void)add({.first = range.at(0).get<std::int64_t>(),
+               .last = range.at(1).get<std::int64_t>(),
+               .since_us = range.at(2).get<std::int64_t>()});
   }
 }
 
@@ -22,11 +22,13 @@ nlohmann::json Gaps::to_json() const {
   return ranges;
 }
 
-void Gaps::add(const Range& range) {
+bool Gaps::add(const Range& range) {
   ranges_.emplace(range.first, range);
-  if (ranges_.size() > kMax) {
-    ranges_.erase(ranges_.begin());
+  if (ranges_.size() <= kMax) {
+    return true;
   }
+  ranges_.erase(ranges_.begin());
+  return false;
 }
 
 void Gaps::remove(std::int64_t number) {

@@ -35,8 +35,8 @@ class Gaps {
   explicit Gaps(const nlohmann::json& ranges);
   [[nodiscard]] nlohmann::json to_json() const;
 
-  /// Ranges never overlap.
-  void add(const Range& range);
+  /// Ranges never overlap. False: there are kMax, and the lowest is not known any more.
+  [[nodiscard]] bool add(const Range& range);
   /// A number that is not missing any more.
   void remove(std::int64_t number);
   /// Removes and gives those that have been missing since before a time.

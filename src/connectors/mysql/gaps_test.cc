@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace millrace::mysql {
 namespace {
 
@@ -12,8 +14,8 @@ using Range = Gaps::Range;
 
 TEST(GapsTest, AreCutByNumbersThatCome) {
   Gaps gaps;
-  gaps.add({10, 20, 5});
-  gaps.add({30, 30, 6});
+  EXPECT_TRUE(gaps.add({10, 20, 5}));
+  EXPECT_TRUE(gaps.add({30, 30, 6}));
   EXPECT_TRUE(gaps.contains(10));
   EXPECT_TRUE(gaps.contains(20));
   EXPECT_FALSE(gaps.contains(21));
@@ -28,8 +30,8 @@ TEST(GapsTest, AreCutByNumbersThatCome) {
 
 TEST(GapsTest, AreGivenUpInTime) {
   Gaps gaps;
-  gaps.add({1, 2, 100});
-  gaps.add({5, 5, 200});
+  EXPECT_TRUE(gaps.add({1, 2, 100}));
+  EXPECT_TRUE(gaps.add({5, 5, 200}));
   EXPECT_THAT(gaps.take_older_than(100), IsEmpty());
   EXPECT_THAT(gaps.take_older_than(101), ElementsAre(Range{1, 2, 100}));
   EXPECT_THAT(gaps.all(), ElementsAre(Range{5, 5, 200}));
@@ -37,15 +39,15 @@ TEST(GapsTest, AreGivenUpInTime) {
 
 TEST(GapsTest, SurviveACheckpoint) {
   Gaps gaps;
-  gaps.add({Gaps::kLowest, 4, 1});
-  gaps.add({7, 9, 2});
+  EXPECT_TRUE(gaps.add({Gaps::kLowest, 4, 1}));
+  EXPECT_TRUE(gaps.add({7, 9, 2}));
   EXPECT_EQ(Gaps(gaps.to_json()).all(), gaps.all());
 }
 
 TEST(GapsTest, AreBounded) {
   Gaps gaps;
   for (std::int64_t i = 0; i < 12'000; ++i) {
-    gaps.add({2 * i, 2 * i, 0});
+    EXPECT_EQ(gaps.add({2 * i, 2 * i, 0}), std::cmp_less(i, Gaps::kMax));
   }
   EXPECT_EQ(gaps.all().size(), Gaps::kMax);
   EXPECT_FALSE(gaps.contains(0));

@@ -84,6 +84,8 @@ class KeyScan {
     const auto after = number_ ? *number_ + 1 : Gaps::kLowest;
     if (number > after && found_.missing.size() < Gaps::kMax) {
       found_.missing.push_back({.first = after, .last = number - 1, .since_us = 0});
+    } else if (number > after) {
+      ++found_.not_noted;
     }
     number_ = number;
   }

@@ -42,6 +42,7 @@ struct NewRows {
   std::vector<Key> bounds;
   /// Of numbers: what is missing between the first and the last one.
   std::vector<Gaps::Range> missing;
+  std::int64_t not_noted = 0;  ///< further ranges, beyond Gaps::kMax
 };
 
 /// Where to look for new rows.

@@ -158,6 +158,12 @@ std::string MysqlSource::target() const {
 void MysqlSource::check_connection(const SourcePlace& /*place*/, Findings& findings) {
   Connection connection(connection_, stop_);
   find_schema(connection);
+  if (!is_whole() && !key_.is_number && options_.lag.count() == 0) {
+    findings.warning(
+        fmt::format("rows of {} that are committed after others with a later {} are not read",
+                    plan_.name, key_.names.front()),
+        "set `lag` to as long as transactions take, such as 30s");
+  }
   if (!is_whole() && options_.query.empty()) {
     check_index(connection, options_.table, key_, findings);
   }
@@ -202,7 +208,8 @@ std::optional<Slice> MysqlSource::plan(std::int64_t now) {
     return slice;
   }
   (void)schema();
-  if (end_ && (end_->is_null() || *end_ == to_)) {
+  const bool is_at_end = end_ && (end_->is_null() || *end_ == to_);
+  if (is_at_end && gaps_.empty()) {
     return std::nullopt;
   }
   Pool::Lease connection(*pool_);
@@ -212,12 +219,17 @@ std::optional<Slice> MysqlSource::plan(std::int64_t now) {
   if (!std::exchange(has_begun_, true)) {
     to_ = first_key(*connection);
   }
-  give_up_gaps(now);
   std::vector<std::int64_t> late;
   if (!gaps_.empty()) {
     late = find_late(*connection, plan_.from, plan_.key, gaps_, options_.max_rows_per_trigger);
   }
-  const auto found = find_new(*connection, plan_.from, key_, after(to_, end_.value_or(nullptr)));
+  // Only now, however long the last look is ago: what has come counts, and the time does not.
+  if (std::cmp_less(late.size(), options_.max_rows_per_trigger)) {
+    give_up_gaps(now, late);
+  }
+  const auto found =
+      is_at_end ? std::nullopt
+                : find_new(*connection, plan_.from, key_, after(to_, end_.value_or(nullptr)));
   connection.give_back();
   if (!found && late.empty()) {
     return std::nullopt;
@@ -230,6 +242,7 @@ std::optional<Slice> MysqlSource::plan(std::int64_t now) {
   }
   if (found && !found->missing.empty() && tracks_gaps()) {
     slice.offsets["missing"] = ranges_json(found->missing);
+    tell_unawaited(found->not_noted);
   }
   slice.text = fmt::format("{} up to {}", human_count(*slice.rows, "row"), key_text(to));
   if (!late.empty()) {
@@ -239,17 +252,34 @@ std::optional<Slice> MysqlSource::plan(std::int64_t now) {
   return slice;
 }
 
-void MysqlSource::give_up_gaps(std::int64_t now_us) {
-  auto old =
-      gaps_.take_older_than(now_us - std::chrono::microseconds(options_.gap_timeout).count());
-  // Nothing says that there ever was a number before the first.
-  std::erase_if(old, [](const auto& range) { return range.first == Gaps::kLowest; });
+void MysqlSource::give_up_gaps(std::int64_t now_us, const std::vector<std::int64_t>& late) {
+  Gaps given_up;
+  for (const auto& range :
+       gaps_.take_older_than(now_us - std::chrono::microseconds(options_.gap_timeout).count())) {
+    if (range.first != Gaps::kLowest) {  // nothing says that there ever was one before the first
+      (void)given_up.add(range);
+    }
+  }
+  for (const std::int64_t number : late) {
+    given_up.remove(number);
+  }
+  const auto old = given_up.all();
   if (!old.empty()) {
     log_.warn(
         "{} of {} did not come within {} and count as a gap: {}; their transactions were "
         "rolled back, or the rows were deleted before they were read",
         human_count(count_of(old), "number"), plan_.key, duration_text(options_.gap_timeout),
         text_of(old, kGapsShown));
+  }
+}
+
+void MysqlSource::tell_unawaited(std::int64_t ranges) {
+  if (ranges > 0) {
+    log_.warn(
+        "numbers of {} are missing in more ranges than can be remembered ({}): rows that are "
+        "committed late in {} of them will not be read; where numbers are always missing, set "
+        "`gap_timeout: 0s`",
+        plan_.key, Gaps::kMax, ranges);
   }
 }
 
@@ -263,9 +293,11 @@ void MysqlSource::advance(const Json& offsets) {
     gaps_.remove(number.get<std::int64_t>());
   }
   const auto at_us = offsets.at("at_us").get<std::int64_t>();
+  std::int64_t dropped = 0;
   for (const auto& range : ranges_from(offsets.value("missing", Json::array()), at_us)) {
-    gaps_.add(range);
+    dropped += gaps_.add(range) ? 0 : 1;
   }
+  tell_unawaited(dropped);
 }
 
 std::vector<Range> MysqlSource::ranges_of(const Json& offsets) const {
@@ -344,7 +376,7 @@ SliceInput MysqlSource::read(const Json& offsets, MalformedReceiver& malformed) 
   }
   auto left_out = std::make_shared<Gaps>();
   for (const auto& range : ranges_from(offsets.value("missing", Json::array()), 0)) {
-    left_out->add(range);
+    (void)left_out->add(range);
   }
   return reader(ranges_of(offsets), std::move(left_out), malformed);
 }

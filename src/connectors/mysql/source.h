@@ -65,7 +65,8 @@ class MysqlSource final : public Source, public CheckedSource {
   [[nodiscard]] Key first_key(Connection& connection);
   [[nodiscard]] SearchRange after(const Key& from, const Key& to) const;
   /// Gives up those that have been missing for too long, and says so.
-  void give_up_gaps(std::int64_t now_us);
+  void give_up_gaps(std::int64_t now_us, const std::vector<std::int64_t>& late);
+  void tell_unawaited(std::int64_t ranges);
   [[nodiscard]] std::vector<Range> ranges_of(const Json& offsets) const;
   std::unique_ptr<RowReader> read_whole(MalformedReceiver& malformed);
   std::unique_ptr<RowReader> reader(std::vector<Range> ranges, std::shared_ptr<const Gaps> left_out,

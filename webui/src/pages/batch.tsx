@@ -91,7 +91,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
         <Copy label="Copy link" text={`${location.origin}/p/${p.id}/batch?at=${b.n}`} />
       </div>
       <div class="cols2">
-        <Card title="Time" sub="the tick on each bar is the median of the last 60 batches" cls="wfcard">
+        <Card title="Time" sub="the tick on each bar is the median of the last 31 batches" cls="wfcard">
           <Waterfall b={b} name={name} />
         </Card>
         <div class="stackc">
@@ -110,7 +110,7 @@ export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; liv
                     </td>
                     <td
                       class={`r ${x.ms > x.p50 * 1.4 && x.ms > 20 ? 'c-warn' : 'c-dim'}`}
-                      title="against the median of 60 batches"
+                      title="against the median of 31 batches"
                     >
                       {!x.ms ? (
                         'not run'

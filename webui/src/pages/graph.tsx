@@ -444,6 +444,11 @@ function Plan({ n, b }: { n: GraphNode; b?: Batch }) {
         ))}
       </ol>
       {!spans.length && <p class="c-dim sm">Nothing was run of it in this batch.</p>}
+      {n.plan && (
+        <pre class="operators" tabIndex={0} aria-label={`Operators of ${n.name}`}>
+          {n.plan}
+        </pre>
+      )}
     </>
   )
 }

@@ -71,7 +71,7 @@ export function StatePage({ p, at, live }: { p: PipelineSummary; at: number; liv
                     Size
                   </Th>
                   <Th w={124}>Memory, disk</Th>
-                  <Th w={96}>60 batches</Th>
+                  <Th w={96}>90 batches</Th>
                   <Th r title="Rows changed in this batch">
                     Updated
                   </Th>
