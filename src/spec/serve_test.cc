@@ -149,6 +149,14 @@ TEST(Serve, ValuesOfRequests) {
   EXPECT_FALSE(read(ParameterType::date, "2024-02-29T00:00:00Z"));
   EXPECT_FALSE(read(ParameterType::date, "2023-02-29"));
   EXPECT_TRUE(read(ParameterType::timestamp, "2024-02-29T12:00:00Z"));
+  const auto noon =
+      read_parameter({.name = "p", .type = ParameterType::timestamp}, "1970-01-01T12:00:00Z");
+  ASSERT_TRUE(noon);
+  EXPECT_EQ(std::get<std::int64_t>(*noon), 43'200'000'000);
+  for (const char* text : {"1970-01-01T13:00:00+01:00", "1970-01-01T12:00:00", "1970-01-01 12:00",
+                           "1970-01-01T06:30:00-05:30"}) {
+    EXPECT_EQ(read_parameter({.name = "p", .type = ParameterType::timestamp}, text), noon) << text;
+  }
   EXPECT_FALSE(read(ParameterType::boolean, "yes"));
   EXPECT_TRUE(read(ParameterType::string, "'; DROP TABLE x; --"));
   EXPECT_FALSE(read(ParameterType::string, std::string(1001, 'x')));
