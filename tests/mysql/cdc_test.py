@@ -173,7 +173,8 @@ def a_killed_run_ends_with_the_same_table(b):
         for i in range(24):
             fault = ["checkpoint.offsets.before_write", "batch.after_run", "batch.after_stage", "store.before_commit",
                      "batch.after_publish", "checkpoint.commit.before_write"][i % 6]
-            b.run(env={"MILLRACE_FAULT": f"{fault}:{1 + i // 6 % 3}"}, check=False)
+            done = b.run(env={"MILLRACE_FAULT": f"{fault}:{1 + i // 6 % 3}"}, check=False)
+            assert done.returncode == -signal.SIGKILL, (i, fault, done)
     finally:
         stop.set()
         thread.join()
@@ -275,7 +276,8 @@ def large_transactions_come_in_parts(b):
     b.run()
     b.sql("INSERT INTO t SELECT seq, REPEAT('x', 150), 0 FROM seq_1_to_40000; UPDATE t SET v = 1")
     for fault in ("batch.after_stage:2", "batch.after_publish:3", "checkpoint.commit.before_write:2"):
-        b.run(env={"MILLRACE_FAULT": fault}, check=False)
+        done = b.run(env={"MILLRACE_FAULT": fault}, check=False)
+        assert done.returncode == -signal.SIGKILL, (fault, done)
     b.run()
     assert b.rows() == [{"n": 80000, "d": 80000, "s": 2 * 40000 * 40001 // 2}], b.rows()
 

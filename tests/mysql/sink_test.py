@@ -63,7 +63,8 @@ def updates_and_deletes_by_key(bench):
     assert ["id", "int(11)", "NO", "PRI"] == b.sql("DESCRIBE t")[0][:4], b.sql("DESCRIBE t")
     b.add(header, [[1, "a", 5000, "u"], [2, "a", 5000, "d"], [3, "b", 5000, "d"], [3, "a", 5000, "u"], [7777, "a", 1, "d"]])
     for fault in FAULTS:
-        b.run(env={"MILLRACE_FAULT": fault}, check=False)
+        done = b.run(env={"MILLRACE_FAULT": f"{fault}:1"}, check=False)
+        assert done.returncode == -9, (fault, done)
     b.run()
     assert b.sql("SELECT id, part, v FROM t WHERE id BETWEEN 1 AND 3 ORDER BY id, part") == \
         [["1", "a", "5000"], ["1", "b", "1"], ["2", "b", "2"], ["3", "a", "5000"]]
@@ -93,7 +94,8 @@ def rows_that_the_server_refuses_are_kept(bench):
     bad = [[7, "too long", 1], [100, "again", 1], [1800, None, 1], [1801, "ok", 1000], [1802, "ok", -1], [3000, "ok", 1]]
     b.add(["id", "name", "age"], [row for row in rows if row[0] != 100] + bad)
     b.to_table("id INT, name VARCHAR, age INT", "SELECT * FROM input", "table: t")
-    b.run(env={"MILLRACE_FAULT": "mysql.after_commit"}, check=False)
+    killed = b.run(env={"MILLRACE_FAULT": "mysql.after_commit:1"}, check=False)
+    assert killed.returncode == -9, killed
     done = b.run()
     assert b.sql("SELECT count(*) FROM t") == [["1499"]], b.sql("SELECT count(*) FROM t")
     kept = {json.loads(row["raw"])["id"]: row["reason"] for row in refused(b)}
@@ -104,7 +106,8 @@ def rows_that_the_server_refuses_are_kept(bench):
     assert "Duplicate entry" in shown and "too long" in shown, shown
     # The next batch has no memory of them.
     b.add(["id", "name", "age"], [[1900, "ok", 1]])
-    b.run(env={"MILLRACE_FAULT": "mysql.after_commit"}, check=False)
+    killed = b.run(env={"MILLRACE_FAULT": "mysql.after_commit:1"}, check=False)
+    assert killed.returncode == -9, killed
     b.run()
     assert len(refused(b)) == 6 and b.sql("SELECT count(*) FROM t") == [["1500"]] and not done.stdout
     b.forget()
