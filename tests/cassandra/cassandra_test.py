@@ -173,7 +173,7 @@ def keeps_what_the_table_can_not_hold(b):
     b.feed("a", rows)
     b.to_table("p VARCHAR, c INTEGER, small INTEGER, moment VARCHAR, a VARCHAR", sql="SELECT * REPLACE (moment::TIMESTAMP AS moment) FROM input")
     done = b.run(check=False, env={"MILLRACE_FAULT": "cassandra.after_publish:1"})
-    assert done.returncode != 0, "it should have been killed"
+    assert done.returncode == -signal.SIGKILL, done
     done = b.run()
     assert sorted((r["p"], r["c"]) for r in b.rows()) == [("ok", 1), ("ok", 5)], b.rows("p, c")
     kept = b.quarantined("refused")
@@ -223,7 +223,8 @@ def deletes_by_key(b):
     b.run()
     assert len(b.rows()) == 200
     b.feed("b", [{"k": 1, "n": n, "op": "d"} for n in range(40)] + [{"k": 2, "n": 7, "op": "d"}, {"k": 9, "n": 9, "op": "d"}])
-    b.run(env={"MILLRACE_FAULT": "batch.after_publish"}, check=False)
+    done = b.run(env={"MILLRACE_FAULT": "batch.after_publish:1"}, check=False)
+    assert done.returncode == -signal.SIGKILL, done
     b.run()
     left = {(row["k"], row["n"]) for row in b.rows()}
     assert len(left) == 159 and (2, 7) not in left and not any(k == 1 for k, _ in left), len(left)
