@@ -298,6 +298,68 @@ def joins_a_table_that_changes(b):
         [(1, "ONE"), (2, "TWO"), (3, "THREE"), (4, "UNO"), (5, None)], b.rows()
 
 
+def a_table_is_read_again_when_it_is_old(b):
+    """`refresh`: what was read stands for so long, then the new rows are seen."""
+    b.sql("CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, product INT); INSERT INTO orders (product) VALUES (1);"
+          "CREATE TABLE products (product INT PRIMARY KEY, name VARCHAR(20)); INSERT INTO products VALUES (1, 'name 0')")
+    b.pipeline("table: orders, incremental: id, poll_interval: 20ms, gap_timeout: 0s", sink=FILES,
+               sql="SELECT id, name FROM input LEFT JOIN products USING (product)",
+               sources="  products: { from: shop, table: products, as: table, refresh: 2s }\n")
+    process = b.start()
+    try:
+        m.wait_until(lambda: len(b.written()) == 1, "the first row")
+
+        def next_name():
+            before = len(b.written())
+            b.sql("INSERT INTO orders (product) VALUES (1)")
+            m.wait_until(lambda: len(b.written()) > before, "the next row")
+            return max(b.written(), key=lambda row: row["id"])["name"]
+        for i in (1, 2, 3):
+            b.sql(f"UPDATE products SET name = 'name {i}'")
+            names = [next_name()]
+            m.wait_until(lambda: names.append(next_name()) or names[-1] == f"name {i}", "the new name")
+            # The table was read a moment before, as it then had the name of the last round; never does one come back.
+            assert set(names[:-1]) == {f"name {i - 1}"}, names
+        assert len(b.written()) > 20, len(b.written())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 0, stderr
+
+
+def a_query_that_grows(b):
+    """`query` in place of `table`: rows of a join, some of them, by their number."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, product INT, n INT); INSERT INTO t (product, n) SELECT seq % 10, seq FROM seq_1_to_5000;"
+          "CREATE TABLE products (product INT PRIMARY KEY, name VARCHAR(20)); INSERT INTO products SELECT seq, CONCAT('p', seq) FROM seq_0_to_8")
+    b.pipeline("query: 'SELECT t.id, UPPER(p.name) AS name, t.n * 2 AS n FROM t JOIN products p USING (product) WHERE t.n % 3 = 0', "
+               "incremental: id, max_rows_per_trigger: 700, rows_per_range: 100")
+    done = b.run(env={"MILLRACE_FAULT": "batch.after_publish:2"}, check=False)
+    assert done.returncode == -signal.SIGKILL, done
+    b.run()
+    b.sql("INSERT INTO t (product, n) SELECT seq % 10, seq FROM seq_1_to_300")
+    b.run()
+    got = sorted([str(row["id"]), row["name"], str(row["n"])] for row in b.rows())
+    want = sorted(b.sql("SELECT t.id, UPPER(name), n * 2 FROM t JOIN products USING (product) WHERE n % 3 = 0"))
+    assert got == want and len(want) > 1500, (len(got), len(want))
+
+
+def a_batch_is_read_by_several_connections(b):
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20)); INSERT INTO t (v) SELECT CONCAT('row ', seq) FROM seq_1_to_50000;"
+          "SET GLOBAL log_output = 'TABLE'")
+    for most in (1, 3):
+        b.forget()
+        b.pipeline(f"table: t, incremental: id, rows_per_range: 1000, max_connections: {most}", sql="SELECT id, v FROM input")
+        b.sql("TRUNCATE mysql.general_log; SET GLOBAL general_log = 1")
+        try:
+            b.run()
+        finally:
+            b.sql("SET GLOBAL general_log = 0")
+        readers = [int(row[0]) for row in b.sql("SELECT COUNT(*) FROM mysql.general_log WHERE argument LIKE 'SELECT%`v`%FROM%`t`%' GROUP BY thread_id")]
+        rows = b.rows()
+        assert len(rows) == 50000 and len({row["id"] for row in rows}) == 50000, len(rows)
+        assert len(readers) == 1 if most == 1 else 2 <= len(readers) <= 3, (most, readers)
+
+
 def state_is_made_anew_from_the_table(b):
     b.sql("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT); INSERT INTO t (v) SELECT seq FROM seq_1_to_100")
     source = "table: t, incremental: id, max_rows_per_trigger: 30"
@@ -313,6 +375,7 @@ CASES = [types_are_exact, columns_may_have_other_types, malformed_values_are_kep
          late_commits_are_read_once, gaps_are_told_when_their_time_is_over, by_time_and_id,
          a_killed_run_equals_an_undisturbed_one, lost_connections_are_made_again, a_stop_ends_a_wait,
          encrypts_and_checks_whom, tells_operators_how_far_it_is, joins_a_table_that_changes,
+         a_table_is_read_again_when_it_is_old, a_query_that_grows, a_batch_is_read_by_several_connections,
          state_is_made_anew_from_the_table]
 
 if __name__ == "__main__":
