@@ -3,9 +3,11 @@ import datetime
 import decimal
 import json
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
+import time
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -173,7 +175,7 @@ def keeps_what_the_table_can_not_hold(b):
     b.feed("a", rows)
     b.to_table("p VARCHAR, c INTEGER, small INTEGER, moment VARCHAR, a VARCHAR", sql="SELECT * REPLACE (moment::TIMESTAMP AS moment) FROM input")
     done = b.run(check=False, env={"MILLRACE_FAULT": "cassandra.after_publish:1"})
-    assert done.returncode != 0, "it should have been killed"
+    assert done.returncode == -signal.SIGKILL, done
     done = b.run()
     assert sorted((r["p"], r["c"]) for r in b.rows()) == [("ok", 1), ("ok", 5)], b.rows("p, c")
     kept = b.quarantined("refused")
@@ -223,7 +225,8 @@ def deletes_by_key(b):
     b.run()
     assert len(b.rows()) == 200
     b.feed("b", [{"k": 1, "n": n, "op": "d"} for n in range(40)] + [{"k": 2, "n": 7, "op": "d"}, {"k": 9, "n": 9, "op": "d"}])
-    b.run(env={"MILLRACE_FAULT": "batch.after_publish"}, check=False)
+    done = b.run(env={"MILLRACE_FAULT": "batch.after_publish:1"}, check=False)
+    assert done.returncode == -signal.SIGKILL, done
     b.run()
     left = {(row["k"], row["n"]) for row in b.rows()}
     assert len(left) == 159 and (2, 7) not in left and not any(k == 1 for k, _ in left), len(left)
@@ -310,6 +313,106 @@ def gives_up_when_told(b):
         proxy.stall()
         _, errors = process.communicate(timeout=60)
     assert process.returncode != 0 and "`retry_timeout`" in errors, (process.returncode, errors[-2000:])
+
+
+def too_few_replicas(b):
+    """A consistency that the keyspace can't give: it is tried again, as nodes may come back, until `retry_timeout`."""
+    b.execute("CREATE TABLE $t (p int PRIMARY KEY)")
+    b.feed("a", [{"p": i} for i in range(10)])
+    b.connection = ", retry_timeout: 2s"
+    b.to_table("p INTEGER", ", consistency: TWO")
+    began = time.monotonic()
+    done = b.run(check=False)
+    assert done.returncode != 0 and time.monotonic() - began >= 2, (done.returncode, done.stderr)
+    assert all(words in done.stderr for words in ("unavailable", "going on trying", "`retry_timeout`", "TWO")), done.stderr
+    assert b.rows() == []
+    b.to_table("p INTEGER")
+    b.run()
+    assert len(b.rows()) == 10
+    b.from_table(", consistency: TWO")
+    done = b.run(check=False)
+    assert done.returncode != 0 and "unavailable" in done.stderr and "`retry_timeout`" in done.stderr, done.stderr
+
+
+def sets_timeuuids_and_counters(b):
+    """Both ways, next to what the other client reads and writes; of counters the one way that there is."""
+    columns = "k int PRIMARY KEY, words set<text>, numbers set<bigint>, frozen_words frozen<set<text>>, made timeuuid"
+    b.execute(f"CREATE TABLE $t ({columns})")
+    b.execute(f"CREATE TABLE $other ({columns})")
+    b.execute("CREATE TABLE $hits (page text, day date, hits counter, misses counter, PRIMARY KEY (page, day))")
+    ids = [str(uuid.uuid1(node=7, clock_seq=i)) for i in range(50)]
+    rows = [{"k": i, "words": [f"w{i % 3}", "ü", f"w{i}"], "numbers": [-i, 2**40 + i, -i], "frozen_words": ["b", "a", f"c{i}"], "made": ids[i]}
+            for i in range(50)]
+    b.feed("a", rows + [{"k": 100, "words": [], "numbers": None, "frozen_words": None, "made": None}])
+    b.to_table("k INTEGER, words VARCHAR[], numbers BIGINT[], frozen_words VARCHAR[], made UUID")
+    b.run()
+    got = {row["k"]: row for row in b.rows()}
+    assert len(got) == 51 and all(got[100][name] is None for name in ("words", "numbers", "frozen_words", "made")), got[100]
+    for row in rows:
+        have = got[row["k"]]
+        assert [set(have[name]) for name in ("words", "numbers", "frozen_words")] == \
+            [set(row[name]) for name in ("words", "numbers", "frozen_words")] and str(have["made"]) == row["made"], (have, row)
+    b.feed("b", [{**row, "k": row["k"] + 200, "words": [f"w{row['k']}", "ü"], "numbers": row["numbers"][:2]} for row in rows])  # each once, to be read back
+    b.file.write_text(b.file.read_text().replace("mode: append", "mode: append, read_back: true"))
+    b.run()
+    assert len(b.rows()) == 101
+    # The server takes them for what they are: by the time in them.
+    [first] = b.execute("SELECT toTimestamp(made) AS t FROM $t WHERE k = 0")
+    assert abs(first.t.replace(tzinfo=datetime.timezone.utc).timestamp() - datetime.datetime.now().timestamp()) < 600, first
+    insert = b.session.prepare(f"INSERT INTO {b.keyspace}.other (k, words, numbers, frozen_words, made) VALUES (?, ?, ?, ?, ?)")
+    for row in rows:
+        b.session.execute(insert, (row["k"], set(row["words"]), set(row["numbers"]), set(row["frozen_words"]), uuid.UUID(row["made"])))
+    count = b.session.prepare(f"UPDATE {b.keyspace}.hits SET hits = hits + ?, misses = misses - ? WHERE page = ? AND day = ?")
+    for i in range(60):
+        b.session.execute(count, (i, 2**33, f"p{i % 4}", datetime.date(2026, 1, 1 + i % 5)))
+    b.from_table(table="other")
+    b.run()
+    read = {row["k"]: row for row in b.written()}
+    there = {row["k"]: row for row in b.rows(table="other")}
+    assert len(read) == 50 and all(
+        row == {"k": k, "made": str(there[k]["made"]), **{name: sorted(there[k][name]) for name in ("words", "numbers", "frozen_words")}}
+        for k, row in read.items()), (read[1], there[1])
+    shutil.rmtree(b.folder / "out")
+    b.from_table(table="hits", sql="SELECT page, day, hits, misses, typeof(hits) AS type FROM input")
+    b.file.write_text(b.file.read_text().replace("pipeline: read", "pipeline: counters"))
+    b.run()
+    want = sorted((row["page"], str(row["day"]), row["hits"], row["misses"], "BIGINT") for row in b.rows(table="hits"))
+    assert sorted(tuple(row.values()) for row in b.written()) == want and len(want) == 20 and want[0][3] < -2**33, want
+    b.pipeline("from: { type: files, path: input }, format: json, schema: 'k INTEGER'",
+               "SELECT 'p' || k AS page, DATE '2026-01-01' AS day, k::BIGINT AS hits FROM input", f"to: db, keyspace: {b.keyspace}, table: hits, mode: append")
+    b.refused("counter")
+
+
+def reading_back_finds_others(b):
+    """A row that somebody else has written or deleted with a later time is not what we wrote, and that is said."""
+    b.execute("CREATE TABLE $t (p int, c int, v text, PRIMARY KEY (p, c))")
+    b.feed("a", [{"p": i, "c": 1, "v": "ours"} for i in range(100)])
+    b.to_table("p INTEGER, c INTEGER, v VARCHAR", ", read_back: true")
+    b.execute("INSERT INTO $t (p, c, v) VALUES (42, 1, 'theirs') USING TIMESTAMP 4000000000000000")
+    b.refused("read back from", "partition key 0x0000002a has another value of v", "written by somebody else")
+    b.execute("DELETE FROM $t USING TIMESTAMP 4000000000000001 WHERE p = 42 AND c = 1")
+    b.refused("partition key 0x0000002a was written, and is not there")
+    b.to_table("p INTEGER, c INTEGER, v VARCHAR")  # who does not look does not see
+    b.run()
+    assert len(b.rows()) == 99 and {row["v"] for row in b.rows()} == {"ours"}
+
+
+def keeps_its_pace(b):
+    """So many requests a second, and no more: the run takes at least so long."""
+    b.execute("CREATE TABLE $t (p int PRIMARY KEY)")
+    b.feed("a", [{"p": i} for i in range(200)])  # a partition each, so a request each
+    took = {}
+    for pace in (100, 50):
+        b.execute("TRUNCATE $t")
+        shutil.rmtree(b.folder / ".millrace", ignore_errors=True)
+        b.connection = f", max_requests_per_second: {pace}"
+        b.to_table("p INTEGER")
+        began = time.monotonic()
+        b.run()
+        took[pace] = time.monotonic() - began
+        assert len(b.rows()) == 200
+    # What was not used in the last tenth of a second may be sent at once.
+    assert took[100] >= 199 / 100 - 0.1 and took[50] >= 199 / 50 - 0.1, took
 
 
 def server_goes_and_comes(b):
@@ -480,7 +583,8 @@ def connects(b):
 CASES = [bad_options, connects, writes_all_types, reads_all_types, fits_a_table, keeps_what_the_table_can_not_hold, one_row_a_key,
          updates_by_key, deletes_by_key, times_and_lives, killed_anywhere, connections_break, gives_up_when_told, scans_it_all, one_partition,
          a_table_to_join, looked_up_by_key, looked_up_by_what_is_no_key,
-         keeps_what_sql_can_not_hold, server_goes_and_comes]
+         keeps_what_sql_can_not_hold, too_few_replicas, sets_timeuuids_and_counters, reading_back_finds_others, keeps_its_pace,
+         server_goes_and_comes]
 
 
 def main():

@@ -1,10 +1,14 @@
 """TLS, passwords, and the profile of Amazon Keyspaces, against a real server that wants both."""
 import pathlib
+import re
+import shutil
+import signal
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cassandra_server as real  # noqa: E402
+import mariadb  # noqa: E402
 import millrace as m  # noqa: E402
 
 from cassandra_test import Bench  # noqa: E402
@@ -83,7 +87,39 @@ def keyspaces(b):
         assert done.returncode != 0 and want in done.stdout + done.stderr, (sink, done.stderr)
 
 
-CASES = [tls_and_password, wrong_password, nobody, whom_to_trust, keyspaces]
+def the_shop_moves_to_keyspaces(b):
+    """examples/retail/migrate.yaml with the connection that stands in it as a comment; the contact point and the authority are ours."""
+    home = b.folder / "retail"
+    shutil.copytree(m.ROOT / "examples" / "retail", home)
+    text = (home / "migrate.yaml").read_text()
+    plain = next(line for line in text.splitlines(True) if line.startswith("  sales: { type: cassandra"))
+    text = re.sub(r"(?m)^  # (sales:|  \S)", r"  \1", text.replace(plain, ""))
+    for old, new in (("contact_points: cassandra.eu-central-1.amazonaws.com", f"contact_points: 127.0.0.1:{b.server.port}"),
+                     ("tls_ca: sf-class2-root.crt", f"tls_ca: {b.server.ca}")):
+        assert text.count(old) == 1, text
+        text = text.replace(old, new)
+    assert "profile: keyspaces" in text and "# sales" not in text, text
+    (home / "migrate.yaml").write_text(text)
+    # As Keyspaces makes it for `create_table`; this server does not know its words.
+    b.execute("CREATE KEYSPACE IF NOT EXISTS spark_keyspace WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+    b.execute("CREATE TABLE spark_keyspace.sales_data (customer_id int, order_id int, name text, email text, city text, order_date date, "
+              "amount decimal, item_id int, product_name text, quantity int, PRIMARY KEY (customer_id, order_id))")
+    with mariadb.Mariadb() as database:
+        env = {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(database.port), "MYSQL_USER": "etl", "MYSQL_PASSWORD": mariadb.PASSWORD,
+               "MYSQL_DATABASE": "shop", "KEYSPACES_USER": real.USER, "KEYSPACES_PASSWORD": real.PASSWORD}
+        m.run("generate", "retail", "--mysql", f"127.0.0.1:{database.port}", "--mysql-option", "user=etl", "--mysql-option", "database=shop",
+              "--mysql-option", "password=${env:MYSQL_PASSWORD}", "--rows", 500, env=env)
+        done = m.run("run", "migrate.yaml", "--once", cwd=home, env={**env, "MILLRACE_FAULT": "cassandra.during_publish:3"}, check=False)
+        assert done.returncode == -signal.SIGKILL, done
+        m.run("run", "migrate.yaml", "--once", cwd=home, env=env)
+        columns = "customer_id, order_id, name, email, city, order_date, amount, item_id, product_name, quantity"
+        want = database.sql(f"SELECT {columns} FROM order_items JOIN orders USING (order_id) JOIN customers USING (customer_id) "
+                            "WHERE item_id IN (SELECT MAX(item_id) FROM order_items GROUP BY order_id) ORDER BY item_id")
+    rows = [[str(value) for value in row] for row in b.execute(f"SELECT {columns} FROM spark_keyspace.sales_data")]
+    assert sorted(rows, key=lambda row: int(row[7])) == want and len(want) == 500, (len(rows), len(want))
+
+
+CASES = [tls_and_password, wrong_password, nobody, whom_to_trust, keyspaces, the_shop_moves_to_keyspaces]
 
 
 def main():

@@ -310,8 +310,10 @@ def killed_in_between(folder):
         file = pipeline(home, checks)
         for part in range(4):
             give(home, part, orders(part * 60, part * 60 + 50))
-        for hit in (1, 2, 3) if fault else ():
-            m.run("run", file, "--once", cwd=home, env={"MILLRACE_FAULT": f"{fault}:{hit}"}, check=False)
+        hits = (1, 2) if fault and fault.startswith("checkpoint.") else (1, 2, 3)  # then too few batches are left for a third
+        for hit in hits if fault else ():
+            done = m.run("run", file, "--once", cwd=home, env={"MILLRACE_FAULT": f"{fault}:{hit}"}, check=False)
+            assert done.returncode == -9, (fault, hit, done)
         batches(file, home)
         got = (ids(file, home), sorted((g["of"], g["reason"], g["rows"]) for g in kept(file, home)), state(file, home))
         want = want or got

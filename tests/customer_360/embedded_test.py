@@ -10,6 +10,8 @@ import millrace as m  # noqa: E402
 import readme  # noqa: E402
 import s3  # noqa: E402
 
+import counted  # noqa: E402
+
 s3.clients()
 import duckdb  # noqa: E402
 
@@ -80,6 +82,12 @@ def as_the_readme_says(home, said):
     check(home)
 
 
+def declares_what_the_jobs_declare(home, _):
+    jobs = {name: counted.declared(home / f"{name}.yaml") for name in ("profile", "daily-summary", "events")}
+    assert [len(checks) for checks in jobs.values()] == [10, 8, 4], jobs
+    assert counted.declared(home / "embedded.yaml") == set().union(*jobs.values()), set().union(*jobs.values()) ^ counted.declared(home / "embedded.yaml")
+
+
 def goes_on_over_kills(home, _):
     for i, fault in enumerate(FAULTS):
         m.run("generate", "shop", "--out", "input", "--append", "--first", 20_000 + i * 1000, "--rows", 1000, cwd=home)
@@ -95,7 +103,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="millrace-embedded-") as folder:
         made = []
         if report.case("the commands of the README", lambda: made.extend(readme.embedded_of("customer-360", folder))):
-            for case in (as_the_readme_says, goes_on_over_kills):
+            for case in (as_the_readme_says, declares_what_the_jobs_declare, goes_on_over_kills):
                 report.case(case.__name__.replace("_", " "), lambda: case(*made))
     return report.close()
 

@@ -19,6 +19,7 @@ import s3  # noqa: E402
 import servers  # noqa: E402
 from registry import Registry  # noqa: E402
 
+import counted  # noqa: E402
 import kafka_test  # noqa: E402
 import fastavro  # noqa: E402
 
@@ -139,9 +140,11 @@ def fall_backs_and_what_is_required(b):
     assert any("1000000" in reason for reason in reasons) and any("without bytes" in reason for reason in reasons), reasons
     by_id = {row[1]: row for row in events}
     assert by_id["negative"][4] is None and by_id["zero"][4] == 0 and by_id["offset"][0] == "2026-02-02"
-    [batch] = [json.loads(line) for line in done.stdout.splitlines()]
-    checks = {f"{of}.{name}": check["violations"] for of, all_of in batch["checks"].items() for name, check in all_of.items()}
-    assert checks == {"received.readable": 6, "received.has_time": 2, "received.product_not_negative": 1, "events.known_type": 1}, checks
+    assert counted.violations(done.stdout) == {
+        "received.readable": 6, "received.has_time": 2, "received.product_not_negative": 1, "events.known_type": 1}, done.stdout
+    b.by_hand([{"event_id": "more", "event_type": "SNIFF"}])
+    again = m.run("run", b.file, "--once", "--progress", "json", cwd=b.folder)
+    assert counted.in_all(b.file, b.folder) == counted.in_batches(done.stdout + again.stdout)
 
 
 def malformed_share_alerts(b):

@@ -1,5 +1,6 @@
 """Job A of examples/customer-360: profiles in Cassandra equal a full recomputation by MariaDB, after 100,000 transactions in 50 batches
 with 20 kills, while customers and transactions go on to change."""
+import json
 import os
 import pathlib
 import random
@@ -11,6 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cassandra_server  # noqa: E402
 import mariadb  # noqa: E402
 import millrace as m  # noqa: E402
+
+import counted  # noqa: E402
 
 cassandra_server.client()
 
@@ -40,18 +43,23 @@ GROUP BY t.customer_id
 
 
 class Shop:
-    def __init__(self, database, cassandra, folder):
-        self.database, self.cassandra, self.folder = database, cassandra, pathlib.Path(folder) / "customer-360"
+    def __init__(self, database, cassandra, folder, name="shop"):
+        self.database, self.cassandra, self.folder, self.name = database, cassandra, pathlib.Path(folder) / name / "customer-360", name
         shutil.copytree(m.ROOT / "examples" / "customer-360", self.folder)
-        database.sql(TABLES)
+        database.sql(f"CREATE DATABASE IF NOT EXISTS {name}")
+        self.sql(TABLES)
         os.environ.update(MYSQL_HOST="127.0.0.1", MYSQL_PORT=str(database.port), MYSQL_USER="etl", MYSQL_PASSWORD=mariadb.PASSWORD,
-                          MYSQL_DATABASE="shop", CASSANDRA_HOSTS=f"127.0.0.1:{cassandra.port}")
+                          MYSQL_DATABASE=name, CASSANDRA_HOSTS=f"127.0.0.1:{cassandra.port}")
         self.session = cassandra.session()
+        self.session.execute("DROP KEYSPACE IF EXISTS crm")
         self.session.execute("CREATE KEYSPACE crm WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+
+    def sql(self, text):
+        return self.database.sql(text, self.name)
 
     def run(self, fault=None):
         env = {"MILLRACE_FAULT": fault} if fault else {}
-        return m.run("run", "profile.yaml", "--once", "--progress", "none", cwd=self.folder, env=env, check=not fault, timeout=300)
+        return m.run("run", "profile.yaml", "--once", "--progress", "json", cwd=self.folder, env=env, check=not fault, timeout=300)
 
     def profiles(self):
         return {r.customer_id: [str(r.customer_id), r.name, r.email, r.gender, str(r.total_spend), str(r.total_transactions),
@@ -91,12 +99,62 @@ def a_change_reaches_its_profile_alone(shop):
     assert {key for key in after if after[key] != before[key]} == {7} and after[7][2] == "new@example.com", after[7]
 
 
+def checks_find_what_they_are_for(shop):
+    """What is missing becomes 'unknown', 'O' or 0, and what is wrong stays as it is; both are counted."""
+    shop.sql("SET foreign_key_checks = 0, time_zone = '+00:00'; INSERT INTO products VALUES (901, 'No category', NULL, 1);"
+             "INSERT INTO customers VALUES (3001, 'Mail', 'nobody', 'M', '2020-01-01'), (3002, 'Gender', 'g@example.com', NULL, '2020-01-01'),"
+             " (3003, 'Soon', 's@example.com', 'F', CURRENT_DATE + INTERVAL 2 DAY), (3004, NULL, 'n@example.com', 'F', '2020-01-01'),"
+             " (3005, 'No mail', NULL, 'F', '2020-01-01'), (3006, 'Never', 'd@example.com', 'F', NULL), (3007, 'Good', 'a@example.com', 'O', '2020-01-01');"
+             "INSERT INTO transactions VALUES (1, 3007, 1, 1, 5, '2026-03-05'), (2, 3007, 2, 1, 6, '2026-03-06')")
+    progress = shop.run().stdout
+    rows = ["(3, 3001, 1, 1, 5, '2026-03-05')",       # email_format
+            "(4, 3002, 1, 1, 5, '2026-03-05')",       # gender_known
+            "(5, 3003, 1, 1, 5, '2026-03-05')",       # signup_date_valid
+            "(6, 3004, 1, 1, 5, '2026-03-05')",       # has_name
+            "(7, 3005, 1, 1, 5, '2026-03-05')",       # email_format
+            "(8, 3006, 1, 1, 5, '2026-03-05')",       # signup_date_valid
+            "(9, 3007, 1, 1, NULL, '2026-03-07')",    # has_amount
+            "(10, 3007, 901, 1, 4, '2026-03-08')",    # has_name, by its category
+            "(11, 5555, 1, 1, 5, '2026-03-05')",      # known_customer
+            "(12, 3007, 5555, 1, 5, '2026-03-05')",   # known_product
+            "(13, NULL, 1, 1, 5, '2026-03-05')",      # has_ids
+            "(17, 3004, 901, 1, NULL, '2026-03-09')"]  # no_gaps: 14 to 16; has_name and has_amount
+    shop.sql(f"SET foreign_key_checks = 0, time_zone = '+00:00'; INSERT INTO transactions VALUES {', '.join(rows)}")
+    done = shop.run()
+    assert counted.violations(done.stdout) == {
+        "transactions.has_ids": 1, "transactions.once": 0, "transactions.has_amount": 2, "transactions.known_customer": 1,
+        "transactions.known_product": 1, "transactions.no_gaps": 3, "purchases.has_name": 3, "purchases.email_format": 2,
+        "purchases.gender_known": 1, "purchases.signup_date_valid": 2}, done.stdout
+    assert counted.in_all("profile.yaml", shop.folder) == counted.in_batches(progress + done.stdout)
+    for name in ("email_format", "gender_known", "signup_date_valid", "has_name", "has_amount"):
+        assert f"violates check {name}" in done.stderr, (name, done.stderr)
+    kept = json.loads(m.run("quarantine", "list", "profile.yaml", "--json", cwd=shop.folder).stdout)
+    assert sorted(name for each in kept for name in ("has_ids", "known_customer", "known_product") if name in json.dumps(each)) == \
+        ["has_ids", "known_customer", "known_product"], kept
+    product = {"1": shop.sql("SELECT category FROM products WHERE product_id = 1")[0][0], "2": shop.sql("SELECT category FROM products WHERE product_id = 2")[0][0]}
+    got = {key: [*row[1:7], row[9]] for key, row in shop.profiles().items()}
+    one = ["5.00", "1", "5.00", product["1"]]
+    assert got == {
+        3001: ["Mail", "nobody", "M", *one], 3002: ["Gender", "g@example.com", "O", *one], 3003: ["Soon", "s@example.com", "F", *one],
+        3004: ["unknown", "n@example.com", "F", "5.00", "2", "2.50", min(product["1"], "unknown")], 3005: ["No mail", "unknown", "F", *one],
+        3006: ["Never", "d@example.com", "F", *one],
+        3007: ["Good", "a@example.com", "O", "15.00", "4", "3.75", product["1"]]}, got
+
+
+# Those of one name go on with the same shop.
+CASES = [("shop", profiles_equal_a_full_recomputation), ("shop", a_change_reaches_its_profile_alone), ("other", checks_find_what_they_are_for)]
+
+
 def main():
     report = m.Report("customer-360 profile")
+    names, shop = sys.argv[1:], None
     with tempfile.TemporaryDirectory(prefix="millrace-customers-") as folder, mariadb.Mariadb() as database, \
             cassandra_server.Cassandra() as cassandra:
-        shop = Shop(database, cassandra, folder)
-        for case in (profiles_equal_a_full_recomputation, a_change_reaches_its_profile_alone):
+        for name, case in CASES:
+            if names and case.__name__ not in names:
+                continue
+            if shop is None or shop.name != name:
+                shop = Shop(database, cassandra, folder, name)
             report.case(case.__name__.replace("_", " "), lambda: case(shop))
         shop.session.cluster.shutdown()
     return report.close()

@@ -14,6 +14,8 @@ import mariadb  # noqa: E402
 import millrace as m  # noqa: E402
 import s3  # noqa: E402
 
+import counted  # noqa: E402
+
 s3.clients()
 import pyarrow.parquet  # noqa: E402
 
@@ -130,7 +132,7 @@ def who_has_just_come_counts(shop):
 
 def checks_find_what_they_are_for(shop):
     shop.generate(10, 0, "--invalid", 0)
-    shop.run()
+    progress = shop.run().stdout
     price = shop.sql("SELECT price FROM products WHERE product_id = 1")[0][0]
     rows = [f"(11, 1, 1, 1, {price}, '2026-03-05')",            # good
             f"(12, 1, 1, 2, {price}, '2026-03-05')",            # amount_fits
@@ -144,10 +146,11 @@ def checks_find_what_they_are_for(shop):
             f"(25, 1, 1, 1, {price}, '2026-03-05')"]            # no_gaps: 20 to 24
     shop.sql("SET foreign_key_checks = 0, time_zone = '+00:00'; INSERT INTO transactions (txn_id, customer_id, product_id, qty, amount, "
              f"txn_timestamp) VALUES {', '.join(rows)}")
-    [batch] = [json.loads(line) for line in shop.run().stdout.splitlines()]
-    found = {f"{of}.{name}": check["violations"] for of, all_of in batch["checks"].items() for name, check in all_of.items()}
-    assert found == {"transactions.has_ids": 1, "transactions.once": 0, "transactions.known_customer": 1, "transactions.known_product": 1,
-                     "transactions.positive": 2, "transactions.valid_time": 2, "transactions.no_gaps": 5, "sold.amount_fits": 1}, found
+    last = shop.run().stdout
+    assert counted.violations(last) == {
+        "transactions.has_ids": 1, "transactions.once": 0, "transactions.known_customer": 1, "transactions.known_product": 1,
+        "transactions.positive": 2, "transactions.valid_time": 2, "transactions.no_gaps": 5, "sold.amount_fits": 1}, last
+    assert counted.in_all("daily-summary.yaml", shop.folder) == counted.in_batches(progress + last)
     kept = m.run("quarantine", "list", "daily-summary.yaml", "--json", cwd=shop.folder).stdout
     assert all(name in kept for name in ("has_ids", "known_customer", "known_product", "positive", "valid_time")), kept
     assert len([row for row in shop.check() if row[0] == "2026-03-05"]) == 1

@@ -80,7 +80,8 @@ def deleted_rows_become_tombstones(b):
     b.produce(source, [json.dumps({"id": i, "text": "x" if i % 3 else "gone"}) for i in range(9)])
     b.pipeline(f"topic: {source}, {schema}", "SELECT id, max(text) AS text, max(text) = 'gone' AS deleted FROM input GROUP BY id",
                f"bus, topic: {out}, format: json, key_format: json, key_columns: [id], mode: update, delete: deleted")
-    b.run(env={"MILLRACE_FAULT": "kafka.after_commit"}, check=False)
+    done = b.run(env={"MILLRACE_FAULT": "kafka.after_commit:1"}, check=False)
+    assert done.returncode == -9, done
     b.run()
     got = {json.loads(x.key())["id"]: x.value() and json.loads(x.value()) for x in b.consume(out)}
     assert got == {i: {"id": i, "text": "x"} if i % 3 else None for i in range(9)}, got

@@ -173,7 +173,8 @@ def a_killed_run_ends_with_the_same_table(b):
         for i in range(24):
             fault = ["checkpoint.offsets.before_write", "batch.after_run", "batch.after_stage", "store.before_commit",
                      "batch.after_publish", "checkpoint.commit.before_write"][i % 6]
-            b.run(env={"MILLRACE_FAULT": f"{fault}:{1 + i // 6 % 3}"}, check=False)
+            done = b.run(env={"MILLRACE_FAULT": f"{fault}:{1 + i // 6 % 3}"}, check=False)
+            assert done.returncode == -signal.SIGKILL, (i, fault, done)
     finally:
         stop.set()
         thread.join()
@@ -207,6 +208,34 @@ def goes_on_while_the_server_comes_and_goes(b):
         finally:
             m.kill(process)
     assert len({row["seq"] for row in b.written() if row["op"] != "r"}) == 105
+
+
+def silence_is_waited_out(b):
+    """Slow rows in the snapshot and in the binlog; then a server, or what is between, that says nothing more."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(200), v DECIMAL(10,2)); INSERT INTO t SELECT seq, REPEAT('x', 150), 0 FROM seq_1_to_3000")
+    with FaultProxy(b.server.port) as proxy:
+        proxy.delay_s = 0.01
+        b.pipeline(f"table: t, cdc: true, rows_per_range: 500, {META}", port=proxy.port, sink=FILES,
+                   connection={"read_timeout": "2s", "connect_timeout": "1s"})
+        process = b.start()
+        try:
+            m.wait_until(lambda: len(b.written()) == 3000, "the snapshot")
+            b.sql("UPDATE t SET v = v + 1")
+            m.wait_until(lambda: len(b.written()) == 6000, "the changes")
+            for i in range(3):
+                proxy.stall()
+                before = proxy.connections
+                b.sql("UPDATE t SET v = v + 1 WHERE id <= 1000")
+                m.wait_until(lambda: proxy.connections > before + 1, "the source to try again")
+                proxy.go_on()
+                m.wait_until(lambda: len(b.written()) == 6000 + 1000 * (i + 1), f"the changes after silence {i}")
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=30)
+            assert process.returncode == 0, stderr
+        finally:
+            m.kill(process)
+    changed = [row for row in b.written() if row["op"] != "r"]
+    assert len(changed) == len({row["seq"] for row in changed}) == 6000, len(changed)
 
 
 def tables_may_be_altered(b):
@@ -275,13 +304,14 @@ def large_transactions_come_in_parts(b):
     b.run()
     b.sql("INSERT INTO t SELECT seq, REPEAT('x', 150), 0 FROM seq_1_to_40000; UPDATE t SET v = 1")
     for fault in ("batch.after_stage:2", "batch.after_publish:3", "checkpoint.commit.before_write:2"):
-        b.run(env={"MILLRACE_FAULT": fault}, check=False)
+        done = b.run(env={"MILLRACE_FAULT": fault}, check=False)
+        assert done.returncode == -signal.SIGKILL, (fault, done)
     b.run()
     assert b.rows() == [{"n": 80000, "d": 80000, "s": 2 * 40000 * 40001 // 2}], b.rows()
 
 
 CASES = [a_snapshot_then_each_change_once, types_are_those_of_the_table, types_of_mariadb, compressed_events, a_killed_run_ends_with_the_same_table,
-         goes_on_while_the_server_comes_and_goes, tables_may_be_altered, what_is_gone_is_told, what_is_missing_is_told,
+         goes_on_while_the_server_comes_and_goes, silence_is_waited_out, tables_may_be_altered, what_is_gone_is_told, what_is_missing_is_told,
          large_transactions_come_in_parts]
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@ import sys
 
 from bench import m, mariadb, run_cases
 
+import cdc_test
 import connect_test
 import snapshot_test
+import source_test
 from cdc_test import KEYED, META, NEWEST, changes
 from sink_test import Files, refused
 
@@ -32,7 +34,8 @@ def writes_and_is_refused(bench):
     b.to_table("id INT, name VARCHAR, n INT", "SELECT id, any_value(name) AS name, max(n)::INT AS n FROM input GROUP BY id",
                "table: t, mode: update, key: [id]")
     for fault in ("mysql.before_commit", "mysql.after_commit"):
-        b.run(env={"MILLRACE_FAULT": fault}, check=False)
+        done = b.run(env={"MILLRACE_FAULT": f"{fault}:1"}, check=False)
+        assert done.returncode == -9, (fault, done)
     b.run()
     assert b.sql("SELECT count(*), max(id) FROM t") == [["1001", "2002"]]
     assert len(refused(b)) == 2 and any("constraint" in row["reason"] for row in refused(b)), refused(b)
@@ -108,11 +111,11 @@ def goes_on_at_a_replica(b):
     b.pipeline(f"table: t, cdc: true, {META}")
     b.run()
     b.sql("INSERT INTO t VALUES (3, 'three', 3); UPDATE t SET v = 9 WHERE id = 1")
-    b.run(env={"MILLRACE_FAULT": "batch.after_stage"}, check=False)  # a batch to be repeated, there
+    done = b.run(env={"MILLRACE_FAULT": "batch.after_stage:1"}, check=False)  # a batch to be repeated, there
+    assert done.returncode == -9, done
     with mariadb.Mysql() as replica:
         # What happened before this case is not repeated: its tables are copied, and its transactions count as done.
-        done = b.sql("SELECT @@global.gtid_executed")[0][0].replace("\\n", "")
-        before = before_the_case(done)
+        before = before_the_case(b.sql("SELECT @@global.gtid_executed")[0][0].replace("\\n", ""))
         replica.sql("SET GLOBAL server_id = 2; RESET BINARY LOGS AND GTIDS; SET GLOBAL gtid_purged = '" + before + "';"
                     f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {b.server.port}, SOURCE_USER = 'etl',"
                     f"SOURCE_PASSWORD = '{mariadb.PASSWORD}', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA")
@@ -143,7 +146,8 @@ def the_newest_rows_after_kills(b):
     b.pipeline(f"table: t, cdc: true, max_rows_per_trigger: 200, {META}", sql=f"\"{NEWEST}\"", sink=KEYED)
     for i, fault in enumerate(("batch.after_run", "batch.after_stage", "store.before_commit", "batch.after_publish",
                                "checkpoint.commit.before_write")):
-        b.run(env={"MILLRACE_FAULT": f"{fault}:2"}, check=False)
+        done = b.run(env={"MILLRACE_FAULT": f"{fault}:2"}, check=False)
+        assert done.returncode == -9, (fault, done)
         b.sql(f"UPDATE t SET name = 'new {i}', v = {i} WHERE id % 7 = {i}; DELETE FROM t WHERE id % 11 = {i}")
     b.run()
     rows = b.sql("SELECT id, name, v FROM t ORDER BY id")
@@ -155,7 +159,7 @@ def one_connection_where_others_may_not(b):
     assert said.count("accounts is read by one connection") == 1, said
 
 
-CASES = [logs_in_by_caching_sha2, writes_and_is_refused, changes_from_its_binlog, the_newest_rows_after_kills,
+CASES = [logs_in_by_caching_sha2, source_test.types_of_both_are_exact, cdc_test.types_are_those_of_the_table, writes_and_is_refused, changes_from_its_binlog, the_newest_rows_after_kills,
          json_is_as_the_server_prints_it, partial_json_is_refused, compressed_transactions, goes_on_at_a_replica,
          *connect_test.COMMON, connect_test.the_snapshot_needs_a_lock, snapshot_test.a_table_read_whole_is_of_one_moment,
          snapshot_test.the_snapshot_of_changes_is_of_one_moment, one_connection_where_others_may_not]

@@ -63,7 +63,8 @@ def updates_and_deletes_by_key(bench):
     assert ["id", "int(11)", "NO", "PRI"] == b.sql("DESCRIBE t")[0][:4], b.sql("DESCRIBE t")
     b.add(header, [[1, "a", 5000, "u"], [2, "a", 5000, "d"], [3, "b", 5000, "d"], [3, "a", 5000, "u"], [7777, "a", 1, "d"]])
     for fault in FAULTS:
-        b.run(env={"MILLRACE_FAULT": fault}, check=False)
+        done = b.run(env={"MILLRACE_FAULT": f"{fault}:1"}, check=False)
+        assert done.returncode == -9, (fault, done)
     b.run()
     assert b.sql("SELECT id, part, v FROM t WHERE id BETWEEN 1 AND 3 ORDER BY id, part") == \
         [["1", "a", "5000"], ["1", "b", "1"], ["2", "b", "2"], ["3", "a", "5000"]]
@@ -93,7 +94,8 @@ def rows_that_the_server_refuses_are_kept(bench):
     bad = [[7, "too long", 1], [100, "again", 1], [1800, None, 1], [1801, "ok", 1000], [1802, "ok", -1], [3000, "ok", 1]]
     b.add(["id", "name", "age"], [row for row in rows if row[0] != 100] + bad)
     b.to_table("id INT, name VARCHAR, age INT", "SELECT * FROM input", "table: t")
-    b.run(env={"MILLRACE_FAULT": "mysql.after_commit"}, check=False)
+    killed = b.run(env={"MILLRACE_FAULT": "mysql.after_commit:1"}, check=False)
+    assert killed.returncode == -9, killed
     done = b.run()
     assert b.sql("SELECT count(*) FROM t") == [["1499"]], b.sql("SELECT count(*) FROM t")
     kept = {json.loads(row["raw"])["id"]: row["reason"] for row in refused(b)}
@@ -104,7 +106,8 @@ def rows_that_the_server_refuses_are_kept(bench):
     assert "Duplicate entry" in shown and "too long" in shown, shown
     # The next batch has no memory of them.
     b.add(["id", "name", "age"], [[1900, "ok", 1]])
-    b.run(env={"MILLRACE_FAULT": "mysql.after_commit"}, check=False)
+    killed = b.run(env={"MILLRACE_FAULT": "mysql.after_commit:1"}, check=False)
+    assert killed.returncode == -9, killed
     b.run()
     assert len(refused(b)) == 6 and b.sql("SELECT count(*) FROM t") == [["1500"]] and not done.stdout
     b.forget()
@@ -204,8 +207,67 @@ def locks_and_lost_connections_are_waited_out(bench):
     assert b.sql("SELECT min(n), max(n) FROM t") == [["2600", "2600"]]
 
 
+def a_deadlock_is_tried_again(bench):
+    """Of two transactions that wait for each other the server ends ours, as the other one has written more."""
+    b = Files(bench)
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)); CREATE TABLE heavy (id INT PRIMARY KEY, n INT);"
+          "INSERT INTO heavy SELECT seq, 0 FROM seq_1_to_5000")
+    b.to_table("id INT, v VARCHAR", "SELECT * FROM input", "table: t")
+    b.add(["id", "v"], [[i, "first"] for i in range(100)])
+    b.run()
+    b.add(["id", "v"], [[i, "second"] for i in range(100, 1100)])
+    other = b.server.connect()
+    try:
+        cursor = other.cursor()
+        cursor.execute("UPDATE heavy SET n = 1")
+        cursor.execute("INSERT INTO t VALUES (700, 'another')")
+        process = b.start("--once")
+        try:
+            m.wait_until(lambda: b.sql("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == [["1"]],
+                         "the sink to wait for us")
+            cursor.execute("SELECT * FROM millrace_batches FOR UPDATE")  # which the sink has locked
+            assert cursor.fetchall()
+            other.rollback()
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            m.kill(process)
+    finally:
+        other.close()
+    assert process.returncode == 0 and "Deadlock found" in stderr and "error 1213" in stderr, (process.returncode, stderr)
+    assert b.sql("SELECT v, COUNT(*), MIN(id), MAX(id) FROM t GROUP BY v") == [["first", "100", "0", "99"], ["second", "1000", "100", "1099"]]
+    assert refused(b) == [], refused(b)
+
+
+def silence_is_waited_out(bench):
+    """A server, or what is between, that is slow, and one that says nothing more: the connection counts as lost after `read_timeout`."""
+    b = Files(bench)
+    b.sql("CREATE TABLE t (id INT, v VARCHAR(200))")  # without a key, rows that come twice are there twice
+    with FaultProxy(b.server.port) as proxy:
+        b.to_table("id INT, v VARCHAR", "SELECT * FROM input", "table: t, rows_per_statement: 50", port=proxy.port,
+                   connection={"read_timeout": "1s", "connect_timeout": "1s"})
+        proxy.delay_s = 0.005
+        process = b.start()
+        try:
+            for i in range(3):
+                b.add(["id", "v"], [[i * 2000 + j, "x" * 150] for j in range(2000)])
+                m.wait_until(lambda: b.sql("SELECT COUNT(*) FROM t WHERE id < 100000") == [[f"{(i + 1) * 2000}"]], f"batch {i}")
+                proxy.stall()
+                before = proxy.connections
+                b.add(["id", "v"], [[100_000 + i, "meanwhile"]])
+                m.wait_until(lambda: proxy.connections > before + 1, "the sink to try again")
+                proxy.go_on()
+                m.wait_until(lambda: b.sql("SELECT COUNT(*) FROM t WHERE id >= 100000") == [[f"{i + 1}"]], f"what came in silence {i}")
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=30)
+        finally:
+            m.kill(process)
+    assert process.returncode == 0, stderr
+    assert b.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM t") == [["6003", "6003"]], b.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM t")
+
+
 CASES = [appends_exactly_once, updates_and_deletes_by_key, replaces_the_whole_table, rows_that_the_server_refuses_are_kept,
-         types_are_exact, what_can_not_work_is_told, locks_and_lost_connections_are_waited_out]
+         types_are_exact, what_can_not_work_is_told, locks_and_lost_connections_are_waited_out, a_deadlock_is_tried_again,
+         silence_is_waited_out]
 
 if __name__ == "__main__":
     sys.exit(run_cases("mysql sink", CASES, sys.argv))

@@ -5,6 +5,8 @@ import threading
 
 from bench import mariadb, m, run_cases
 
+from fault_proxy import FaultProxy
+
 ROWS, AMOUNT = 20_000, 100
 
 
@@ -94,6 +96,36 @@ def a_table_read_whole_is_of_one_moment(b):
     assert connections >= 20 and done > 100, (connections, done)
 
 
+def no_more_connections_than_allowed(b):
+    """By a user of its own, so that its connections can be told apart; slowed down, so that they can be seen."""
+    make(b)
+    b.sql("DELETE FROM ticks WHERE id > 1; DROP USER IF EXISTS 'three'@'%';"
+          f"CREATE USER 'three'@'%' IDENTIFIED BY '{mariadb.PASSWORD}'; GRANT SELECT, LOCK TABLES ON shop.* TO 'three'@'%'")
+    with FaultProxy(b.server.port) as proxy:
+        whole_table(b)
+        away = f"  away: {b.server.connection(proxy.port, user='three')}\n"
+        b.file.write_text(b.file.read_text().replace("sources:\n", away + "sources:\n", 1)
+                          .replace("accounts: { from: shop,", "accounts: { from: away, max_connections: 3,"))
+        proxy.delay_s = 0.02
+        b.sql("SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log = 1")
+        process, seen = b.start("--once"), []
+
+        def ended():
+            seen.append(int(b.sql("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'three'")[0][0]))
+            return process.poll() is not None
+        try:
+            m.wait_until(ended, "the run to end")
+        finally:
+            m.kill(process)
+            b.sql("SET GLOBAL general_log = 0")
+        assert process.returncode == 0, process.stderr.read()
+        proxy.delay_s = 0
+        assert b.rows() == [{"id": 1, "total": ROWS * AMOUNT, "n": ROWS}], b.rows()
+    readers = b.sql("SELECT thread_id, COUNT(*) FROM mysql.general_log WHERE argument LIKE 'SELECT%`v` FROM `accounts`%' GROUP BY thread_id")
+    assert 2 <= len(readers) <= 3, readers  # no more than there are threads
+    assert max(seen) == 3 + 1, seen  # and the one that has asked for the table's columns and ranges
+
+
 def the_snapshot_of_changes_is_of_one_moment(b):
     make(b)
     b.pipeline("table: accounts, cdc: true, rows_per_range: 1000, max_rows_per_trigger: 7000, metadata: { op: op, seq: sequence }")
@@ -120,7 +152,7 @@ def one_connection_where_others_may_not(b):
     return said
 
 
-CASES = [keys_of_any_kind, a_table_read_whole_is_of_one_moment, the_snapshot_of_changes_is_of_one_moment, one_connection_where_others_may_not]
+CASES = [keys_of_any_kind, a_table_read_whole_is_of_one_moment, no_more_connections_than_allowed, the_snapshot_of_changes_is_of_one_moment, one_connection_where_others_may_not]
 
 if __name__ == "__main__":
     sys.exit(run_cases("mysql snapshots", CASES, sys.argv))

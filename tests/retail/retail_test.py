@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -43,33 +44,61 @@ class Shop:
     def run(self, job, **options):
         return m.run("run", f"{job}.yaml", "--once", cwd=self.folder, **options)
 
+    def killed(self, job, fault):
+        done = self.run(job, env={"MILLRACE_FAULT": f"{fault}:1"}, check=False)
+        assert done.returncode == -signal.SIGKILL, (job, fault, done)
+
     def objects(self, prefix):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix=prefix)
         return {one["Key"]: self.s3.get_object(Bucket="lake", Key=one["Key"])["Body"].read()
                 for page in pages for one in page.get("Contents", [])}
 
 
+COLUMNS = "customer_id, order_id, name, email, city, order_date, amount, item_id, product_name, quantity"
+
+
+def sold(shop, table="sales_data"):
+    """What Cassandra has, as texts, in the order of items."""
+    rows = shop.session.execute(f"SELECT {COLUMNS} FROM spark_keyspace.{table}")
+    return sorted(([str(value) for value in row] for row in rows), key=lambda row: int(row[7]))
+
+
 def migrate(shop):
-    """Each order keeps one of its items; what the shop gets later follows."""
+    """Each order keeps the last of its items; what the shop gets later follows."""
     shop.generate("retail", "--rows", 500)
-    shop.run("migrate", env={"MILLRACE_FAULT": "batch.after_publish"}, check=False)
+    shop.killed("migrate", "batch.after_publish")
     shop.run("migrate")
-    shop.database.sql("INSERT INTO orders VALUES (501, 7, '2024-12-24', 99.99); INSERT INTO order_items VALUES (1201, 501, 'Star', 2)")
+    # A new order, and another item of an old one.
+    shop.database.sql("INSERT INTO orders VALUES (501, 7, '2024-12-24', 99.99);"
+                      "INSERT INTO order_items VALUES (100001, 501, 'Star', 2), (100002, 1, 'Candle', 3), (100003, 501, 'Bell', 1)")
     shop.run("migrate")
-    items = shop.database.sql("SELECT customer_id, order_id, name, email, city, order_date, amount, item_id, product_name, quantity "
-                              "FROM order_items JOIN orders USING (order_id) JOIN customers USING (customer_id)")
-    rows = [[str(value) for value in (r.customer_id, r.order_id, r.name, r.email, r.city, r.order_date, r.amount, r.item_id,
-                                      r.product_name, r.quantity)] for r in shop.session.execute("SELECT * FROM spark_keyspace.sales_data")]
-    assert len(rows) == 501 and len({(r[0], r[1]) for r in rows}) == 501, len(rows)
-    known = {tuple(item) for item in items}
-    assert all(tuple(row) in known for row in rows), next(row for row in rows if tuple(row) not in known)
-    name = shop.database.sql("SELECT name FROM customers WHERE customer_id = 7")[0][0]
-    assert ["7", "501", name] == next(row for row in rows if row[1] == "501")[:3]
+    last = shop.database.sql(f"SELECT {COLUMNS} FROM order_items JOIN orders USING (order_id) JOIN customers USING (customer_id) "
+                             "WHERE item_id IN (SELECT MAX(item_id) FROM order_items GROUP BY order_id) ORDER BY item_id")
+    rows = sold(shop)
+    assert rows == last and len(rows) == 501, (len(rows), len(last), [pair for pair in zip(rows, last) if pair[0] != pair[1]][:3])
+    assert len(shop.database.sql("SELECT order_id FROM order_items GROUP BY order_id HAVING COUNT(*) > 1")) > 100
+
+
+def migrate_by_item(shop):
+    """The other key, which the file and the README offer: all items."""
+    text = (shop.folder / "migrate.yaml").read_text()
+    for old, new in (("pipeline: migrate", "pipeline: migrate-by-item"), ("table: sales_data", "table: sales_items"),
+                     ("clustering_key: order_id ", "clustering_key: [order_id, item_id] ")):
+        assert text.count(old) == 1, (old, text)
+        text = text.replace(old, new)
+    (shop.folder / "migrate-by-item.yaml").write_text(text)
+    shop.killed("migrate-by-item", "cassandra.during_publish")
+    shop.run("migrate-by-item")
+    want = shop.database.sql(f"SELECT {COLUMNS} FROM order_items JOIN orders USING (order_id) JOIN customers USING (customer_id) ORDER BY item_id")
+    rows = sold(shop, "sales_items")
+    assert rows == want, (len(rows), len(want), [pair for pair in zip(rows, want) if pair[0] != pair[1]][:3])
+    last = {row[1]: row for row in rows}  # the greatest item comes last
+    assert sorted(last.values()) == sorted(sold(shop))
 
 
 def export(shop):
     import pyarrow.parquet
-    shop.run("export", env={"MILLRACE_FAULT": "batch.after_publish"}, check=False)
+    shop.killed("export", "batch.after_publish")
     shop.run("export")
     shop.run("export")  # it is done
     got = []
@@ -104,12 +133,12 @@ def orders_to_kafka_to_json(shop):
     """New orders, as they come, to Avro in a topic, and from there to JSON lines."""
     admin = AdminClient({"bootstrap.servers": shop.kafka.brokers, "log_level": 0})
     admin.create_topics([NewTopic("orders_avro_topic", 3, 1)])["orders_avro_topic"].result(30)
-    for batch in range(3):
+    for to_kafka, to_json in (("batch.after_stage", "batch.after_publish"), ("kafka.after_commit", None), (None, "batch.after_stage")):
         shop.generate("new-orders", "--rows", 50)
-        shop.run("orders-to-kafka", env={"MILLRACE_FAULT": ["batch.after_stage", "kafka.after_commit", "none"][batch]}, check=False)
-        shop.run("orders-to-kafka")
-        shop.run("kafka-to-json", env={"MILLRACE_FAULT": ["batch.after_publish", "none", "batch.after_stage"][batch]}, check=False)
-        shop.run("kafka-to-json")
+        for job, fault in (("orders-to-kafka", to_kafka), ("kafka-to-json", to_json)):
+            if fault:
+                shop.killed(job, fault)
+            shop.run(job)
     consumer = confluent_kafka.Consumer({"bootstrap.servers": shop.kafka.brokers, "group.id": "check", "auto.offset.reset": "earliest",
                                          "isolation.level": "read_committed", "log_level": 0})
     consumer.subscribe(["orders_avro_topic"])
@@ -135,7 +164,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="millrace-retail-") as folder, mariadb.Mariadb() as database, \
             cassandra_server.Cassandra() as cassandra, s3.S3() as store, servers.Kafka() as kafka:
         shop = Shop(database, cassandra, store, kafka, folder)
-        for case in (migrate, export, products, orders_to_kafka_to_json):
+        for case in (migrate, migrate_by_item, export, products, orders_to_kafka_to_json):
             report.case(case.__name__, lambda: case(shop))
         shop.session.cluster.shutdown()
     return report.close()
