@@ -51,6 +51,13 @@ datasets:
 sinks:
   out: { from: divided, to: blackhole }
 """
+FAST = """pipeline: fast
+trigger: 5ms
+checkpoint: { sync: false }
+sources: { n: { from: rate, rows_per_second: 20000 } }
+datasets: { all_of_it: SELECT value FROM n }
+sinks: { out: { from: all_of_it, to: blackhole } }
+"""
 WIDE = 1000
 
 
@@ -350,6 +357,25 @@ def a_thousand_datasets(browser):
             browser.keep(page, "graph-1000")
 
 
+def batches_of_long_ago(browser):
+    """Lines are kept for longer than details, and than a page has at hand."""
+    with tempfile.TemporaryDirectory() as folder, Daemon(folder, FAST) as daemon:
+        daemon.wait_for_batch("fast", 700)
+        line = daemon.get("/pipelines/fast/progress?from=130&to=130")[0]
+        with browser.page(f"{daemon.url}/p/fast/batch?at=130", may_fail=True) as page:
+            rail = page.get_by_role("slider", name="Batch")
+            said = f"{line['rows_in']:,} rows"
+            eventually(page, lambda: said in rail.get_attribute("aria-valuetext"), f"the line of batch 130: {said}")
+            page.wait_for_selector(".facts")
+            eventually(page, lambda: "older than the details that are kept" in page.inner_text("main"), "what has become of its details")
+            box = rail.bounding_box()
+            page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
+            eventually(page, lambda: re.search(r"at=(\d+)", page.url) and "at=130" not in page.url, "another batch")
+            assert int(re.search(r"at=(\d+)", page.url)[1]) < 400, page.url
+            page.keyboard.press("l")
+            eventually(page, lambda: "at=" not in page.url, "the newest batch")
+
+
 def who_may_only_look(browser):
     """Buttons that would be refused say why; the browser's question for a password takes a token."""
     users = "control: { users: { ops: { token: '${file:ops.token}', permission: control }, eye: { token: '${file:eye.token}' } } }\n"
@@ -393,7 +419,7 @@ WITH_SENSORS = [graph_and_inspector, a_batch_equals_the_api, time_travel_by_keys
                 quarantine_is_looked_at_and_discarded, tables_are_asked, endpoints_and_events, buttons_steer_the_pipeline,
                 two_tabs_share_a_stream, nothing_serious_for_axe, narrow_windows_and_both_themes,
                 a_cut_stream_is_taken_up_again]
-ALONE = [the_overview_tells_of_all, an_empty_process_says_so, a_thousand_datasets, who_may_only_look]
+ALONE = [the_overview_tells_of_all, an_empty_process_says_so, a_thousand_datasets, batches_of_long_ago, who_may_only_look]
 
 
 def main():

@@ -23,7 +23,11 @@ export function Scrubber({
   const cv = useRef<HTMLCanvasElement>(null)
   const tip = useRef<HTMLDivElement>(null)
   const n = Math.max(40, Math.min(s.length, Math.floor(size.w / 4)))
-  const view = s.slice(-n)
+  // The page of the rail that has the batch; the last one ends with the newest.
+  const place = live ? -1 : s.findIndex((b) => b.n === at)
+  const last = Math.max(0, s.length - n)
+  const first = place < 0 ? last : Math.min(last, Math.floor(place / n) * n)
+  const view = s.slice(first, first + n)
   const w = size.w / (view.length || 1)
   const run = running.value[p.id]
   useEffect(() => {
@@ -69,7 +73,7 @@ export function Scrubber({
       x.lineWidth = 1.5
       x.strokeRect(k * w - 1.5, 0.75, Math.max(3, w + 2), H - 1.5)
     }
-  }, [size.w, s[s.length - 1]?.n, s.length, at, live, theme.value])
+  }, [size.w, view[0]?.n, s[s.length - 1]?.n, s.length, at, live, theme.value])
   const idx = (e: MouseEvent) =>
     Math.max(
       0,

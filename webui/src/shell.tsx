@@ -1,7 +1,18 @@
 import { useEffect } from 'preact/hooks'
 import { signal } from '@preact/signals'
-import type { PipelineSummary } from './contract.ts'
-import { conn, loadError, openSeries, pipelines, process_, readOnly, series, toasts } from './api.ts'
+import type { PipelineSummary, Progress } from './contract.ts'
+import {
+  SERIES_MAX,
+  conn,
+  loadError,
+  openSeries,
+  pipelines,
+  process_,
+  readOnly,
+  series,
+  toasts,
+  useGet,
+} from './api.ts'
 import { Help, Palette, TABS, control, palette } from './palette.tsx'
 import { atParam, go, keep, loc, seg } from './router.ts'
 import { setTheme, theme } from './theme.ts'
@@ -171,6 +182,14 @@ function Pipeline({ id }: { id: string }) {
   const at = atParam.value ?? p?.batch ?? 0,
     live = atParam.value === null
   useBatchKeys(p, at)
+  const newest = series.value[id]
+  // Batches before those that are at hand: the lines around the one that is looked at.
+  const from = Math.max(0, Math.floor(at / 100) * 100 - SERIES_MAX / 2)
+  const past = useGet<Progress[]>(
+    !live && at >= 0 && newest?.length && at < newest[0].n
+      ? `/pipelines/${id}/progress?from=${from}&to=${from + SERIES_MAX}`
+      : null,
+  )
   if (!p)
     return (
       <main>
@@ -187,7 +206,7 @@ function Pipeline({ id }: { id: string }) {
         </div>
       </main>
     )
-  const s = series.value[id] ?? p.progress
+  const s = (newest && at < newest[0]?.n && past.data) || newest || p.progress
   const b = s.find((x) => x.n === at) ?? (live ? s.at(-1) : undefined)
   const tab = seg.value[2] ?? ''
   const i = b ? s.indexOf(b) : -1
