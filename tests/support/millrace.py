@@ -23,6 +23,8 @@ def run(*args, cwd=None, env=None, check=True, timeout=120):
     done = subprocess.run([BINARY, *map(str, args)], cwd=cwd, capture_output=True, text=True,
                           env={**os.environ, **(env or {})}, timeout=timeout, stdin=subprocess.DEVNULL,
                           errors="surrogateescape")
+    if "MILLRACE_FAULT must be" in done.stderr:  # else a test whose kill never came would pass
+        raise Failed(done.stderr)
     if check and done.returncode != 0:
         raise Failed(f"millrace {' '.join(map(str, args))} exited with {done.returncode}:\n"
                      f"{done.stdout[-2000:]}{done.stderr[-4000:]}")
