@@ -48,7 +48,6 @@ struct FileScan {
     std::int64_t size = 0;
     std::int64_t mtime_ns = 0;  ///< with the size, how a changed file is recognised
     std::string etag;           ///< of an object: the same for the same content
-    bool operator==(const File&) const = default;
   };
   std::vector<File> files;
   /// Where the files are; their paths are its URLs then. Null: on this machine.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "core/same_file.h"
 
 namespace millrace::serve {
 namespace {
@@ -147,7 +148,7 @@ void Lake::list(std::int64_t batch) {
   found->batch = batch;
   found->at = steady_clock::now();
   ReadableFiles files = list_(batch);
-  const bool same = before && files.files == last_files_;
+  const bool same = before && std::ranges::equal(files.files, last_files_, same_file);
   found->files = same ? before->files : std::make_shared<const LakeFiles>(*schema_, files.files);
   last_files_ = std::move(files.files);
   found->function = std::move(files.function);

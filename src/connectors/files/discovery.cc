@@ -17,6 +17,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "core/same_file.h"
 
 namespace millrace {
 
@@ -216,7 +217,8 @@ std::vector<Discovery::Found> Discovery::look(const std::function<bool(const std
     FileScan::File file = each.file;
     file.path = fmt::format("{}/{}", base_, file.path);
     const auto known = complete_.find(file.path);
-    each.complete = (known != complete_.end() && known->second == file) || is_complete(file);
+    each.complete =
+        (known != complete_.end() && same_file(known->second, file)) || is_complete(file);
     if (const auto seen = growing_.find(file.path); seen != growing_.end() && !each.complete) {
       growing.insert(*seen);
     }
