@@ -194,7 +194,7 @@ def silence_is_waited_out(b):
     make_customers(b, 5000)
     with FaultProxy(b.server.port) as proxy:
         proxy.delay_s = 0.005
-        away = f"  away: {b.server.connection(proxy.port, read_timeout='1s', connect_timeout='1s')}\n"
+        away = f"  away: {b.server.connection(proxy.port, read_timeout='1s')}\n"
         b.pipeline(EVENTS + ", poll_interval: 20ms, max_rows_per_trigger: 300", sink=FILES,
                    sql="SELECT input.id, name FROM input LEFT JOIN customers USING (customer_id)",
                    sources=(CUSTOMERS % "").replace("from: shop", "from: away"))
