@@ -26,13 +26,14 @@ std::string scan_name(const std::string& source) { return "__scan_" + source; }
 class GraphBuilder {
  public:
   GraphBuilder(const PipelineSpec& spec, const ConnectorList& connectors, sql::Database& database,
-               Diagnostics& diagnostics, std::stop_token stop, const Serving& serving)
+               Diagnostics& diagnostics, std::stop_token stop, const Serving& serving, bool goes_on)
       : spec_(spec),
         connectors_(connectors),
         database_(database),
         diagnostics_(diagnostics),
         stop_(std::move(stop)),
-        serving_(serving) {
+        serving_(serving),
+        goes_on_(goes_on) {
     graph_.spec = &spec;
   }
 
@@ -77,6 +78,9 @@ class GraphBuilder {
           node.source->schema();  // may look at a file: do it once, and report it here
         }
       } catch (const Error& error) {
+        if (goes_on_ && error.retry() != Retry::no) {
+          throw;
+        }
         diagnostics_.error(spec.at, fmt::format("source {}: {}", spec.name, error.what()));
         node.source.reset();
       }
@@ -463,6 +467,7 @@ class GraphBuilder {
   Diagnostics& diagnostics_;
   std::stop_token stop_;
   const Serving& serving_;
+  bool goes_on_;
   Graph graph_;
   std::vector<std::vector<sql::NameRead>> references_;  ///< of each dataset of the spec
   std::vector<std::size_t> checked_sources_;
@@ -515,8 +520,9 @@ const std::string& Graph::name_of(const DatasetNode& dataset) const {
 
 std::optional<Graph> build_graph(const PipelineSpec& spec, const ConnectorList& connectors,
                                  sql::Database& database, Diagnostics& diagnostics,
-                                 std::stop_token stop, const Serving& serving) {
-  return GraphBuilder(spec, connectors, database, diagnostics, std::move(stop), serving).build();
+                                 std::stop_token stop, const Serving& serving, bool goes_on) {
+  return GraphBuilder(spec, connectors, database, diagnostics, std::move(stop), serving, goes_on)
+      .build();
 }
 
 SinkStart sink_start(const Graph& graph, const SinkNode& node, const std::string& checkpoint,

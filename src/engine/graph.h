@@ -99,12 +99,13 @@ struct Graph {
 /// Plans every dataset and checks every sink, and reports all mistakes at their places. Opens no
 /// sink and reads no data, except that a source may look at a file to learn its columns. The spec,
 /// the connectors and the database must outlive the graph. `stop`: for sources and sinks.
-/// `serving`: tables that are kept readable, too.
+/// `goes_on`: it was built before, in this process; a system outside that is away then is no
+/// mistake, but what is thrown. `serving`: tables that are kept readable, too.
 [[nodiscard]] std::optional<Graph> build_graph(const PipelineSpec& spec,
                                                const ConnectorList& connectors,
                                                sql::Database& database, Diagnostics& diagnostics,
                                                std::stop_token stop = {},
-                                               const Serving& serving = {});
+                                               const Serving& serving = {}, bool goes_on = false);
 
 /// What a sink of the graph is opened with. `checkpoint`: its id.
 [[nodiscard]] SinkStart sink_start(const Graph& graph, const SinkNode& node,

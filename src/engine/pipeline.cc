@@ -29,9 +29,9 @@ double per_second(std::int64_t rows, std::int64_t us) {
 
 Pipeline::Pipeline(const PipelineSpec& spec, const ConnectorList& connectors,
                    sql::Database& database, const Clock& clock, Diagnostics& diagnostics,
-                   std::stop_token stop, Serving serving)
+                   std::stop_token stop, Serving serving, bool goes_on)
     : impl_(std::make_unique<Impl>(spec, connectors, database, clock, diagnostics, std::move(stop),
-                                   std::move(serving))) {}
+                                   std::move(serving), goes_on)) {}
 Pipeline::~Pipeline() = default;
 
 bool Pipeline::valid() const noexcept { return impl_->graph.has_value(); }

@@ -32,10 +32,12 @@ class Pipeline {
   /// `diagnostics`; is not valid if there was one. A request to `stop` ends a rebuild, and, with
   /// Stopped, waits for systems outside.
   /// `database` is made with database_options() of the spec. It may be that of an earlier pipeline
-  /// of this spec, which has ended: those who read tables that are served go on meanwhile.
+  /// of this spec, which has ended: those who read tables that are served go on meanwhile. Then,
+  /// with `goes_on`, a system outside that is away is no mistake: throws an Error to try again
+  /// after.
   Pipeline(const PipelineSpec& spec, const ConnectorList& connectors, sql::Database& database,
            const Clock& clock, Diagnostics& diagnostics, std::stop_token stop = {},
-           Serving serving = {});
+           Serving serving = {}, bool goes_on = false);
   ~Pipeline();
 
   /// False if a mistake was found: nothing else may then be called.

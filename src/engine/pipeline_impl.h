@@ -35,7 +35,8 @@ struct Pipeline::Impl {
   };
 
   Impl(const PipelineSpec& of, const ConnectorList& connectors, sql::Database& in,
-       const Clock& time, Diagnostics& diagnostics, std::stop_token stop_request, Serving served);
+       const Clock& time, Diagnostics& diagnostics, std::stop_token stop_request, Serving served,
+       bool goes_on);
 
   // pipeline_open.cc
   bool open(const Start& start);

@@ -58,7 +58,7 @@ std::optional<std::chrono::milliseconds> patience_of(const TriggerSpec& trigger)
 
 Pipeline::Impl::Impl(const PipelineSpec& of, const ConnectorList& connectors, sql::Database& in,
                      const Clock& time, Diagnostics& diagnostics, std::stop_token stop_request,
-                     Serving served)
+                     Serving served, bool goes_on)
     : spec(of),
       clock(time),
       stop(std::move(stop_request)),
@@ -69,7 +69,7 @@ Pipeline::Impl::Impl(const PipelineSpec& of, const ConnectorList& connectors, sq
                   .refused = {of.checkpoint.path + "/refused", of.checkpoint.sync},
                   .violating = {of.checkpoint.path + "/violating", of.checkpoint.sync}},
       run_id(random_id()) {
-  graph = build_graph(spec, connectors, database, diagnostics, stop, serving);
+  graph = build_graph(spec, connectors, database, diagnostics, stop, serving, goes_on);
   if (graph) {
     run = std::make_unique<BatchRun>(*graph);
     reads_itself = reads_own_output(spec);

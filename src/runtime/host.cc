@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -290,8 +291,20 @@ RunSummary PipelineHost::attempt(const std::shared_ptr<const PipelineSpec>& spec
   }
   Diagnostics diagnostics;
   make_database(spec, diagnostics);
-  Pipeline pipeline(*spec, connectors_, *database_, clock_, diagnostics, stop,
-                    companion_ ? companion_->serving() : Serving());
+  const bool goes_on = before.lost || before.columns_grew || before.batches > 0;
+  std::optional<Pipeline> made;
+  try {
+    made.emplace(*spec, connectors_, *database_, clock_, diagnostics, stop,
+                 companion_ ? companion_->serving() : Serving(), goes_on);
+  } catch (const Error& error) {
+    if (error.retry() == Retry::no) {
+      throw;
+    }
+    RunSummary lost;
+    lost.lost = error;
+    return lost;
+  }
+  Pipeline& pipeline = *made;
   for (auto* observer : observers_) {
     observer->diagnosed(diagnostics, before.columns_grew);
   }

@@ -1,4 +1,5 @@
 """Streams joined with tables of MariaDB that are looked up by key, next to the same joins by the server itself."""
+import json
 import re
 import signal
 import sys
@@ -188,6 +189,41 @@ def lost_connections_are_made_again(b):
     assert got == sorted(b.sql("SELECT events.id, name FROM events LEFT JOIN customers USING (customer_id)"))
 
 
+def a_server_that_is_away_is_waited_for(b):
+    """For a while, by a pipeline that runs: of tables that are looked up, and of those that are read whole."""
+    make_customers(b)
+    for kind in ("as: lookup, key: customer_id", "as: table"):
+        b.forget()
+        (b.folder / "in").mkdir(exist_ok=True)
+
+        def feed(number):
+            (b.folder / f".{number}").write_text(json.dumps({"id": number}) + "\n")
+            (b.folder / f".{number}").rename(b.folder / "in" / f"{number}.json")
+        b.pipeline(sql="SELECT id, name FROM input LEFT JOIN customers ON id = customer_id", sink=FILES, more="trigger: 100ms\n", sources=(
+            "  input: { from: { type: files, path: in }, format: json, schema: id INT }\n"
+            f"  customers: {{ from: shop, table: customers, {kind} }}\n"))
+        process = b.start()
+        try:
+            feed(2)
+            m.wait_until(lambda: len(b.written()) == 1, "the first row")
+            b.server.stop()
+            feed(4)
+            said = []
+            while not any("going on from the last commit" in line for line in said[-1:]) or len(said) < 3:  # tried again, and again
+                said.append(process.stderr.readline())
+                assert said[-1], "".join(said)
+            b.server.start()
+            m.wait_until(lambda: len(b.written()) == 2 or process.poll() is not None, "the second row")
+            assert process.poll() is None, process.stderr.read()
+            assert sorted((row["id"], row["name"]) for row in b.written()) == [(2, "name 1"), (4, "name 2")], b.written()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0, stderr
+        for path in (b.folder / "in").iterdir():
+            path.unlink()
+
+
 def silence_is_waited_out(b):
     """What is between us and the table that is looked up is slow, then says nothing more: the connection counts as lost."""
     make_events(b, 300, "seq")
@@ -264,7 +300,7 @@ def mistakes_are_told_at_their_place(b):
 
 CASES = [joins_equal_those_of_the_server, keys_of_several_columns_and_several_rows, a_large_table_is_not_read, keys_of_all_types,
          what_changes_is_seen_when_it_is_old, a_killed_run_equals_an_undisturbed_one, lost_connections_are_made_again,
-         silence_is_waited_out, malformed_rows_are_kept_once_found, references_are_looked_up, mistakes_are_told_at_their_place]
+         a_server_that_is_away_is_waited_for, silence_is_waited_out, malformed_rows_are_kept_once_found, references_are_looked_up, mistakes_are_told_at_their_place]
 
 if __name__ == "__main__":
     sys.exit(run_cases("mysql lookup", CASES, sys.argv))
