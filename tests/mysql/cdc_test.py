@@ -2,6 +2,7 @@
 import random
 import signal
 import sys
+import time
 import threading
 
 from bench import FILES_SINK as FILES, TABLE_SINK as TABLE, m, run_cases
@@ -238,6 +239,25 @@ def silence_is_waited_out(b):
     assert len(changed) == len({row["seq"] for row in changed}) == 6000, len(changed)
 
 
+def an_idle_server_is_not_taken_for_a_lost_one(b):
+    """Its signs of life come well within `read_timeout`, however short that is."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)")
+    with FaultProxy(b.server.port) as proxy:
+        b.pipeline("table: t, cdc: true", port=proxy.port, sink=FILES, connection={"read_timeout": "1s"})
+        process = b.start()
+        try:
+            m.wait_until(lambda: len(b.written()) == 1, "the snapshot")
+            b.sql("INSERT INTO t VALUES (2)")
+            m.wait_until(lambda: len(b.written()) == 2, "the first change")
+            before = proxy.connections
+            time.sleep(3)  # the time itself is what is looked at
+            b.sql("INSERT INTO t VALUES (3)")
+            m.wait_until(lambda: len(b.written()) == 3, "the next change")
+            assert proxy.connections == before, proxy.connections - before
+        finally:
+            m.kill(process)
+
+
 def tables_may_be_altered(b):
     b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v INT); INSERT INTO t VALUES (1, 'one', 1)")
     b.pipeline(f"table: t, cdc: true, {META}")
@@ -311,8 +331,8 @@ def large_transactions_come_in_parts(b):
 
 
 CASES = [a_snapshot_then_each_change_once, types_are_those_of_the_table, types_of_mariadb, compressed_events, a_killed_run_ends_with_the_same_table,
-         goes_on_while_the_server_comes_and_goes, silence_is_waited_out, tables_may_be_altered, what_is_gone_is_told, what_is_missing_is_told,
-         large_transactions_come_in_parts]
+         goes_on_while_the_server_comes_and_goes, silence_is_waited_out, an_idle_server_is_not_taken_for_a_lost_one,
+         tables_may_be_altered, what_is_gone_is_told, what_is_missing_is_told, large_transactions_come_in_parts]
 
 if __name__ == "__main__":
     sys.exit(run_cases("mysql cdc", CASES, sys.argv))

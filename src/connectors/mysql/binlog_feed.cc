@@ -4,6 +4,7 @@
 #include <mariadb/mysqld_error.h>
 
 #include <algorithm>
+#include <chrono>
 #include <span>
 
 #include "connectors/mysql/binlog_events.h"
@@ -23,6 +24,7 @@ constexpr std::size_t kEndBytesMax = 8;
 /// https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html
 constexpr int kDump = 18;
 constexpr int kDumpGtid = 30;
+constexpr std::chrono::nanoseconds kHeartbeat = std::chrono::seconds(5);
 
 void append(std::uint64_t number, unsigned bytes, std::string& to) {
   for (unsigned i = 0; i < bytes; ++i) {
@@ -44,8 +46,10 @@ BinlogFeed::BinlogFeed(const ConnectionOptions& options, const BinlogPosition& f
     : from_(from), settings_(settings), connection_(options, stop) {
   connection_.execute("SET @master_binlog_checksum = @@global.binlog_checksum");
   connection_.execute("SET @source_binlog_checksum = @@global.binlog_checksum");
-  connection_.execute("SET @master_heartbeat_period = 5000000000");  // ns: a sign of life
-  connection_.execute("SET @source_heartbeat_period = 5000000000");
+  // A sign of life while nothing happens, well before its absence would be taken for a lost server.
+  const auto heartbeat = std::min(kHeartbeat, std::chrono::nanoseconds(options.read_timeout) / 3);
+  connection_.execute(fmt::format("SET @master_heartbeat_period = {}", heartbeat.count()));
+  connection_.execute(fmt::format("SET @source_heartbeat_period = {}", heartbeat.count()));
   // Of what comes before that says where a file begins, which then says it.
   has_checksums_ = connection_.query_value("SELECT @@global.binlog_checksum") != "NONE";
   if (connection_.is_mariadb()) {
