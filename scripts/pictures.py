@@ -76,6 +76,14 @@ def ask_endpoints(daemon):
                     urllib.request.urlopen(endpoint["url"] + path, timeout=5).read()
 
 
+def few_colours(picture, image):
+    """A small picture: large areas keep their colour as it is, edges of letters get the nearest of the most frequent ones."""
+    colours = sorted(picture.getcolors(picture.width * picture.height), reverse=True)[:256]
+    palette = image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in colours for part in colour])
+    return picture.quantize(palette=palette, dither=image.Dither.NONE)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=75, help="for how long it has run when it is looked at")
@@ -99,8 +107,7 @@ def main():
                     page.wait_for_selector(seen)
                     page.wait_for_timeout(1500)
                     picture = Image.open(io.BytesIO(page.screenshot()))
-                few = picture.convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-                few.save(options.out / f"{name}.png", optimize=True)
+                few_colours(picture.convert("RGB"), Image).save(options.out / f"{name}.png", optimize=True)
                 print(f"{name}: {(options.out / f'{name}.png').stat().st_size:,} bytes")
     return 0
 

@@ -236,7 +236,7 @@ function Pipeline({ id }: { id: string }) {
                   : p.state
             }
           />
-          <span class="sub">{p.title}</span>
+          {p.title !== p.id && <span class="sub">{p.title}</span>}
           <span class="grow" />
           <div class="ctl">
             {readOnly.value && (

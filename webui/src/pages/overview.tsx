@@ -28,11 +28,16 @@ const whereTo = (link: string) =>
         : link.includes('/state')
           ? 'See the state'
           : 'Open'
+
+/** More of them are a click away: pipelines are to be seen, too. */
+const FINDINGS_SHOWN = 6
+
 export function Overview() {
   const ps = pipelines.value!,
     pr = process_.value
   const [f, setF] = useState(''),
-    [sort, setSort] = useState('health')
+    [sort, setSort] = useState('health'),
+    [all, setAll] = useState(false)
   const find: Finding[] = ps
     .flatMap((p) => p.findings)
     .sort((a, b) => ['bad', 'warn', 'info'].indexOf(a.severity) - ['bad', 'warn', 'info'].indexOf(b.severity))
@@ -115,7 +120,7 @@ export function Overview() {
           </h2>
           {find.length ? (
             <div class="finds">
-              {find.map((x) => (
+              {(all ? find : find.slice(0, FINDINGS_SHOWN)).map((x) => (
                 <a class={`find f-${x.severity}`} href={x.link || `/p/${x.pipeline}`}>
                   <Glyph s={x.severity} size={13} />
                   <div>
@@ -129,6 +134,11 @@ export function Overview() {
                   </span>
                 </a>
               ))}
+              {find.length > FINDINGS_SHOWN && (
+                <button class="btn find-more" aria-expanded={all} onClick={() => setAll(!all)}>
+                  {all ? 'The worst only' : `${find.length - FINDINGS_SHOWN} more`}
+                </button>
+              )}
             </div>
           ) : (
             <Empty title="Nothing needs you">

@@ -122,7 +122,7 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
                       <b>{x.name}</b>
                     </td>
                     <td>{x.dataset}</td>
-                    <td>
+                    <td class="wrap">
                       <code>{x.expr}</code>
                     </td>
                     <td>
