@@ -49,6 +49,7 @@ std::string canonical_collection(const CqlType& type, WireReader elements) {
 
 std::string canonical_fields(const CqlType& type, WireReader elements) {
   std::vector<std::string> all;
+  all.reserve(type.parts.size());
   for (const CqlType& part : type.parts) {
     all.push_back(elements.rest().empty() ? "-" : whole(part, elements.bytes()));
   }

@@ -11,7 +11,7 @@ namespace millrace {
 
 namespace {
 
-using Flaw = Message::Flaw;
+using MessageFlaw = Message::Flaw;
 
 // How far back a duplicate's original may lie, in messages.
 constexpr std::uint64_t kRecent = 1'000;
@@ -42,16 +42,16 @@ MessageStream::MessageStream(const MessageKind& kind, formats::Kind format,
   }
 }
 
-Flaw MessageStream::drawn_flaw(std::uint64_t number) const {
+MessageFlaw MessageStream::drawn_flaw(std::uint64_t number) const {
   const double share = RowRandom(options_.seed ^ kFlawSeed, number).share();
   if (share <= options_.invalid) {
-    return Flaw::malformed;
+    return MessageFlaw::malformed;
   }
   if (share <= options_.invalid + options_.late) {
-    return Flaw::late;
+    return MessageFlaw::late;
   }
-  return share <= options_.invalid + options_.late + options_.duplicates ? Flaw::duplicate
-                                                                         : Flaw::none;
+  return share <= options_.invalid + options_.late + options_.duplicates ? MessageFlaw::duplicate
+                                                                         : MessageFlaw::none;
 }
 
 /// The message that a duplicate repeats: one without a flaw; the number itself if there is none.
@@ -63,7 +63,7 @@ std::uint64_t MessageStream::original_of(std::uint64_t number) const {
   RowRandom random(options_.seed ^ ~kFlawSeed, number);
   const auto first = number - 1 - random.below(reach);
   for (auto each = first; number - each <= kRecent; --each) {
-    if (drawn_flaw(each) == Flaw::none) {
+    if (drawn_flaw(each) == MessageFlaw::none) {
       return each;
     }
     if (each == 0) {
@@ -80,15 +80,15 @@ void MessageStream::make(std::uint64_t number, Message& into) {
   RowRandom random(options_.seed + kFlawSeed, number);
   std::int64_t late_ms = 0;
   auto source = number;
-  if (into.flaw == Flaw::late) {
+  if (into.flaw == MessageFlaw::late) {
     const auto minutes = static_cast<double>(options_.late_by.count()) * (1 + random.share());
     late_ms = std::llround(minutes * 60'000);
-  } else if (into.flaw == Flaw::duplicate) {
+  } else if (into.flaw == MessageFlaw::duplicate) {
     source = original_of(number);
-    into.flaw = source == number ? Flaw::none : Flaw::duplicate;
+    into.flaw = source == number ? MessageFlaw::none : MessageFlaw::duplicate;
   }
   write(source, late_ms, into);
-  if (into.flaw == Flaw::malformed && into.value.size() > 1) {
+  if (into.flaw == MessageFlaw::malformed && into.value.size() > 1) {
     into.value.resize(1 + random.below(into.value.size() - 1));
   }
 }
