@@ -465,7 +465,7 @@ bool BatchRun::reads(std::size_t source) const {
   for (std::size_t i = 0; i < nodes_.size(); i++) {
     const auto& inputs = graph_.datasets[i].inputs;
     if (nodes_[i]->needed && std::ranges::any_of(inputs, [&](const Producer& input) {
-          return input.kind == Producer::Kind::source && input.index == static_cast<int>(source);
+          return input.kind == Producer::Kind::source && std::cmp_equal(input.index, source);
         })) {
       return true;
     }

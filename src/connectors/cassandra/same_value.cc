@@ -1,5 +1,7 @@
 #include "connectors/cassandra/same_value.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -37,8 +39,9 @@ std::string canonical_collection(const CqlType& type, WireReader elements) {
       all.push_back(std::move(element));
     }
   }
+  all.reserve(all.size() + by_key.size());
   for (const auto& [key, value] : by_key) {
-    all.push_back(key + '=' + value);
+    all.push_back(fmt::format("{}={}", key, value));
   }
   if (type.id == Id::set) {
     std::ranges::sort(all);
