@@ -114,6 +114,7 @@ void Lake::look(const sql::LiveSnapshot& at) {
   const auto known = listed();
   const bool is_known = known && is_current(*known, at.version().batch);
   if (is_known && !is_soon_old(*known)) {
+    is_wanted_ = false;
     return;
   }
   // A list that will soon be too old is made anew by one thread, while the others go on with it.
@@ -130,7 +131,9 @@ void Lake::look(const sql::LiveSnapshot& at) {
   }
   try {
     list(at.version().batch);
+    is_wanted_ = false;  // also of those who asked meanwhile
   } catch (const Error&) {
+    is_wanted_ = false;
     if (!is_known) {
       throw;
     }  // what is known will do for now
@@ -142,7 +145,6 @@ void Lake::list(std::int64_t batch) {
     const std::lock_guard guard(lock_);
     again_ = false;
   }
-  is_wanted_ = false;
   const auto before = last_listed();
   auto found = std::make_shared<Listed>();
   found->batch = batch;

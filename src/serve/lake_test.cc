@@ -217,5 +217,25 @@ TEST_F(KeptLakeTest, WhatIsComparedAnotherWayIsAQueryOverTheFiles) {
   EXPECT_EQ(kept.stats().files, 0);
 }
 
+// Else every second list would be made when it is too old, while all who ask wait.
+TEST(LakeLooks, WhoAsksDuringALookDoesNotKeepTheNextOneAway) {
+  Lake* asked = nullptr;
+  int lists = 0;
+  Lake lake("lake", Schema{}, std::chrono::milliseconds(0), [&](std::int64_t) {
+    ++lists;
+    if (asked != nullptr) {
+      (void)asked->wants_look();
+    }
+    return ReadableFiles{{}, "read_parquet", ""};
+  });
+  lake.look({});
+  asked = &lake;
+  EXPECT_TRUE(lake.wants_look());
+  EXPECT_FALSE(lake.wants_look()) << "one is to look";
+  lake.look({});
+  EXPECT_EQ(lists, 2);
+  EXPECT_TRUE(lake.wants_look());
+}
+
 }  // namespace
 }  // namespace millrace::serve

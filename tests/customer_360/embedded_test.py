@@ -3,7 +3,6 @@ import decimal
 import json
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import millrace as m  # noqa: E402
@@ -98,15 +97,5 @@ def goes_on_over_kills(home, _):
     check(home)
 
 
-def main():
-    report = m.Report("customer-360 embedded")
-    with tempfile.TemporaryDirectory(prefix="millrace-embedded-") as folder:
-        made = []
-        if report.case("the commands of the README", lambda: made.extend(readme.embedded_of("customer-360", folder))):
-            for case in (as_the_readme_says, declares_what_the_jobs_declare, goes_on_over_kills):
-                report.case(case.__name__.replace("_", " "), lambda: case(*made))
-    return report.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(readme.report_embedded("customer-360", (as_the_readme_says, declares_what_the_jobs_declare, goes_on_over_kills)))

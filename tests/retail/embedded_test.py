@@ -1,7 +1,6 @@
 """examples/retail/embedded.yaml, by the commands of its README: equals the same by hand in DuckDB, with more rows and kills, too."""
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import millrace as m  # noqa: E402
@@ -56,15 +55,5 @@ def goes_on_over_kills(home, _):
     check(home)
 
 
-def main():
-    report = m.Report("retail embedded")
-    with tempfile.TemporaryDirectory(prefix="millrace-embedded-") as folder:
-        made = []
-        if report.case("the commands of the README", lambda: made.extend(readme.embedded_of("retail", folder))):
-            for case in (as_the_readme_says, goes_on_over_kills):
-                report.case(case.__name__.replace("_", " "), lambda: case(*made))
-    return report.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(readme.report_embedded("retail", (as_the_readme_says, goes_on_over_kills)))

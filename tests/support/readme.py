@@ -4,8 +4,9 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
-from millrace import BINARY, ROOT, Failed
+from millrace import BINARY, ROOT, Failed, Report
 
 
 def embedded_of(example, folder):
@@ -21,3 +22,14 @@ def embedded_of(example, folder):
     if done.returncode != 0:
         raise Failed(f"{example}/README.md: {commands}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return home, done.stdout
+
+
+def report_embedded(example, cases):
+    """The commands of the README's embedded.yaml, and what cases say of the folder and of what the queries gave."""
+    report = Report(f"{example} embedded")
+    with tempfile.TemporaryDirectory(prefix="millrace-embedded-") as folder:
+        made = []
+        if report.case("the commands of the README", lambda: made.extend(embedded_of(example, folder))):
+            for case in cases:
+                report.case(case.__name__.replace("_", " "), lambda: case(*made))
+    return report.close()
