@@ -28,8 +28,11 @@ def a_table_that_grows(b):
     b.pipeline("table: t, incremental: id, offset_table: offsets")
     is_said(tried(b), f"source input: mysql t in shop on 127.0.0.1:{b.server.port}: ok", "sink out: store: not tried", "ok: 1 sources")
     b.pipeline("table: t, incremental: [at, id]")
-    is_said(tried(b), "ok, with 1 warning", "no index of t begins with `at`, `id`", "CREATE INDEX by_at ON `t` (`at`, `id`)")
+    is_said(tried(b), "ok, with 2 warnings", "committed after others with a later at are not read; set `lag`", "no index of t begins with `at`, `id`",
+            "CREATE INDEX by_at ON `t` (`at`, `id`)")
     b.sql("CREATE INDEX by_at ON t (at, id)")
+    is_said(tried(b), "ok, with 1 warning", "set `lag`")
+    b.pipeline("table: t, incremental: [at, id], lag: 30s")
     assert "warning" not in tried(b)
     b.pipeline("table: nothing, incremental: id")
     is_said(tried(b, code=2), "source input: mysql nothing in shop", "failed", "shop.nothing", "pipeline.yaml:5:3: error: source input")
