@@ -8,6 +8,7 @@ import threading
 from bench import FILES_SINK as FILES, TABLE_SINK as TABLE, m, run_cases
 
 from fault_proxy import FaultProxy
+import pymysql
 
 META = "metadata: { op: op, seq: sequence }"
 # The newest row of each key; deleted ones are deleted from the sink.
@@ -140,6 +141,18 @@ def compressed_events(b):
     assert rows == copy and len(rows) == 15001, (len(rows), len(copy))
 
 
+def write_something(cursor, rng):
+    key = rng.randint(1, 300)
+    what = rng.random()
+    if what < 0.6:
+        cursor.execute("INSERT INTO t VALUES (%s, %s, %s) ON DUPLICATE KEY UPDATE name = VALUES(name), v = VALUES(v)",
+                       (key, f"n{rng.randint(0, 9)}", rng.randint(0, 99999) / 100))
+    elif what < 0.8:
+        cursor.execute("UPDATE t SET v = v + 1 WHERE id BETWEEN %s AND %s", (key, key + 3))
+    else:
+        cursor.execute("DELETE FROM t WHERE id = %s", (key,))
+
+
 def writer(b, seed, stop, rounds):
     """Transactions over a few keys: inserts, updates, deletes, some rolled back."""
     rng = random.Random(seed)
@@ -148,17 +161,13 @@ def writer(b, seed, stop, rounds):
     for _ in range(rounds):
         if stop.is_set():
             break
-        for _ in range(rng.randint(1, 5)):
-            key = rng.randint(1, 300)
-            what = rng.random()
-            if what < 0.6:
-                cursor.execute("INSERT INTO t VALUES (%s, %s, %s) ON DUPLICATE KEY UPDATE name = VALUES(name), v = VALUES(v)",
-                               (key, f"n{rng.randint(0, 9)}", rng.randint(0, 99999) / 100))
-            elif what < 0.8:
-                cursor.execute("UPDATE t SET v = v + 1 WHERE id BETWEEN %s AND %s", (key, key + 3))
-            else:
-                cursor.execute("DELETE FROM t WHERE id = %s", (key,))
-        connection.rollback() if rng.random() < 0.1 else connection.commit()
+        try:
+            for _ in range(rng.randint(1, 5)):
+                write_something(cursor, rng)
+            connection.rollback() if rng.random() < 0.1 else connection.commit()
+        except pymysql.err.OperationalError as error:
+            assert error.args[0] == 1213, error  # a deadlock with another writer
+            connection.rollback()
     connection.close()
 
 
@@ -182,6 +191,102 @@ def a_killed_run_ends_with_the_same_table(b):
     b.run()
     rows, copy = table_and_copy(b)
     assert rows == copy, [pair for pair in zip(rows, copy) if pair[0] != pair[1]][:3] or (len(rows), len(copy))
+
+
+# Each: the key's columns, and their values of a number, as SQL.
+KEYS = {
+    "numbers": ("k INT", "CAST(seq AS SIGNED) * 7 - 900"),
+    "large numbers": ("k BIGINT", "4611686018427387904 + seq"),
+    "unsigned numbers": ("k BIGINT UNSIGNED", "18446744073709551615 - seq"),
+    "decimals": ("k DECIMAL(30,2)", "CAST(seq AS DECIMAL(10)) * 1000000000000000000 / 4"),
+    "floats": ("k FLOAT", "seq / 10"),
+    "texts": ("k VARCHAR(20)", "CONCAT(IF(seq MOD 2, 'Key', 'kéy'), seq)"),
+    "latin texts": ("k CHAR(10) CHARACTER SET latin1 COLLATE latin1_german1_ci", "CONCAT('ü', seq MOD 9, CHAR(39), seq)"),
+    "bytes": ("k BINARY(4)", "UNHEX(LPAD(HEX(seq * 5000011), 8, '0'))"),
+    "dates": ("k DATE", "DATE '2024-01-01' + INTERVAL seq * 3 DAY"),
+    "times": ("k DATETIME(3), k2 TIME(1)", "DATE '2024-01-01' + INTERVAL (seq DIV 2) HOUR, SEC_TO_TIME(300 + seq * 1.5)"),
+    "moments": ("k TIMESTAMP(2)", "TIMESTAMP '2024-01-01 05:00:00.25' + INTERVAL seq * 3 MINUTE"),
+    "words": ("k ENUM('c','a','d''s','b'), k2 SET('y','x','z'), k3 INT", "1 + seq MOD 4, (seq DIV 4) MOD 8, seq"),
+    "uuids": ("k UUID", "CONCAT(LPAD(HEX(seq * 40000003), 8, '0'), '-1234-4abc-8def-', LPAD(seq, 12, '0'))"),
+    "addresses": ("k INET6", "CONCAT('2001:db8::', HEX(seq * 3))"),
+}
+
+
+def rows_change_while_a_snapshot_is_killed(b, key):
+    columns, values = KEYS[key]
+    names = [name for name in ("k", "k2", "k3") if f"{name} " in columns]
+    b.sql(f"DROP TABLE IF EXISTS t; DROP TABLE IF EXISTS was; CREATE TABLE t ({columns}, v INT, PRIMARY KEY ({', '.join(names)}));"
+          f"INSERT INTO t SELECT {values}, 0 FROM seq_1_to_400; CREATE TABLE was AS SELECT * FROM t")
+    shown = ", ".join("hex(k) AS k" if key == "bytes" else f"{name}::VARCHAR AS {name}" for name in names)
+    b.pipeline(f"table: t, cdc: true, max_rows_per_trigger: 60, rows_per_range: 100, {META}", sink=FILES,
+               sql=f"SELECT {shown}, v, op, seq FROM input")
+    for i, fault in enumerate(("batch.after_run", "batch.after_publish", "checkpoint.offsets.before_write")):
+        done = b.run(env={"MILLRACE_FAULT": f"{fault}:2"}, check=False)
+        assert done.returncode == -signal.SIGKILL, (fault, done)
+        some = f"CRC32(CONCAT_WS(',', {', '.join(names)})) MOD {{}} = {i}"
+        b.sql(f"UPDATE t SET v = v + 1 WHERE {some.format(7)}; DELETE FROM t WHERE {some.format(11)};"
+              f"INSERT IGNORE INTO t SELECT {values}, 0 FROM seq_{350 + 20 * i}_to_{410 + 20 * i}; UPDATE t SET v = v + 1 WHERE {some.format(5)}")
+    b.run()
+    b.sql("UPDATE t SET v = v + 1")
+    b.run()
+
+
+def keys_of_all_types(b):
+    """However often it is killed, a snapshot is of one moment, and each change is told once."""
+    for key, (columns, _) in KEYS.items():
+        b.forget()
+        rows_change_while_a_snapshot_is_killed(b, key)
+        names = [name for name in ("k", "k2", "k3") if f"{name} " in columns]
+
+        def as_text(row):
+            texts = (str(row[name]).removesuffix("+00") for name in names)
+            return tuple(f"{float(text):.3f}" if key == "floats" else text.rstrip("0").rstrip(".") if ":" in text and "." in text else text
+                         for text in texts)
+
+        def rows_of(table):
+            text = "HEX(k) AS k" if key == "bytes" else ", ".join(f"CAST({name} AS CHAR) AS {name}" for name in names)
+            return {as_text(dict(zip(names, row))): int(row[-1]) for row in b.sql(f"SELECT {text}, v FROM {table}")}
+
+        written = b.written()
+        first = [row for row in written if row["op"] == "r"]
+        assert {as_text(row): row["v"] for row in first} == rows_of("was") and len(first) == 400, (key, len(first))
+        assert {at: row["v"] for at, row in replayed(written, as_text).items()} == rows_of("t"), key
+
+
+def replayed(written, key=lambda row: row["id"]):
+    """What a table has after its snapshot and all changes, none of which is missing or told twice."""
+    state = {key(row): row for row in written if row["op"] == "r"}
+    told = sorted((row for row in written if row["op"] != "r"), key=lambda row: row["seq"])
+    assert len({row["seq"] for row in told}) == len(told) > 100, len(told)
+    for row in told:
+        assert (key(row) in state) == (row["op"] != "c"), (row, state.get(key(row)))
+        if row["op"] == "d":
+            assert state.pop(key(row))["v"] == row["v"], row
+        else:
+            assert row["op"] == "c" or row["v"] != state[key(row)]["v"], row
+            state[key(row)] = row
+    return state
+
+
+def each_change_once_while_others_write(b):
+    """A snapshot in several parts while rows change, and then those changes, by a process that nothing disturbs."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v DECIMAL(10,2)); INSERT INTO t SELECT seq, 'old', 0 FROM seq_1_to_250")
+    b.pipeline(f"table: t, cdc: true, max_rows_per_trigger: 60, {META}", sink=FILES, sql="SELECT id, v::DOUBLE AS v, op, seq FROM input")
+    stop = threading.Event()
+    threads = [threading.Thread(target=writer, args=(b, seed, stop, 300)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    process = b.start()
+    try:
+        for thread in threads:
+            thread.join()
+        b.sql("INSERT INTO t VALUES (100000, 'last', 1)")
+        m.wait_until(lambda: any(row["id"] == 100000 for row in b.written()), "the last change", timeout=60)
+    finally:
+        stop.set()
+        m.kill(process)
+    state = replayed(b.written())
+    assert {(row["id"], row["v"]) for row in state.values()} == {(int(i), float(v)) for i, v in b.sql("SELECT id, v FROM t")}
 
 
 def goes_on_while_the_server_comes_and_goes(b):
@@ -273,6 +378,73 @@ def tables_may_be_altered(b):
     assert [(row[1], row[3]) for row in changes(b)] == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)], changes(b)
 
 
+def new_columns(b):
+    """Left out, refused, or taken up, whatever runs meanwhile; a column that is gone is NULL."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20)); INSERT INTO t VALUES (1, 'one')")
+    b.pipeline(f"table: t, cdc: true, {META}", sink=FILES)
+    b.run()
+    b.sql("ALTER TABLE t ADD COLUMN price DECIMAL(8,2) DEFAULT 9; INSERT INTO t VALUES (2, 'two', 2.5); UPDATE t SET price = 1 WHERE id = 1")
+    done = b.run()
+    assert "t has a new column, price DECIMAL(8,2), which is left out" in done.stderr, done.stderr
+    assert [sorted(row) for row in b.written()] == [["id", "name", "op", "seq"]] * 3, b.written()
+    b.sql("INSERT INTO t VALUES (3, 'three', 3)")
+    b.pipeline(f"table: t, cdc: true, on_schema_change: fail, {META}", sink=FILES)
+    done = b.run(check=False)
+    assert done.returncode == 2 and "price" in done.stderr and "add_columns" in done.stderr, done
+    b.pipeline(f"table: t, cdc: true, on_schema_change: add_columns, {META}", sink=FILES)
+    b.run()
+    b.sql("ALTER TABLE t DROP COLUMN name, ADD COLUMN tag UUID, ADD COLUMN u INT UNSIGNED; ALTER TABLE t RENAME COLUMN price TO cost;"
+          "INSERT INTO t VALUES (4, 4.5, '00112233-4455-6677-8899-aabbccddeeff', 4000000000)")
+    for fault in ("columns.before_kept", "columns.after_kept", "batch.after_run"):
+        done = b.run(env={"MILLRACE_FAULT": f"{fault}:1"}, check=False)
+        assert done.returncode == -signal.SIGKILL, (fault, done)
+    b.run()
+    rows = {row["id"]: row for row in b.written() if row["op"] == "c"}
+    assert rows[3]["price"] == 3 and rows[3]["name"] == "three" and "tag" not in rows[3], rows[3]
+    assert rows[4] == {**rows[4], "name": None, "price": None, "cost": 4.5, "tag": "00112233-4455-6677-8899-aabbccddeeff", "u": 4000000000}, rows[4]
+    assert len(b.written()) == 5, b.written()
+    process = b.start()
+    try:
+        b.sql("ALTER TABLE t ADD COLUMN at DATETIME(3); UPDATE t SET at = '2024-02-29 12:00:00.125' WHERE id = 1")
+        m.wait_until(lambda: len(b.written()) == 6, "the change with the new column")
+    finally:
+        m.kill(process)
+    last = max(b.written(), key=lambda row: row["seq"])
+    assert last["at"].startswith("2024-02-29") and last["cost"] == 1, last
+    b.pipeline(f"table: t, cdc: true, on_schema_change: add_columns, {META}, schema: 'id INT'", sink=FILES)
+    done = b.run(check=False)
+    assert done.returncode == 2 and "leave `schema` out" in done.stderr, done.stderr
+
+
+def rows_that_go_without_a_change(b):
+    """What takes rows away and is no change of them ends the pipeline, and says what to do."""
+    made = ("CREATE TABLE t (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION p1 VALUES LESS THAN (10), "
+            "PARTITION p2 VALUES LESS THAN (100)); INSERT INTO t VALUES (1, 1), (20, 2);")
+    for statement, words in (("TRUNCATE TABLE t", "was truncated"), ("ALTER TABLE t DROP PARTITION p1", "lost a partition"),
+                             ("ALTER TABLE shop.t TRUNCATE PARTITION p2", "lost a partition"), ("DROP TABLE t", "was dropped"),
+                             ("CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT)", "was replaced by another table"),
+                             ("DROP DATABASE shop; CREATE DATABASE shop; USE shop", "was dropped")):
+        b.forget()
+        b.sql("DROP TABLE IF EXISTS t;" + made)
+        b.pipeline(f"table: t, cdc: true, {META}")
+        b.run()
+        b.sql("UPDATE t SET v = 5; ALTER TABLE t ADD PARTITION (PARTITION p3 VALUES LESS THAN (1000)); INSERT INTO t VALUES (500, 1)")
+        b.run()
+        assert len(b.rows()) == 5, b.rows()
+        b.sql(statement)
+        if "DROP" in statement and "PARTITION" not in statement:
+            b.sql(made)
+        b.sql("INSERT INTO t VALUES (7, 7)")
+        done = b.run(check=False)
+        assert done.returncode == 2 and words in done.stderr and "remove the checkpoint" in done.stderr, (statement, done)
+    b.forget()
+    b.run()
+    b.sql("CREATE TABLE ghost LIKE t; INSERT INTO ghost SELECT * FROM t; ALTER TABLE ghost ADD COLUMN more INT;"
+          "RENAME TABLE t TO old, ghost TO t; INSERT INTO t VALUES (8, 8, 8); DROP TABLE old")  # as tools do that alter large tables
+    b.run()
+    assert [row[1] for row in changes(b) if row[0] == "c"] == [8], changes(b)
+
+
 def what_is_gone_is_told(b):
     b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), v INT); INSERT INTO t VALUES (1, 'one', 1)")
     b.pipeline(f"table: t, cdc: true, {META}", sql=f"\"{NEWEST}\"", sink=KEYED)
@@ -331,8 +503,9 @@ def large_transactions_come_in_parts(b):
 
 
 CASES = [a_snapshot_then_each_change_once, types_are_those_of_the_table, types_of_mariadb, compressed_events, a_killed_run_ends_with_the_same_table,
+         keys_of_all_types, each_change_once_while_others_write,
          goes_on_while_the_server_comes_and_goes, silence_is_waited_out, an_idle_server_is_not_taken_for_a_lost_one,
-         tables_may_be_altered, what_is_gone_is_told, what_is_missing_is_told, large_transactions_come_in_parts]
+         tables_may_be_altered, new_columns, rows_that_go_without_a_change, what_is_gone_is_told, what_is_missing_is_told, large_transactions_come_in_parts]
 
 if __name__ == "__main__":
     sys.exit(run_cases("mysql cdc", CASES, sys.argv))

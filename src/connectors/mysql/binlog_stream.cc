@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <regex>
 #include <utility>
 
 #include "base/strings.h"
 #include "connectors/mysql/binlog_compression.h"
 #include "connectors/mysql/binlog_events.h"
+#include "connectors/mysql/binlog_statement.h"
 #include "connectors/mysql/binlog_values.h"
 
 namespace millrace::mysql {
@@ -43,17 +43,6 @@ std::optional<RowsType> rows_of(unsigned type) {
     }
   }
   return std::nullopt;
-}
-
-/// "TRUNCATE TABLE shop.t": rows that are gone, and that no event names.
-bool is_truncate(const std::string& statement, const std::string& database,
-                 const StreamSettings& settings) {
-  static const std::regex kPattern(
-      R"(^\s*truncate\s+(?:table\s+)?(?:`?([^`.\s]+)`?\s*\.\s*)?`?([^`\s;]+)`?[\s\S]*)",
-      std::regex::icase);
-  std::smatch match;
-  return std::regex_match(statement, match, kPattern) && match[2] == settings.table &&
-         (match[1].matched ? match[1].str() : database) == settings.database;
 }
 
 }  // namespace
@@ -163,11 +152,13 @@ class BinlogStream::Reader {
     if (statement == "BEGIN") {
       return;
     }
-    if (is_truncate(statement, database, settings_)) {
+    const auto loss = untold_loss(statement, database,
+                                  {.database = settings_.database, .table = settings_.table});
+    if (!loss.empty()) {
       throw Error(Blame::user,
-                  fmt::format("{}.{} was truncated ({}), and no change says which rows are gone; "
-                              "begin with a new snapshot: remove the checkpoint",
-                              settings_.database, settings_.table, at_.text()));
+                  fmt::format("{}.{} {} ({}), and no change says which rows are gone; begin with a "
+                              "new snapshot: remove the checkpoint",
+                              settings_.database, settings_.table, loss, at_.text()));
     }
     catalog_.reset();  // it may have altered the table
     if (!is_mariadb_ || is_alone_ || statement == "COMMIT" || statement == "ROLLBACK") {
@@ -224,7 +215,7 @@ class BinlogStream::Reader {
     auto rows = std::make_shared<RowsEvent>();
     rows->table = found->second;
     rows->kind = type.kind;
-    rows->time_s = time_s;
+    rows->time_us = time_s * 1'000'000;
     const auto columns = body.length();
     if (columns != rows->table->columns.size()) {
       throw Error(Blame::external, "the binlog has rows of another table than it said", Retry::yes);
@@ -347,18 +338,26 @@ std::optional<BinlogPosition> BinlogStream::find_end(std::int64_t max_changes) {
   const std::lock_guard guard(lock_);
   std::optional<BinlogPosition> whole;
   std::optional<BinlogPosition> part;
+  const auto has_changes = [&](const auto& place) {
+    return place && place->sequence > taken_.sequence;
+  };
   bool is_full = bytes_ >= settings_.buffer_bytes;
   for (const auto& item : items_) {
-    if (item.after.sequence - taken_.sequence > max_changes && (whole || part)) {
+    // Of the first event there is no part, however large it is.
+    const bool is_too_much = item.after.sequence - taken_.sequence > max_changes;
+    if (item.rows && is_too_much && (has_changes(whole) || has_changes(part))) {
       is_full = true;
       break;
     }
     (item.is_whole ? whole : part) = item.after;
   }
+  if (!has_changes(whole) && has_changes(part) && is_full) {
+    return part;
+  }
   if (!whole) {
     check();
   }
-  return whole ? whole : is_full ? part : std::nullopt;
+  return whole;
 }
 
 std::vector<std::shared_ptr<const RowsEvent>> BinlogStream::take(const BinlogPosition& to) {

@@ -23,7 +23,8 @@
 
 namespace millrace::mysql {
 
-enum class ChangeKind : std::uint8_t { insert, update, remove };
+/// `restored`: no change, but a row as it was at an earlier moment.
+enum class ChangeKind : std::uint8_t { insert, update, remove, restored };
 
 /// Rows that one statement changed in the same way, as the binlog has them.
 struct RowsEvent {
@@ -34,7 +35,7 @@ struct RowsEvent {
   std::vector<unsigned char> present_after;
   std::int64_t first = 0;  ///< the first change's sequence
   std::int64_t changes = 0;
-  std::int64_t time_s = 0;  ///< of the statement, since 1970
+  std::int64_t time_us = 0;  ///< of the statement, since 1970
 };
 
 /// What a stream reads, and how much it holds.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/strings.h"
 
@@ -100,6 +102,81 @@ std::vector<std::string> primary_key_of(Connection& connection, const std::strin
     names.push_back(row.front().value_or(""));
   }
   return names;
+}
+
+namespace {
+
+/// Row: data_type, column_type, numeric_precision, numeric_scale, character_set_name,
+/// collation_name.
+std::string cast_of(const std::vector<std::optional<std::string>>& row) {
+  const auto kind = to_lower(row[0].value_or(""));
+  const bool is_signed = row[1].value_or("").find(" unsigned") == std::string::npos;
+  if (kind == "bit" || kind == "enum" || kind == "set" || kind == "year") {
+    return "CAST(? AS UNSIGNED)";
+  }
+  if (kind.ends_with("int")) {
+    return is_signed ? "CAST(? AS SIGNED)" : "CAST(? AS UNSIGNED)";
+  }
+  if (kind == "decimal") {
+    return fmt::format("CAST(? AS DECIMAL({},{}))", row[2].value_or("65"), row[3].value_or("30"));
+  }
+  if (kind == "float" || kind == "double") {
+    return "(? + 0e0)";
+  }
+  if (kind == "datetime" || kind == "timestamp") {
+    return "CAST(? AS DATETIME(6))";
+  }
+  if (kind == "time") {
+    return "CAST(? AS TIME(6))";
+  }
+  if (kind == "date" || kind == "uuid" || kind == "inet4" || kind == "inet6") {
+    return fmt::format("CAST(? AS {})", kind);
+  }
+  return row[4] ? fmt::format("CONVERT(? USING {}) COLLATE {}", *row[4], row[5].value_or(""))
+                : "CAST(? AS BINARY)";
+}
+
+}  // namespace
+
+Value KeyType::parameter(const Value& text) const {
+  if (words.empty()) {
+    return text;
+  }
+  const auto& value = std::get<std::string>(text);
+  if (!is_set) {
+    const auto word = std::ranges::find(words, value);
+    return word == words.end() ? std::int64_t{0} : 1 + (word - words.begin());
+  }
+  std::uint64_t bits = 0;
+  for (const auto& each : split(value, ',')) {
+    const auto word = std::ranges::find(words, each);
+    bits |= word == words.end() ? 0 : std::uint64_t{1} << (word - words.begin());
+  }
+  return bits;
+}
+
+std::vector<KeyType> key_types_of(Connection& connection, const std::string& table,
+                                  const std::vector<std::string>& columns) {
+  std::vector<KeyType> types;
+  types.reserve(columns.size());
+  for (const auto& column : columns) {
+    const auto rows = connection.query(
+        "SELECT data_type, column_type, numeric_precision, numeric_scale, character_set_name, "
+        "collation_name FROM information_schema.columns WHERE table_schema = DATABASE() AND "
+        "table_name = ? AND column_name = ?",
+        {table, column});
+    if (rows.empty()) {
+      throw Error(Blame::user, fmt::format("{} has no column {}", table, column));
+    }
+    const auto kind = to_lower(rows.front()[0].value_or(""));
+    auto& type = types.emplace_back(
+        KeyType{.term = quote(column), .cast = cast_of(rows.front()), .is_set = kind == "set"});
+    if (kind == "enum" || kind == "set") {
+      type.term += " + 0";
+      type.words = words_of(rows.front()[1].value_or(""));
+    }
+  }
+  return types;
 }
 
 BinlogSettings binlog_settings(Connection& connection) {

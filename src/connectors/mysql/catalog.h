@@ -16,6 +16,19 @@ namespace millrace::mysql {
 /// The columns of its primary key, in order; none: it has no such key.
 [[nodiscard]] std::vector<std::string> primary_key_of(Connection& connection,
                                                       const std::string& table);
+/// What the values of a key's column are compared as.
+struct KeyType {
+  std::string term;  ///< what is compared: the column, or the number of an ENUM's word
+  std::string cast;  ///< a parameter as such a value: "CAST(? AS SIGNED)"
+  std::vector<std::string> words;  ///< of an ENUM or SET
+  bool is_set = false;
+
+  /// A text of the column as what the parameter is to be: of a word, its number.
+  [[nodiscard]] Value parameter(const Value& text) const;
+};
+/// Of these columns of a table, in order.
+[[nodiscard]] std::vector<KeyType> key_types_of(Connection& connection, const std::string& table,
+                                                const std::vector<std::string>& columns);
 /// The server's variables that say how it keeps its binlog, by their names.
 using BinlogSettings = std::map<std::string, std::string>;
 [[nodiscard]] BinlogSettings binlog_settings(Connection& connection);

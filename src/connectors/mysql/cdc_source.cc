@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <random>
 #include <utility>
 
@@ -11,7 +10,6 @@
 #include "connectors/mysql/catalog.h"
 #include "connectors/mysql/check.h"
 #include "connectors/mysql/snapshot.h"
-#include "sql/database.h"
 
 namespace millrace::mysql {
 
@@ -19,18 +17,6 @@ namespace {
 
 /// While the table does not change, the place in the binlog is noted so often.
 constexpr std::int64_t kIdleNoteUs = 60'000'000;
-
-struct FactWord {
-  ChangeFact fact;
-  std::string_view word;
-  std::string_view type;
-};
-constexpr auto kFacts = std::to_array<FactWord>({
-    {ChangeFact::op, "op", "VARCHAR"},
-    {ChangeFact::change_time, "change_time", "TIMESTAMP WITH TIME ZONE"},
-    {ChangeFact::sequence, "sequence", "BIGINT"},
-    {ChangeFact::position, "position", "VARCHAR"},
-});
 
 /// High, so that it is not one that people give to their replicas.
 std::uint32_t random_server_id() {
@@ -49,12 +35,7 @@ CdcSource::CdcSource(std::string name, ConnectionOptions connection, SourceOptio
       stop_(std::move(stop)),
       log_(Log().with("source", name_)),
       server_id_(options_.server_id ? static_cast<std::uint32_t>(*options_.server_id)
-                                    : random_server_id()) {
-  layout_.plan = {.name = options_.table,
-                  .from = quote(options_.table),
-                  .zero_dates = options_.zero_dates,
-                  .on_malformed = options_.on_malformed};
-}
+                                    : random_server_id()) {}
 CdcSource::~CdcSource() = default;
 
 const Schema& CdcSource::schema() {
@@ -67,46 +48,9 @@ const Schema& CdcSource::schema() {
 
 void CdcSource::find_schema(Connection& connection) {
   check_binlog(connection);
-  const Statement statement(connection, fmt::format("SELECT * FROM {}", layout_.plan.from));
-  const auto catalog = catalog_of(connection, options_.table);
-  Schema there;
-  for (const auto& field : statement.fields()) {
-    const auto type = sql_type_of(field);
-    there.columns.push_back({field.name, type, physical_of(type)});
-  }
-  auto wanted = options_.schema.empty() ? there : database_.parse_schema(options_.schema);
-  for (const auto& column : wanted.columns) {
-    const int at = there.find(column.name);
-    if (at < 0) {
-      throw Error(Blame::user, fmt::format("{} has no column {}; it has: {}", options_.table,
-                                           column.name, there.text()));
-    }
-    const auto place = static_cast<std::size_t>(at);
-    (void)ColumnDecoder(statement.fields()[place], column, options_.zero_dates);
-  }
-  for (const auto& column : catalog.columns) {
-    if (column.form != BinlogForm::plain) {
-      layout_.forms[column.name] = column.form;
-    }
-  }
-  layout_.key = primary_key_of(connection, options_.table);
-  layout_.plan.schema = wanted;
-  for (const auto& [column, word] : options_.metadata) {
-    const auto fact = std::ranges::find(kFacts, word, &FactWord::word);
-    if (fact == kFacts.end() || wanted.find(column) >= 0) {
-      throw Error(Blame::user,
-                  fact == kFacts.end()
-                      ? fmt::format("source {}: `metadata` has no {}; there are op, change_time, "
-                                    "sequence and position",
-                                    name_, word)
-                      : fmt::format("source {}: {} is a column of the table, too; call the one of "
-                                    "`metadata` otherwise",
-                                    name_, column));
-    }
-    layout_.facts.push_back(fact->fact);
-    wanted.columns.push_back({column, std::string(fact->type), physical_of(fact->type)});
-  }
-  layout_.schema = std::move(wanted);
+  layout_ = make_layout(name_, options_, so_far_, connection, database_);
+  key_ = primary_key(connection, options_.table);
+  layout_.key = key_.names;
 }
 
 void CdcSource::open(const std::optional<Json>& position) {
@@ -151,16 +95,24 @@ Json CdcSource::position() const {
           {"at", at_ ? at_->to_json() : Json()}};
 }
 
-Pool& CdcSource::snapshot() {
-  if (!snapshot_) {
-    auto begun = begin_snapshot(connection_,
-                                {.table = options_.table,
-                                 .connections = layout_.key.empty() ? 1 : options_.max_connections,
-                                 .with_position = true},
-                                stop_);
-    snapshot_at_ = begun.at.value();
-    snapshot_ = pool_of(std::move(begun));
+Pool& CdcSource::snapshot(const std::optional<BinlogPosition>& moment) {
+  if (snapshot_) {
+    return *snapshot_;
   }
+  auto begun = begin_snapshot(connection_,
+                              {.table = options_.table,
+                               .connections = key_.names.empty() ? 1 : options_.max_connections,
+                               .with_position = true},
+                              stop_);
+  snapshot_at_ = begun.at.value();
+  past_.reset();
+  if (moment && !key_.names.empty()) {
+    const auto since = stream_from(*moment);
+    past_ = std::make_shared<const Past>(layout_, *since, snapshot_at_, stop_);
+    log_.info("the snapshot goes on as of {}: {} were changed since", moment->text(),
+              human_count(static_cast<std::int64_t>(past_->size()), "row"));
+  }
+  snapshot_ = pool_of(std::move(begun));
   return *snapshot_;
 }
 
@@ -171,11 +123,8 @@ std::optional<Slice> CdcSource::plan(std::int64_t now) {
     at_ = end_of_binlog(connection);
   }
   const bool begins = is_fresh_ && options_.snapshot != SnapshotMode::never;
-  if (begins || in_snapshot_) {
-    return plan_snapshot(now);
-  }
   try {
-    return plan_changes(now);
+    return begins || in_snapshot_ ? plan_snapshot(now) : plan_changes(now);
   } catch (const PurgedBinlog& purged) {
     on_purged(purged);
     return plan_snapshot(now);
@@ -194,18 +143,19 @@ void CdcSource::on_purged(const Error& error) {
 }
 
 std::optional<Slice> CdcSource::plan_snapshot(std::int64_t now) {
-  Pool::Lease connection(snapshot());
-  const KeyColumns key{.names = layout_.key};
+  // One that has begun goes on as of the same moment, whichever process reads it.
+  const auto moment = after_.is_null() ? std::nullopt : at_;
+  Pool::Lease connection(snapshot(moment));
   KeyRanges found;
-  if (!key.names.empty()) {
-    found = find_ranges(*connection, layout_.plan.from, key,
+  if (!key_.names.empty()) {
+    found = find_ranges(*connection, layout_.plan.from, key_,
                         {.from = after_,
                          .to = Key(),
                          .max_rows = options_.max_rows_per_trigger,
                          .rows_per_range = options_.rows_per_range});
   }
   connection.give_back();
-  auto at = snapshot_at_;
+  auto at = moment.value_or(snapshot_at_);
   at.sequence = at_ ? at_->sequence : 0;
   Slice slice;
   slice.offsets = {{"snapshot",
@@ -217,8 +167,8 @@ std::optional<Slice> CdcSource::plan_snapshot(std::int64_t now) {
                    {"at_us", now}};
   slice.text = !found.to.is_null()
                    ? fmt::format("{} of the snapshot", human_count(found.rows, "row"))
-               : key.names.empty() ? "the snapshot"
-                                   : "the end of the snapshot";
+               : key_.names.empty() ? "the snapshot"
+                                    : "the end of the snapshot";
   return slice;
 }
 
@@ -291,41 +241,100 @@ void CdcSource::advance(const Json& offsets) {
 
 SliceInput CdcSource::read(const Json& offsets, MalformedReceiver& malformed) {
   (void)schema();
-  if (!offsets.contains("snapshot")) {
-    const auto from = BinlogPosition::from_json(offsets.at("from"));
-    const auto to = BinlogPosition::from_json(offsets.at("to"));
-    if (stream_ && stream_->position().to_json() != from.to_json()) {
-      stream_.reset();
-    }
-    if (!stream_) {
-      stream_ = stream_from(from);
-    }
-    return std::make_unique<ChangeReader>(layout_, stream_->take(to), to.text(), malformed);
+  if (offsets.contains("snapshot")) {
+    return read_snapshot(offsets, malformed);
   }
+  const auto from = BinlogPosition::from_json(offsets.at("from"));
+  const auto to = BinlogPosition::from_json(offsets.at("to"));
+  if (stream_ && stream_->position().to_json() != from.to_json()) {
+    stream_.reset();
+  }
+  if (!stream_) {
+    stream_ = stream_from(from);
+  }
+  auto events = stream_->take(to);
+  if (options_.schema.empty()) {
+    look_for_new_columns(events, to);
+  }
+  return std::make_unique<ChangeReader>(layout_, std::move(events), to.text(), malformed);
+}
+
+SliceInput CdcSource::read_snapshot(const Json& offsets, MalformedReceiver& malformed) {
   const auto& part = offsets.at("snapshot");
-  (void)snapshot();  // of a process before this one, its rest is read as of now
-  const KeyColumns key{.names = layout_.key};
+  const auto moment = BinlogPosition::from_json(part.at("at"));
+  try {
+    (void)snapshot(moment);
+  } catch (const PurgedBinlog&) {
+    if (options_.snapshot != SnapshotMode::when_needed) {
+      throw;
+    }
+    (void)snapshot(std::nullopt);  // plan() begins it anew then, as it can't go on either
+  }
   std::vector<Range> ranges;
-  if (layout_.key.empty()) {
+  if (key_.names.empty()) {
     ranges.push_back(Range{});
   } else if (!part.at("to").is_null()) {
     Key from = part.at("from");
     for (const auto& bound : part.value("bounds", Json::array())) {
-      ranges.push_back(key.range(from, bound));
+      ranges.push_back(key_.range(from, bound));
       from = bound;
     }
-    ranges.push_back(key.range(from, part.at("to")));
+    ranges.push_back(key_.range(from, part.at("to")));
   }
-  auto rows =
-      std::make_unique<RangeReader>(layout_.plan, snapshot_, std::move(ranges), nullptr, malformed);
-  return std::make_unique<SnapshotReader>(layout_, std::move(rows),
-                                          offsets.at("at_us").get<std::int64_t>(),
-                                          BinlogPosition::from_json(part.at("at")).text());
+  const auto at_us = offsets.at("at_us").get<std::int64_t>();
+  std::shared_ptr<const LeftOut> left_out;
+  std::unique_ptr<ChangeReader> restored;
+  if (past_ && past_->size() > 0) {
+    left_out = std::make_shared<const LeftOut>(
+        LeftOut{.key = key_.names, .contains = [past = past_](auto fields, auto cells) {
+                  return past->is_changed(fields, cells);
+                }});
+    Pool::Lease connection(*snapshot_);
+    auto events = past_->rows(*connection, key_, part.at("from"),
+                              part.at("last").get<bool>() ? Key() : Key(part.at("to")), at_us);
+    connection.give_back();
+    restored = std::make_unique<ChangeReader>(layout_, std::move(events), moment.text(), malformed);
+  }
+  auto rows = std::make_unique<RangeReader>(layout_.plan, snapshot_, std::move(ranges),
+                                            std::move(left_out), malformed);
+  return std::make_unique<SnapshotReader>(layout_, std::move(rows), at_us, moment.text(),
+                                          std::move(restored));
+}
+
+void CdcSource::look_for_new_columns(const std::vector<std::shared_ptr<const RowsEvent>>& events,
+                                     const BinlogPosition& to) {
+  const auto fresh = fresh_columns(layout_, events, connection_, stop_);
+  if (fresh.empty()) {
+    return;
+  }
+  switch (options_.on_schema_change.value_or(formats::OnSchemaChange::ignore)) {
+    case formats::OnSchemaChange::add_columns: {
+      auto all = layout_.plan.schema;
+      all.columns.insert(all.columns.end(), fresh.columns.begin(), fresh.columns.end());
+      throw ColumnsGrew(name_, std::move(all), fresh.text());
+    }
+    case formats::OnSchemaChange::fail:
+      throw formats::SchemaChange(
+          fmt::format("{} before {}", options_.table, to.text()),
+          {.column = fresh.columns.front().name, .reason = "the columns have no such one"},
+          "set `on_schema_change: add_columns`");
+    default:
+      for (const auto& column : fresh.columns) {
+        if (left_out_.insert(column.name).second) {
+          log_.warn(
+              "{} has a new column, {} {}, which is left out; `on_schema_change: add_columns` "
+              "takes "
+              "it up",
+              options_.table, column.name, column.type);
+        }
+      }
+  }
 }
 
 void CdcSource::committed(const Json& offsets) {
   if (offsets.contains("snapshot") && offsets.at("snapshot").at("last").get<bool>()) {
     snapshot_.reset();  // the server keeps old rows for as long as a transaction may read them
+    past_.reset();
   }
 }
 

@@ -33,8 +33,21 @@ void write_note(const ChangeLayout& layout, const ChangeNote& note, ChunkWriter&
   }
 }
 
+SnapshotReader::SnapshotReader(const ChangeLayout& layout, std::unique_ptr<RowReader> rows,
+                               std::int64_t time_us, std::string position,
+                               std::unique_ptr<ChangeReader> restored)
+    : layout_(layout),
+      rows_(std::move(rows)),
+      time_us_(time_us),
+      position_(std::move(position)),
+      restored_(std::move(restored)) {}
+SnapshotReader::~SnapshotReader() = default;
+
 std::size_t SnapshotReader::read(ChunkWriter& to) {
   const auto rows = rows_->read(to);
+  if (rows == 0 && restored_) {
+    return restored_->read(to);
+  }
   for (std::size_t row = 0; row < rows; ++row) {
     write_note(layout_, {.op = "r", .time_us = time_us_, .sequence = 0, .position = position_}, to,
                row);
@@ -45,12 +58,13 @@ std::size_t SnapshotReader::read(ChunkWriter& to) {
 std::vector<std::unique_ptr<RowReader>> SnapshotReader::split(std::int64_t rows) const {
   auto parts = rows_->split(rows);
   for (auto& part : parts) {
-    part = std::make_unique<SnapshotReader>(layout_, std::move(part), time_us_, position_);
+    part = std::make_unique<SnapshotReader>(layout_, std::move(part), time_us_, position_, nullptr);
+  }
+  if (restored_ && !parts.empty()) {
+    parts.push_back(restored_->again());
   }
   return parts;
 }
-
-namespace {
 
 BinlogTable with_forms(BinlogTable table, const std::map<std::string, BinlogForm>& forms) {
   for (auto& column : table.columns) {
@@ -63,8 +77,6 @@ BinlogTable with_forms(BinlogTable table, const std::map<std::string, BinlogForm
   }
   return table;
 }
-
-}  // namespace
 
 ChangeReader::Decoding::Decoding(const ChangeLayout& layout,
                                  std::shared_ptr<const BinlogTable> events_table)
@@ -152,6 +164,9 @@ std::size_t ChangeReader::read(ChunkWriter& to) {
       case ChangeKind::remove:
         rows += write(before, "d", sequence, to, rows) ? 1 : 0;
         break;
+      case ChangeKind::restored:
+        rows += write(before, "r", 0, to, rows) ? 1 : 0;
+        break;
       case ChangeKind::update: {
         const auto after = decoding_->after.read(bytes, event_->present_after);
         if (is_same_key(before, after)) {
@@ -193,10 +208,7 @@ bool ChangeReader::write(std::span<const Cell> cells, std::string_view op, std::
     }
   }
   write_note(layout_,
-             {.op = op,
-              .time_us = event_->time_s * 1'000'000,
-              .sequence = sequence,
-              .position = position_},
+             {.op = op, .time_us = event_->time_us, .sequence = sequence, .position = position_},
              to, row);
   return true;
 }

@@ -39,15 +39,19 @@ struct ChangeNote {
 void write_note(const ChangeLayout& layout, const ChangeNote& note, ChunkWriter& to,
                 std::size_t row);
 
+/// A table of the binlog, with what of its columns only the catalog knows.
+[[nodiscard]] BinlogTable with_forms(BinlogTable table,
+                                     const std::map<std::string, BinlogForm>& forms);
+
+class ChangeReader;
+
 /// Gives the rows of a snapshot.
 class SnapshotReader final : public RowReader {
  public:
+  /// `rows`: that are as they were; `restored`: others, nullptr for none.
   SnapshotReader(const ChangeLayout& layout, std::unique_ptr<RowReader> rows, std::int64_t time_us,
-                 std::string position)
-      : layout_(layout),
-        rows_(std::move(rows)),
-        time_us_(time_us),
-        position_(std::move(position)) {}
+                 std::string position, std::unique_ptr<ChangeReader> restored);
+  ~SnapshotReader() override;
   std::size_t read(ChunkWriter& to) override;
   [[nodiscard]] std::vector<std::unique_ptr<RowReader>> split(std::int64_t rows) const override;
 
@@ -56,6 +60,7 @@ class SnapshotReader final : public RowReader {
   std::unique_ptr<RowReader> rows_;
   std::int64_t time_us_;
   std::string position_;
+  std::unique_ptr<ChangeReader> restored_;
 };
 
 /// Gives the changes of events, in their order. An update that changes the key is a deletion and an
@@ -66,6 +71,10 @@ class ChangeReader final : public RowReader {
                std::string position, MalformedReceiver& malformed);
   std::size_t read(ChunkWriter& to) override;
   [[nodiscard]] std::vector<std::unique_ptr<RowReader>> split(std::int64_t rows) const override;
+  /// One that begins where this one began.
+  [[nodiscard]] std::unique_ptr<RowReader> again() const {
+    return std::make_unique<ChangeReader>(layout_, events_, position_, malformed_);
+  }
 
  private:
   /// How the images of a table become rows: a table that was altered has another one.

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/strings.h"
+#include "connectors/mysql/catalog.h"
+#include "formats/numbers_text.h"
 
 namespace millrace::mysql {
 
@@ -15,19 +18,13 @@ constexpr std::size_t kPerStatement = 200;
 /// Keys that lie further apart than that, on average, may all lie in one place.
 constexpr std::uint64_t kSparse = 50;
 
-/// A key's part: a number, a text, or bytes, which JSON has no form for, in base64.
-Value value_of_json(const nlohmann::json& part) {
-  if (part.is_object()) {
-    std::string bytes;
-    (void)decode_base64(part.at("bytes").get<std::string>(), bytes);
-    return bytes;
-  }
-  return part.is_number() ? Value(part.get<std::int64_t>()) : Value(part.get<std::string>());
-}
-
 nlohmann::json json_of(const MYSQL_FIELD& field, const Cell& cell) {
   std::string text;
-  write_text(field, cell, text);
+  if (field.type == MYSQL_TYPE_FLOAT) {  // its own shortest text would be another number
+    formats::write_number(double{value_of<float>(cell)}, text);
+  } else {
+    write_text(field, cell, text);
+  }
   if (!find_invalid_utf8(text)) {
     return text;
   }
@@ -38,17 +35,17 @@ nlohmann::json json_of(const MYSQL_FIELD& field, const Cell& cell) {
 
 /// The rows behind a key, or before and with it, column by column: "a >= ? AND (a > ? OR (b > ?))".
 /// What the first column says alone is what an index is asked for.
-void add_bound(const std::vector<std::string>& names, const Key& key, bool after, Range& range) {
-  const std::size_t last = names.size() - 1;
+void add_bound(const std::vector<std::string>& terms, const Key& key, bool after, Range& range) {
+  const std::size_t last = terms.size() - 1;
   range.where += range.where.empty() ? "" : " AND ";
   for (std::size_t c = 0; c < last; ++c) {
     const auto mark = after ? '>' : '<';
-    range.where += fmt::format("{0} {1}= ? AND ({0} {1} ? OR (", quote(names[c]), mark);
-    range.parameters.insert(range.parameters.end(), {value_of_json(key[c]), value_of_json(key[c])});
+    range.where += fmt::format("{0} {1}= ? AND ({0} {1} ? OR (", terms[c], mark);
+    range.parameters.insert(range.parameters.end(), {value_of_key(key[c]), value_of_key(key[c])});
   }
-  range.where += fmt::format("{} {} ?", quote(names[last]), after ? ">" : "<=");
+  range.where += fmt::format("{} {} ?", terms[last], after ? ">" : "<=");
   range.where += std::string(2 * last, ')');
-  range.parameters.push_back(value_of_json(key[last]));
+  range.parameters.push_back(value_of_key(key[last]));
 }
 
 /// Goes along the keys of new rows.
@@ -60,10 +57,7 @@ class KeyScan {
     if (columns_.is_number) {
       add_number(number_of(fields.front(), cells.front()));
     } else {
-      last_ = Key::array();
-      for (std::size_t c = 0; c < cells.size(); ++c) {
-        last_.push_back(json_of(fields[c], cells[c]));
-      }
+      last_ = key_of(fields, cells);
     }
     if (++found_.rows % where_.rows_per_range == 0) {
       cut();
@@ -107,21 +101,55 @@ class KeyScan {
 
 }  // namespace
 
+Key key_of(std::span<const MYSQL_FIELD> fields, std::span<const Cell> cells) {
+  auto key = Key::array();
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    key.push_back(json_of(fields[c], cells[c]));
+  }
+  return key;
+}
+
+Value value_of_key(const nlohmann::json& part) {
+  if (part.is_object()) {
+    std::string bytes;
+    (void)decode_base64(part.at("bytes").get<std::string>(), bytes);
+    return bytes;
+  }
+  return part.is_number() ? Value(part.get<std::int64_t>()) : Value(part.get<std::string>());
+}
+
 std::string KeyColumns::list() const {
   std::vector<std::string> quoted;
   std::ranges::transform(names, std::back_inserter(quoted), quote);
   return join(quoted, ", ");
 }
 
+KeyColumns primary_key(Connection& connection, const std::string& table) {
+  KeyColumns key{.names = primary_key_of(connection, table)};
+  for (auto& type : key_types_of(connection, table, key.names)) {
+    key.terms.push_back(std::move(type.term));
+  }
+  return key;
+}
+
+std::vector<std::string> KeyColumns::compared() const {
+  if (!terms.empty()) {
+    return terms;
+  }
+  std::vector<std::string> quoted;
+  std::ranges::transform(names, std::back_inserter(quoted), quote);
+  return quoted;
+}
+
 Range KeyColumns::range(const Key& from, const Key& to) const {
   Range range;
   if (!from.is_null()) {
-    add_bound(names, from, true, range);
+    add_bound(compared(), from, true, range);
   } else {
     range.where = fmt::format("{} IS NOT NULL", quote(names.front()));
   }
   if (!to.is_null()) {
-    add_bound(names, to, false, range);
+    add_bound(compared(), to, false, range);
   }
   return range;
 }
@@ -167,16 +195,14 @@ std::optional<Key> key_at(Connection& connection, const std::string& table, cons
   for (const auto& name : key.names) {
     by.push_back(fmt::format("{}{}", quote(name), order));
   }
-  Statement statement(connection,
-                      fmt::format("SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}",
-                                  key.list(), table, range.where, join(by, ", "), skipped));
+  Statement statement(
+      connection,
+      fmt::format("SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}",
+                  join(key.compared(), ", "), table, range.where, join(by, ", "), skipped));
   statement.execute(range.parameters);
   std::optional<Key> found;
   for (auto cells = statement.fetch(); !cells.empty(); cells = statement.fetch()) {
-    found = Key::array();
-    for (std::size_t c = 0; c < cells.size(); ++c) {
-      found->push_back(json_of(statement.fields()[c], cells[c]));
-    }
+    found = key_of(statement.fields(), cells);
   }
   return found;
 }

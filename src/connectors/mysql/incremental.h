@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,19 @@ namespace millrace::mysql {
 /// ordered by them are the server's rows; here they are only kept.
 using Key = nlohmann::json;
 
+/// The values in a row of those columns, of whose cells and fields these are.
+[[nodiscard]] Key key_of(std::span<const MYSQL_FIELD> fields, std::span<const Cell> cells);
+
+/// A part of a key, for a statement: a number, a text, or bytes, which JSON has no form for.
+[[nodiscard]] Value value_of_key(const nlohmann::json& part);
+
 /// The incremental columns of a source.
 struct KeyColumns {
   std::vector<std::string> names;
   bool is_number = false;  ///< one column of whole numbers
+  /// What is compared of each column, if it is not the column: rows of an ENUM are in the order of
+  /// its words' numbers.
+  std::vector<std::string> terms = {};
 
   /// Rows after `from` (null: all) up to and with `to` (null: all).
   [[nodiscard]] Range range(const Key& from, const Key& to) const;
@@ -32,7 +42,12 @@ struct KeyColumns {
                                      const std::vector<std::int64_t>& numbers);
   /// "`updated_at`, `id`"
   [[nodiscard]] std::string list() const;
+  /// The same of what is compared.
+  [[nodiscard]] std::vector<std::string> compared() const;
 };
+
+/// The primary key of a table; no names: it has none.
+[[nodiscard]] KeyColumns primary_key(Connection& connection, const std::string& table);
 
 /// New rows that a batch is to read.
 struct NewRows {

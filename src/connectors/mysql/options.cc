@@ -100,6 +100,11 @@ const OptionTable<SourceOptions>& SourceOptions::options() {
                 "u, d, or r for a row of the snapshot), change_time, sequence (a BIGINT that "
                 "orders the changes; 0 for rows of the snapshot) or position."}
           .example("{ op: op, sequence: sequence }"),
+      Option<O>{&O::on_schema_change, "on_schema_change",
+                "With `cdc`, what to do with columns that the table gets: ignore leaves them out; "
+                "fail ends the pipeline before anything of their batch is committed; add_columns "
+                "makes them columns. See docs/schema-evolution.md."}
+          .default_text("ignore"),
       Option<O>{&O::server_id, "server_id",
                 "With `cdc`: our number among the server's replicas, which no other may have."}
           .default_text("a random one")
@@ -157,6 +162,23 @@ bool check_connection(const ConnectionOptions& connection, const Location& at,
   return true;
 }
 
+namespace {
+
+std::optional<formats::CannotChange> why_not(const SourceOptions& options,
+                                             formats::OnSchemaChange mode) {
+  using formats::OnSchemaChange;
+  if (mode == OnSchemaChange::rescue) {
+    return formats::CannotChange{"is for JSON and Avro", "choose ignore, fail or add_columns"};
+  }
+  if (mode != OnSchemaChange::ignore && !options.schema.empty()) {
+    return formats::CannotChange{"is for columns that come from the table, and these are declared",
+                                 "leave `schema` out"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 bool check_source(const SourceOptions& options, bool as_table, const Location& at,
                   Diagnostics& diagnostics, std::string_view what) {
   const auto refuse = [&](const std::string& message, std::string hint) {
@@ -173,9 +195,11 @@ bool check_source(const SourceOptions& options, bool as_table, const Location& a
           "`query` or `incremental`",
           "name the `table`, and leave the others out");
     }
-    return true;
+    auto mode = options.on_schema_change;
+    return formats::settle_schema_change(
+        mode, "", [&](auto wanted) { return why_not(options, wanted); }, at, diagnostics, what);
   }
-  if (!options.metadata.empty() || options.server_id) {
+  if (!options.metadata.empty() || options.server_id || options.on_schema_change) {
     return refuse("has options of `cdc`, but reads no changes", "set `cdc: true`");
   }
   if (!as_table && options.incremental.empty()) {

@@ -11,6 +11,7 @@
 
 #include "base/options.h"
 #include "core/connector.h"
+#include "formats/schema_change.h"
 
 namespace millrace::mysql {
 
@@ -64,6 +65,7 @@ struct SourceOptions {
   bool cdc = false;
   SnapshotMode snapshot = SnapshotMode::initial;
   std::vector<std::pair<std::string, std::string>> metadata;
+  std::optional<formats::OnSchemaChange> on_schema_change;
   std::optional<std::int64_t> server_id;
   Bytes buffer{32LL << 20};
 

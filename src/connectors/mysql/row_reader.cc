@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "base/strings.h"
 
 namespace millrace::mysql {
 
 RangeReader::RangeReader(const ReadPlan& plan, std::shared_ptr<Pool> pool,
-                         std::vector<Range> ranges, std::shared_ptr<const Gaps> left_out,
+                         std::vector<Range> ranges, std::shared_ptr<const LeftOut> left_out,
                          MalformedReceiver& malformed)
     : plan_(plan),
       pool_(std::move(pool)),
@@ -29,20 +32,19 @@ std::vector<std::unique_ptr<RowReader>> RangeReader::split(std::int64_t /*rows*/
 }
 
 void RangeReader::begin(ChunkWriter& to) {
+  std::vector<std::string> names;
   for (std::size_t c = 0; c < plan_.schema.size(); ++c) {
     if (to.column(c) != nullptr) {
       columns_.push_back(c);
-      select_ += select_.empty() ? "" : ", ";
-      select_ += quote(plan_.schema.columns[c].name);
+      names.push_back(quote(plan_.schema.columns[c].name));
     }
   }
-  if (!plan_.key.empty()) {
-    select_ += select_.empty() ? "" : ", ";
-    select_ += quote(plan_.key);
+  if (left_out_) {
+    std::ranges::transform(left_out_->key, std::back_inserter(names), quote);
+  } else if (!plan_.key.empty()) {
+    names.push_back(quote(plan_.key));
   }
-  if (select_.empty()) {
-    select_ = "1";  // rows are only counted
-  }
+  select_ = names.empty() ? "1" : join(names, ", ");  // 1: rows are only counted
 }
 
 bool RangeReader::open_next() {
@@ -100,9 +102,9 @@ std::optional<std::int64_t> RangeReader::key_of(std::span<const Cell> cells) con
 }
 
 bool RangeReader::decode(std::span<const Cell> cells, std::size_t row) {
-  if (left_out_ && !left_out_->empty()) {
-    const auto key = key_of(cells);
-    if (key && left_out_->contains(*key)) {
+  if (left_out_) {
+    const auto size = left_out_->key.size();
+    if (left_out_->contains(statement_->fields().last(size), cells.last(size))) {
       return false;
     }
   }

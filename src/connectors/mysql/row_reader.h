@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include "connectors/mysql/columns.h"
-#include "connectors/mysql/gaps.h"
 #include "connectors/mysql/pool.h"
 #include "core/row_columns.h"
 #include "core/source.h"
@@ -35,13 +35,19 @@ struct ReadPlan {
   OnMalformed on_malformed = OnMalformed::quarantine;
 };
 
+/// Rows that are not given: by the fields and cells of their key.
+struct LeftOut {
+  std::vector<std::string> key;  ///< its columns; of a plan with a key, that one
+  std::function<bool(std::span<const MYSQL_FIELD>, std::span<const Cell>)> contains;
+};
+
 /// Reads ranges one after the other, on a connection of its own.
 class RangeReader final : public RowReader {
  public:
-  /// Rows whose key is in `left_out` are not given. All references outlive the reader, which shares
-  /// the pool with other readers.
+  /// `left_out`: nullptr for none. All references outlive the reader, which shares the pool with
+  /// other readers.
   RangeReader(const ReadPlan& plan, std::shared_ptr<Pool> pool, std::vector<Range> ranges,
-              std::shared_ptr<const Gaps> left_out, MalformedReceiver& malformed);
+              std::shared_ptr<const LeftOut> left_out, MalformedReceiver& malformed);
 
   std::size_t read(ChunkWriter& to) override;
   /// One range each.
@@ -59,7 +65,7 @@ class RangeReader final : public RowReader {
   const ReadPlan& plan_;
   std::shared_ptr<Pool> pool_;
   std::vector<Range> ranges_;
-  std::shared_ptr<const Gaps> left_out_;
+  std::shared_ptr<const LeftOut> left_out_;
   MalformedReceiver& malformed_;
   std::size_t next_ = 0;
   std::string select_;                ///< the columns that somebody reads, and the key

@@ -321,7 +321,7 @@ std::vector<Range> MysqlSource::ranges_of(const Json& offsets) const {
 }
 
 std::unique_ptr<RowReader> MysqlSource::reader(std::vector<Range> ranges,
-                                               std::shared_ptr<const Gaps> left_out,
+                                               std::shared_ptr<const LeftOut> left_out,
                                                MalformedReceiver& malformed) {
   return std::make_unique<RangeReader>(plan_, pool_, std::move(ranges), std::move(left_out),
                                        malformed);
@@ -331,9 +331,9 @@ std::unique_ptr<RowReader> MysqlSource::reader(std::vector<Range> ranges,
 /// one statement.
 std::unique_ptr<RowReader> MysqlSource::read_whole(MalformedReceiver& malformed) {
   Pool::Lease connection(*pool_);
-  const KeyColumns key{.names = options_.query.empty() && options_.max_connections > 1
-                                    ? primary_key_of(*connection, options_.table)
-                                    : std::vector<std::string>()};
+  const auto key = options_.query.empty() && options_.max_connections > 1
+                       ? primary_key(*connection, options_.table)
+                       : KeyColumns();
   KeyRanges found;
   if (!key.names.empty()) {
     const auto even = find_even_ranges(*connection, options_.table, key, options_.rows_per_range);
@@ -369,16 +369,27 @@ std::unique_ptr<RowReader> MysqlSource::read_whole(MalformedReceiver& malformed)
                                        nullptr, malformed);
 }
 
+/// Numbers that were missing when the batch was planned: they are of a later one, if they come.
+std::shared_ptr<const LeftOut> MysqlSource::left_out_of(const Json& offsets) const {
+  Gaps missing;
+  for (const auto& range : ranges_from(offsets.value("missing", Json::array()), 0)) {
+    (void)missing.add(range);
+  }
+  if (missing.empty()) {
+    return nullptr;
+  }
+  return std::make_shared<const LeftOut>(LeftOut{
+      .key = {plan_.key}, .contains = [missing = std::move(missing)](auto fields, auto cells) {
+        return cells[0].data != nullptr && missing.contains(number_of(fields[0], cells[0]));
+      }});
+}
+
 SliceInput MysqlSource::read(const Json& offsets, MalformedReceiver& malformed) {
   (void)schema();
   if (is_whole()) {
     return read_whole(malformed);
   }
-  auto left_out = std::make_shared<Gaps>();
-  for (const auto& range : ranges_from(offsets.value("missing", Json::array()), 0)) {
-    (void)left_out->add(range);
-  }
-  return reader(ranges_of(offsets), std::move(left_out), malformed);
+  return reader(ranges_of(offsets), left_out_of(offsets), malformed);
 }
 
 SliceInput MysqlSource::read_again(const MalformedRows& rows, const std::string& /*folder*/,

@@ -69,7 +69,9 @@ class MysqlSource final : public Source, public CheckedSource {
   void tell_unawaited(std::int64_t ranges);
   [[nodiscard]] std::vector<Range> ranges_of(const Json& offsets) const;
   std::unique_ptr<RowReader> read_whole(MalformedReceiver& malformed);
-  std::unique_ptr<RowReader> reader(std::vector<Range> ranges, std::shared_ptr<const Gaps> left_out,
+  [[nodiscard]] std::shared_ptr<const LeftOut> left_out_of(const Json& offsets) const;
+  std::unique_ptr<RowReader> reader(std::vector<Range> ranges,
+                                    std::shared_ptr<const LeftOut> left_out,
                                     MalformedReceiver& malformed);
 
   std::string name_;
