@@ -331,11 +331,13 @@ void BinlogStream::add(Item item, std::size_t bytes, const std::stop_token& stop
     items_.push_back(std::move(item));
   }
   bytes_ += bytes;
+  has_news_ = true;
   changed_.notify_all();
 }
 
 std::optional<BinlogPosition> BinlogStream::find_end(std::int64_t max_changes) {
   const std::lock_guard guard(lock_);
+  has_news_ = false;
   std::optional<BinlogPosition> whole;
   std::optional<BinlogPosition> part;
   const auto has_changes = [&](const auto& place) {
@@ -382,15 +384,13 @@ std::vector<std::shared_ptr<const RowsEvent>> BinlogStream::take(const BinlogPos
     taken_ = std::move(item.after);
     changed_.notify_all();
   }
+  has_news_ = !items_.empty();
   return taken;
 }
 
 void BinlogStream::wait(std::stop_token stop, std::chrono::steady_clock::time_point until) {
   std::unique_lock guard(lock_);
-  const auto before = items_.size();
-  changed_.wait_until(guard, std::move(stop), until, [&] {
-    return error_ || items_.size() > before || (before > 0 && items_.front().is_whole);
-  });
+  changed_.wait_until(guard, std::move(stop), until, [&] { return error_ || has_news_; });
 }
 
 void BinlogStream::read(const std::stop_token& stop) {

@@ -92,6 +92,7 @@ class BinlogStream {
   std::condition_variable_any changed_;
   std::deque<Item> items_;
   std::size_t bytes_ = 0;
+  bool has_news_ = false;  ///< find_end() may give something else than last time
   std::exception_ptr error_;
   int socket_ = -1;  ///< of the reading thread's connection
   std::jthread thread_;

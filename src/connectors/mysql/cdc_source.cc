@@ -198,7 +198,13 @@ std::optional<Slice> CdcSource::plan_changes(std::int64_t now) {
   const auto ended = [&](const BinlogPosition& at) { return end_ && at.has_reached(*end_); };
   std::optional<BinlogPosition> to;
   try {
-    while (!(to = stream().find_end(options_.max_rows_per_trigger)) && end_ && !ended(*at_)) {
+    for (;;) {
+      to = stream().find_end(options_.max_rows_per_trigger);
+      const bool is_enough = to && (to->sequence > at_->sequence || ended(*to));
+      if (is_enough || !end_ || ended(*at_)) {
+        break;
+      }
+      // Its end is known, so there is more, even if what came so far changed other tables only.
       if (stop_.stop_requested()) {
         throw Stopped();
       }

@@ -10,21 +10,11 @@
 #include <stop_token>
 #include <string>
 
-#include "base/options.h"
-#include "connectors/http_client.h"
+#include "connectors/s3/key_services.h"
 #include "connectors/s3/options.h"
 #include "connectors/s3/profile.h"
 
 namespace millrace::s3 {
-
-/// A key, and where it is from.
-struct Credentials {
-  std::string access_key_id;  ///< empty: we say nothing of who we are
-  Secret secret;
-  Secret session_token;
-  std::string from;  ///< for messages: "key AKIA... of the profile `etl`"
-  std::optional<std::chrono::system_clock::time_point> expires;
-};
 
 /// Looks for a key at the places where AWS's tools do: the options, the environment, a web identity
 /// token (exchanged at STS), the shared files, the container's endpoint, the machine's (IMDSv2).
@@ -48,17 +38,12 @@ class CredentialChain {
   [[nodiscard]] Found of_options() const;
   [[nodiscard]] Found of_environment() const;
   [[nodiscard]] Found of_web_identity(const std::stop_token& stop);
-  [[nodiscard]] Found of_files() const;
-  [[nodiscard]] Found of_container(const std::stop_token& stop);
-  [[nodiscard]] Found of_machine(const std::stop_token& stop);
-  [[nodiscard]] HttpAnswer ask(const HttpRequest& request, const std::string& whom,
-                               const std::stop_token& stop);
+  [[nodiscard]] Found of_files(const std::stop_token& stop);
 
   S3Options options_;
-  std::string region_;
   Environment environment_;
   Clock clock_;
-  HttpClient http_;
+  KeyServices services_;
   std::mutex lock_;  // guards what follows
   Found at_hand_;
 };

@@ -95,7 +95,7 @@ TEST_F(S3Credentials, ProfilesOfBothFiles) {
   options.profile = "other";
   EXPECT_TRUE(error_of(options).contains("no profile `other`")) << error_of(options);
   options.profile = "default";
-  EXPECT_TRUE(error_of(options).contains("has no aws_access_key_id")) << error_of(options);
+  EXPECT_TRUE(error_of(options).contains("says of no key")) << error_of(options);
 }
 
 TEST_F(S3Credentials, NobodyKnowsAKey) {

@@ -21,14 +21,28 @@ std::optional<std::string> section_of(std::string_view line) {
   return std::string(trim(line.substr(1, end - 1)));
 }
 
-bool is_called(std::string_view section, std::string_view name, bool prefixed) {
-  if (!prefixed || (name == "default" && section == name)) {
+constexpr std::string_view kProfile = "profile";
+
+bool is_called(std::string_view section, std::string_view name, std::string_view prefix) {
+  if (prefix.empty() || (prefix == kProfile && name == "default" && section == name)) {
     return section == name;
   }
-  constexpr std::string_view kPrefix = "profile";
-  return section.starts_with(kPrefix) && section.size() > kPrefix.size() &&
-         (section[kPrefix.size()] == ' ' || section[kPrefix.size()] == '\t') &&
-         trim(section.substr(kPrefix.size())) == name;
+  return section.starts_with(prefix) && section.size() > prefix.size() &&
+         (section[prefix.size()] == ' ' || section[prefix.size()] == '\t') &&
+         trim(section.substr(prefix.size())) == name;
+}
+
+/// Adds to a profile what a file has of it; true: it has a section. `variable`: says where it is.
+bool load(const Environment& environment, const char* variable, const char* file,
+          std::string_view prefix, const std::string& name, Profile& to) {
+  const auto path =
+      environment(variable).value_or(environment("HOME").value_or("") + "/.aws/" + file);
+  std::string text;
+  const int error = read_file_or_errno(path, text);
+  if (error != 0 && error != ENOENT && error != ENOTDIR) {
+    throw_file_error("read", path, error);
+  }
+  return error == 0 && read_profile(text, name, prefix, to);
 }
 
 }  // namespace
@@ -40,7 +54,8 @@ Environment process_environment() {
   };
 }
 
-bool read_profile(std::string_view text, std::string_view name, bool prefixed, Profile& to) {
+bool read_profile(std::string_view text, std::string_view name, std::string_view prefix,
+                  Profile& to) {
   bool found = false;
   bool inside = false;
   while (!text.empty()) {
@@ -52,7 +67,7 @@ bool read_profile(std::string_view text, std::string_view name, bool prefixed, P
       continue;
     }
     if (const auto section = section_of(line)) {
-      inside = is_called(*section, name, prefixed);
+      inside = is_called(*section, name, prefix);
       found |= inside;
       continue;
     }
@@ -69,22 +84,17 @@ bool read_profile(std::string_view text, std::string_view name, bool prefixed, P
   return found;
 }
 
+std::optional<Profile> load_section(const Environment& environment, const std::string& kind,
+                                    const std::string& name) {
+  Profile section;
+  const bool found = load(environment, "AWS_CONFIG_FILE", "config", kind, name, section);
+  return found ? std::optional(std::move(section)) : std::nullopt;
+}
+
 std::optional<Profile> load_profile(const Environment& environment, const std::string& name) {
-  const auto folder = environment("HOME").value_or("") + "/.aws/";
   Profile profile;
-  bool found = false;
-  const auto load = [&](const char* variable, const char* file, bool prefixed) {
-    const auto path = environment(variable).value_or(folder + file);
-    std::string text;
-    const int error = read_file_or_errno(path, text);
-    if (error == 0) {
-      found |= read_profile(text, name, prefixed, profile);
-    } else if (error != ENOENT && error != ENOTDIR) {
-      throw_file_error("read", path, error);
-    }
-  };
-  load("AWS_CONFIG_FILE", "config", true);
-  load("AWS_SHARED_CREDENTIALS_FILE", "credentials", false);
+  bool found = load(environment, "AWS_CONFIG_FILE", "config", kProfile, name, profile);
+  found |= load(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials", "", name, profile);
   return found ? std::optional(std::move(profile)) : std::nullopt;
 }
 

@@ -56,6 +56,7 @@ std::string folded(std::string_view value) {
 }  // namespace
 
 std::string sha256(std::string_view bytes) { return digest(bytes, EVP_sha256()); }
+std::string sha1(std::string_view bytes) { return digest(bytes, EVP_sha1()); }
 std::string md5(std::string_view bytes) { return digest(bytes, EVP_md5()); }
 
 std::string hex(std::string_view bytes) {

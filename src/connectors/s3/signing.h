@@ -13,6 +13,8 @@ namespace millrace::s3 {
 
 /// SHA-256, 32 bytes.
 [[nodiscard]] std::string sha256(std::string_view bytes);
+/// Names of files with logins, nothing that has to be safe.
+[[nodiscard]] std::string sha1(std::string_view bytes);
 [[nodiscard]] std::string md5(std::string_view bytes);
 [[nodiscard]] std::string hex(std::string_view bytes);
 [[nodiscard]] std::string base64(std::string_view bytes);
