@@ -85,6 +85,13 @@ def keyspaces(b):
         b.to_table("p INTEGER, c INTEGER", sink)
         done = m.run("validate", b.file, cwd=b.folder, env=ENV, check=False)
         assert done.returncode != 0 and want in done.stdout + done.stderr, (sink, done.stderr)
+    b.execute("DROP TABLE $t")
+    for sql, options in (("SELECT p, c, INTERVAL 1 DAY AS wait FROM input", ""),
+                         ("SELECT p, c, [1.5] AS v FROM input", ", column_types: { v: 'vector<float, 1>' }")):
+        b.to_table("p INTEGER, c INTEGER", f", create_table: true, partition_key: p{options}", sql=sql)
+        for command in (["run", "--once"], ["validate", "--connect"]):
+            done = m.run(*command, b.file, cwd=b.folder, env=ENV, check=False)
+            assert done.returncode == 2 and "which Keyspaces does not have; cast it in SQL" in done.stderr + done.stdout, (command, done)
 
 
 def the_shop_moves_to_keyspaces(b):

@@ -126,6 +126,8 @@ void CassandraSink::check_connection(const SinkStart* start, Findings& findings)
   } else if (!table && !options_.create_table) {
     findings.error(fmt::format("there is no table {}", table_.text()),
                    "make it, or have it made by `create_table: true`");
+  } else if (!table && start != nullptr) {
+    (void)statement_for(*start);  // says why it can't be made
   }
 }
 
@@ -146,6 +148,14 @@ void CassandraSink::open(const SinkStart& start) {
   cluster_ = std::move(cluster);
 }
 
+std::string CassandraSink::statement_for(const SinkStart& start) const {
+  Schema schema = start.schema;
+  std::erase_if(schema.columns, [&](const Column& column) {
+    return equal_ignoring_case(column.name, start.delete_column);
+  });
+  return create_statement(table_, options_, schema, start.key, connection_.is_keyspaces());
+}
+
 TableInfo CassandraSink::find_or_create(Session& session) {
   const auto who = "sink " + name_;
   if (auto table = find_table(session, table_)) {
@@ -156,15 +166,7 @@ TableInfo CassandraSink::find_or_create(Session& session) {
                                          "`create_table: true`",
                                          who, table_.text()));
   }
-  Schema schema = start_.schema;
-  std::erase_if(schema.columns, [&](const Column& column) {
-    return equal_ignoring_case(column.name, start_.delete_column);
-  });
-  create_table(
-      session, table_,
-      create_statement(table_, options_, schema, start_.key,
-                       connection_.is_keyspaces() && options_.timestamps == Timestamps::batch),
-      stop_);
+  create_table(session, table_, statement_for(start_), stop_);
   Log().with("sink", name_).info("made table {}", table_.text());
   return get_table(session, table_, who);
 }

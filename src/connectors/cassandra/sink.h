@@ -33,6 +33,8 @@ class CassandraSink final : public Sink, public CheckedSink {
   class Batch;
   class Writer;
 
+  /// That makes the table.
+  [[nodiscard]] std::string statement_for(const SinkStart& start) const;
   [[nodiscard]] TableInfo find_or_create(Session& session);
   void publish(const Staging& rows, std::int64_t time_us);
   void write(const std::vector<StagedRow>& rows, std::int64_t time_us);

@@ -127,6 +127,12 @@ const std::string* type_of(const SinkOptions& options, const std::string& column
   return found == options.column_types.end() ? nullptr : &found->second;
 }
 
+/// https://docs.aws.amazon.com/keyspaces/latest/devguide/cassandra-apis.html
+bool is_unknown_to_keyspaces(std::string_view type) {
+  const auto lower = to_lower(type);
+  return lower.find("duration") != std::string::npos || lower.find("vector") != std::string::npos;
+}
+
 }  // namespace
 
 std::string TableName::quoted() const {
@@ -196,7 +202,7 @@ TableInfo get_table(Session& session, const TableName& name, const std::string& 
 
 std::string create_statement(const TableName& name, const SinkOptions& options,
                              const Schema& schema, const std::vector<std::string>& key,
-                             bool with_client_timestamps) {
+                             bool for_keyspaces) {
   const auto fail = [&](const std::string& why) {
     throw Error(Blame::user, fmt::format("table {} can't be made: {}", name.text(), why));
   };
@@ -223,6 +229,12 @@ std::string create_statement(const TableName& name, const SinkOptions& options,
       fail(
           fmt::format("column {} is {}, for which CQL has no type; cast it in SQL, or leave it out",
                       column.name, column.type));
+    }
+    if (for_keyspaces && is_unknown_to_keyspaces(type)) {
+      fail(
+          fmt::format("column {} is {}, which Keyspaces does not have; cast it in SQL, such as to "
+                      "VARCHAR, or leave it out",
+                      column.name, type));
     }
     columns.push_back(quoted_name(column.name) + " " + type);
   }
@@ -251,7 +263,7 @@ std::string create_statement(const TableName& name, const SinkOptions& options,
   if (has_order) {
     with.push_back(fmt::format("CLUSTERING ORDER BY ({})", join(order, ", ")));
   }
-  if (with_client_timestamps) {
+  if (for_keyspaces && options.timestamps == Timestamps::batch) {
     with.emplace_back("CUSTOM_PROPERTIES = {'client_side_timestamps': {'status': 'enabled'}}");
   }
   if (!options.table_options.empty()) {

@@ -50,8 +50,7 @@ struct TableInfo {
 /// be.
 [[nodiscard]] std::string create_statement(const TableName& name, const SinkOptions& options,
                                            const Schema& schema,
-                                           const std::vector<std::string>& key,
-                                           bool with_client_timestamps);
+                                           const std::vector<std::string>& key, bool for_keyspaces);
 /// Makes a table, and waits until all nodes know of it; of Keyspaces, until it is there.
 void create_table(Session& session, const TableName& name, const std::string& statement,
                   const std::stop_token& stop);
