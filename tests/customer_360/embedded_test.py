@@ -97,5 +97,20 @@ def goes_on_over_kills(home, _):
     check(home)
 
 
+def who_is_there_twice_counts_once(home, _):
+    """All customers in two files: each purchase is found twice, and one of the two is dropped and counted."""
+    m.run("generate", "shop", "--out", "input", "--append", "--first", 40_000, "--rows", 1000, cwd=home)
+    again = home / "input" / "customers" / "again.csv"
+    again.write_bytes(max((home / "input" / "customers").glob("*.csv")).read_bytes())
+    done = m.run("run", "embedded.yaml", "--once", "--progress", "json", cwd=home)
+    again.unlink()
+    found = counted.in_batches(done.stdout)
+    assert found["sold.once"] == (found["sold.amount_fits"][0], 0), found
+    rows, doubles = found["purchases.once"]
+    assert rows == 2 * doubles and found["sold.once"][0] <= doubles and doubles > 900, found
+    check(home)
+
+
 if __name__ == "__main__":
-    sys.exit(readme.report_embedded("customer-360", (as_the_readme_says, declares_what_the_jobs_declare, goes_on_over_kills)))
+    sys.exit(readme.report_embedded("customer-360", (as_the_readme_says, declares_what_the_jobs_declare, goes_on_over_kills,
+                                                     who_is_there_twice_counts_once)))

@@ -122,7 +122,7 @@ def checks_find_what_they_are_for(shop):
     shop.sql(f"SET foreign_key_checks = 0, time_zone = '+00:00'; INSERT INTO transactions VALUES {', '.join(rows)}")
     done = shop.run()
     assert counted.violations(done.stdout) == {
-        "transactions.has_ids": 1, "transactions.once": 0, "transactions.has_amount": 2, "transactions.known_customer": 1,
+        "transactions.has_ids": 1, "purchases.once": 0, "transactions.has_amount": 2, "transactions.known_customer": 1,
         "transactions.known_product": 1, "transactions.no_gaps": 3, "purchases.has_name": 3, "purchases.email_format": 2,
         "purchases.gender_known": 1, "purchases.signup_date_valid": 2}, done.stdout
     assert counted.in_all("profile.yaml", shop.folder) == counted.in_batches(progress + done.stdout)

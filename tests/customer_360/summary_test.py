@@ -148,7 +148,7 @@ def checks_find_what_they_are_for(shop):
              f"txn_timestamp) VALUES {', '.join(rows)}")
     last = shop.run().stdout
     assert counted.violations(last) == {
-        "transactions.has_ids": 1, "transactions.once": 0, "transactions.known_customer": 1, "transactions.known_product": 1,
+        "transactions.has_ids": 1, "sold.once": 0, "transactions.known_customer": 1, "transactions.known_product": 1,
         "transactions.positive": 2, "transactions.valid_time": 2, "transactions.no_gaps": 5, "sold.amount_fits": 1}, last
     assert counted.in_all("daily-summary.yaml", shop.folder) == counted.in_batches(progress + last)
     kept = m.run("quarantine", "list", "daily-summary.yaml", "--json", cwd=shop.folder).stdout
