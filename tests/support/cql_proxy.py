@@ -53,11 +53,13 @@ class Refusal:
 
 
 class CqlProxy(FaultProxy):
-    """`judge` is given each Request and returns None, so that the server answers it, or a Refusal. `requests` has them all."""
+    """`judge` is given each Request and returns None, so that the server answers it, or a Refusal. `requests` has them
+    all, and `prepared` the texts that were to be prepared."""
+    texts = {}  # of prepared statements; whichever node prepares one gives it the same id
 
     def __init__(self, to_port, judge=lambda request: None, **more):
         super().__init__(to_port, **more)
-        self.judge, self.requests, self._texts = judge, [], {}
+        self.judge, self.requests, self.prepared = judge, [], []
 
     def of_table(self, name):
         return [request for request in self.requests if request.is_about(name)]
@@ -118,6 +120,7 @@ class _Link:
         body = envelope[9:]
         if opcode == PREPARE:
             self.preparing[stream] = body[4:4 + int.from_bytes(body[:4], "big")].decode()
+            self.proxy.prepared.append(self.preparing[stream])
         if opcode in (EXECUTE, BATCH):
             request = self._request(version & 0x7F, opcode, body)
             self.proxy.requests.append(request)
@@ -137,7 +140,7 @@ class _Link:
         text = self.preparing.pop(stream, None)
         if text is not None and opcode == RESULT and int.from_bytes(body[:4], "big") == ONE_PREPARED:
             size = int.from_bytes(body[4:6], "big")
-            self.proxy._texts[body[6:6 + size]] = text
+            self.proxy.texts[body[6:6 + size]] = text
         greeted = not self.segments and version & 0x7F >= 5 and opcode in (READY, AUTHENTICATE)
         self.segments |= greeted  # before the client can answer
         self.send(self.client, self.replacing.pop(stream, envelope), plain=greeted)
@@ -155,7 +158,7 @@ class _Link:
             return [some(number(4)) for _ in range(number(2))]
         texts, all_values = [], []
         if opcode == EXECUTE:
-            texts.append(self.proxy._texts[some(number(2))])
+            texts.append(self.proxy.texts[some(number(2))])
             if version >= 5:
                 some(number(2))
             consistency = number(2)
@@ -165,7 +168,7 @@ class _Link:
             number(1)
             for _ in range(number(2)):
                 assert number(1) == 1, "not a prepared statement"
-                texts.append(self.proxy._texts[some(number(2))])
+                texts.append(self.proxy.texts[some(number(2))])
                 all_values.append(values())
             consistency = number(2)
         return Request(opcode, body, texts, all_values, consistency)
