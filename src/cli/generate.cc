@@ -27,6 +27,15 @@ constexpr auto kShowEvery = std::chrono::milliseconds(100);
 
 constexpr std::int64_t kMillisOfDay = 86'400'000;
 
+// A topic that is written without an end, as a shop's customers would.
+constexpr double kLiveRate = 10;
+
+/// What depends on other options if it is not said.
+struct Asked {
+  std::optional<std::int64_t> rows;
+  std::string start;
+};
+
 std::int64_t now_ms() { return make_clock()->now_us() / 1000; }
 
 /// "now", "yesterday" (its first moment), or a time such as 2026-01-01T00:00:00Z, in milliseconds
@@ -112,11 +121,20 @@ void check(const GenerateOptions& options) {
   }
 }
 
-/// When rows happen: what is there at once lies before now, what comes at a rate comes now.
-void set_times(GenerateOptions& options, std::string start) {
-  if (start.empty()) {
-    start = !is_database(options) ? "2026-01-01T00:00:00Z" : options.rate ? "now" : "yesterday";
+/// A topic of which no number of rows is said is written until somebody stops it.
+bool is_live(const GenerateOptions& options, const Asked& asked) {
+  return !options.brokers.empty() && !asked.rows;
+}
+
+std::string default_start(const GenerateOptions& options, bool live) {
+  if (live || (is_database(options) && options.rate)) {
+    return "now";
   }
+  return is_database(options) ? "yesterday" : "2026-01-01T00:00:00Z";
+}
+
+/// When rows happen: what is there at once lies before now, what comes at a rate comes now.
+void set_times(GenerateOptions& options, const std::string& start) {
   MessageOptions& times = options.messages;
   times.start_ms = time_of(start);
   if (options.event_rate || options.rate) {
@@ -126,10 +144,19 @@ void set_times(GenerateOptions& options, std::string start) {
   }
 }
 
-void generate(GenerateOptions options, const std::string& start) {
+void generate(GenerateOptions options, const Asked& asked) {
+  const bool live = is_live(options, asked);
   options.messages.invalid = options.invalid;
+  options.rows = asked.rows.value_or(live ? 0 : options.rows);
   check(options);
-  set_times(options, start);
+  if (live) {
+    options.rate = options.rate.value_or(kLiveRate);
+  }
+  set_times(options, asked.start.empty() ? default_start(options, live) : asked.start);
+  if (live && asked.start.empty()) {  // the first one that is sent happens now
+    options.messages.start_ms -= static_cast<std::int64_t>(static_cast<double>(options.first) *
+                                                           1000 / options.messages.per_second);
+  }
   if (!options.schema_out.empty()) {
     write_file_atomically(options.schema_out, kind_of(options)->avro, /*sync=*/false);
   }
@@ -288,7 +315,7 @@ formats::Kind format_of(const GenerateOptions& options, const MessageKind& kind)
 
 void add_generate_command(CLI::App& app, Context&) {
   auto options = std::make_shared<GenerateOptions>();
-  auto start = std::make_shared<std::string>();
+  auto asked = std::make_shared<Asked>();
   auto* command = app.add_subcommand("generate", "Make sample data, the same at every run");
   std::vector<std::string> kinds;
   const std::string footer = list_kinds(kinds);
@@ -296,14 +323,15 @@ void add_generate_command(CLI::App& app, Context&) {
       ->required()
       ->check(CLI::IsMember(kinds));
   command
-      ->add_option("--rows", options->rows,
-                   "How many in all; 0, of a topic or a database: without an end")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
-      ->capture_default_str();
+      ->add_option("--rows", asked->rows,
+                   fmt::format("How many in all; 0, of a topic or a database: without an end; "
+                               "default: {}, and of a topic 0, until Ctrl-C",
+                               options->rows))
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
   command
       ->add_option("--rate", options->rate,
                    "How many are written in a second; files appear one after the other, as they "
-                   "fill up")
+                   "fill up; default: as many as can be, and of a topic without --rows 10")
       ->check(CLI::PositiveNumber);
   command
       ->add_option("--event-rate", options->event_rate,
@@ -316,10 +344,10 @@ void add_generate_command(CLI::App& app, Context&) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
       ->capture_default_str();
   command->add_option(
-      "--start", *start,
+      "--start", asked->start,
       "When message 0, or the first row, happened: a time such as 2026-01-01T00:00:00Z, yesterday, "
-      "or now; default: 2026-01-01T00:00:00Z, and of tables yesterday or, with "
-      "--rate, now");
+      "or now; default: 2026-01-01T00:00:00Z, of a topic without --rows now, and of tables "
+      "yesterday or, with --rate, now");
   add_flaw_options(*command, *options);
   using Format = GenerateFormat;
   const std::map<std::string, Format> formats{
@@ -340,14 +368,14 @@ void add_generate_command(CLI::App& app, Context&) {
       "  millrace generate transactions --out input --rows 4000000 --files 20 --seed 7\n"
       "  millrace generate transactions --out input --append --rate 100   a directory that grows\n"
       "  millrace generate orders --brokers localhost:9092 --topic custords --partitions 3\n"
-      "  millrace generate events --brokers localhost:9092 --rate 10 --rows 0 --start now\n"
+      "  millrace generate events --brokers localhost:9092   ten a second, until Ctrl-C\n"
       "  millrace generate order-records --brokers localhost:9092 --schema-out order.avsc\n"
       "  millrace generate order-records --brokers localhost:9092 --registry "
       "http://localhost:8081\n"
       "  millrace generate shop --out input --rows 20000\n"
       "  millrace generate shop --mysql localhost:3306 --mysql-option user=etl "
       "--mysql-option database=shop --rows 0 --rate 10");
-  command->callback([options, start] { generate(*options, *start); });
+  command->callback([options, asked] { generate(*options, *asked); });
 }
 
 }  // namespace millrace::cli

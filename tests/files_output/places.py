@@ -45,7 +45,8 @@ class Place:
                         [[i, day(i), f"{i % 100}.25"] for i in range(number * rows, (number + 1) * rows)])
         self.files += files
 
-    def pipeline(self, options, dataset="SELECT * FROM orders", trigger=""):
+    def pipeline(self, options, dataset="SELECT * FROM orders", trigger="", more=""):
+        """`more`: other sources, each a line."""
         (self.home / "pipeline.yaml").write_text(f"""
 pipeline: p
 {trigger}
@@ -58,6 +59,7 @@ sources:
     schema: {SCHEMA}
     max_files_per_trigger: 1
     poll_interval: 10ms
+{more}
 datasets:
   d: {dataset}
 sinks:

@@ -5,9 +5,11 @@ from then on always; in folders and in S3, with kills at every step.
 Usage: rolling_test.py [--only WORD]
 """
 import io
+import json
 import pathlib
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -94,6 +96,77 @@ def seen_in_time(place):
     place.add(1)
     place.run()  # the files are open still
     assert place.ids() == list(range(1250)) and len(place.seen()) == 3, place.seen()
+
+
+EVENTS = """|
+    SELECT value AS id, TIMESTAMP '2026-01-01' + to_milliseconds(value * 100) AS event_time, (value % 997)::INTEGER AS customer_id,
+    event_time::DATE AS event_date FROM ticks"""
+
+
+def events(place, rows, rows_per_second, trigger, options):
+    """Ten events a second of their time, and the run that writes them, which ends with the last."""
+    place.fresh()
+    place.pipeline(f"format: parquet, partition_by: [event_date], {options}", dataset=EVENTS, trigger=f"trigger: {trigger}",
+                   more=f"  ticks: {{ from: rate, rows_per_second: {rows_per_second}, rows: {rows} }}")
+    text = (place.home / "pipeline.yaml").read_text()
+    (place.home / "pipeline.yaml").write_text(text[:text.index("  orders:")] + text[text.index("  ticks:"):])
+    return place.start("--progress", "json")
+
+
+def a_day_is_a_handful_of_files(place):
+    """Ten rows a second for a day, 7,200 times as fast: 3 s are six hours, 40 ms about five minutes, the time of a batch,
+    of which each would be a file. Files are one for each `roll_interval` that has begun."""
+    import pyarrow.parquet as pq
+    begin = time.monotonic()
+    running = events(place, 864_000, 72_000, "40ms", "roll_interval: 3s, visible_within: 500ms")
+    progress, said = running.communicate(timeout=120)
+    took = time.monotonic() - begin
+    assert running.returncode == 0, said
+    assert m.balanced(progress) > 100, m.balanced(progress)
+    assert 3 <= len(place.seen()) <= took // 3 + 1 < 10, (place.seen(), took)
+    assert all(name.startswith("event_date=2026-01-01/") for name in place.seen()), place.seen()
+    ids = [i for name in place.seen() for i in pq.read_table(io.BytesIO(place.get(name)), columns=["id"], partitioning=None)["id"].to_pylist()]
+    assert sorted(ids) == list(range(864_000)), len(ids)
+
+
+def first_rows_seen(place):
+    """How many rows a reader finds, who sees that they are the first ones, by what the files say of themselves."""
+    import pyarrow.parquet as pq
+    rows, last = 0, -1
+    for name in place.seen():
+        about = pq.ParquetFile(io.BytesIO(place.get(name))).metadata
+        rows += about.num_rows
+        last = max(last, *(about.row_group(i).column(0).statistics.max for i in range(about.num_row_groups)))
+    assert last == rows - 1, f"{rows} rows up to {last}"
+    return rows
+
+
+def in_time_for_every_batch(place):
+    """A reader who looks all the time: from a batch's commit on, its rows can be read within `visible_within` and a trigger."""
+    running = events(place, 14_000, 1_000, "1s", "roll_interval: 5s, visible_within: 2s")
+    commits, looks = [], []
+
+    def hear():
+        rows = 0
+        for line in running.stdout:
+            rows += json.loads(line)["numInputRows"]
+            commits.append((time.monotonic(), rows))
+    hearing = threading.Thread(target=hear)
+    hearing.start()
+    try:
+        while running.poll() is None:
+            rows = first_rows_seen(place)
+            assert not looks or rows >= looks[-1][1], (rows, looks[-1])
+            looks.append((time.monotonic(), rows))
+    finally:
+        m.kill(running)
+        hearing.join()
+    assert running.returncode == 0, running.stderr.read()
+    looks.append((time.monotonic(), first_rows_seen(place)))
+    assert len(commits) >= 10 and commits[-1][1] == looks[-1][1] == 14_000 and len({rows for _, rows in looks}) > 4, (commits, looks[-1])
+    waits = [next(at for at, seen in looks if seen >= rows) - committed for committed, rows in commits]
+    assert max(waits) < 2 + 1, waits
+    assert len(place.seen()) <= 4, place.seen()
 
 
 def formats(place):
@@ -201,7 +274,7 @@ def mistakes(place):
         assert done.returncode == 2 and words in done.stderr and "pipeline.yaml:" in done.stderr, done.stderr
 
 
-CASES = [few_files, by_age, by_size, seen_in_time, formats, read_back, killed, options_change, mistakes]
+CASES = [few_files, by_age, by_size, seen_in_time, a_day_is_a_handful_of_files, in_time_for_every_batch, formats, read_back, killed, options_change, mistakes]
 
 
 if __name__ == "__main__":

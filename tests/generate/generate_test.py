@@ -114,6 +114,34 @@ def interrupted(b):
         assert len(there) == said(errors).all, (len(there), errors)
 
 
+def a_topic_without_an_end(b):
+    """Ten a second that happen now, until Ctrl-C, if nothing is said of it; at another rate; and at once what is counted."""
+    def seconds_of(messages):
+        """When they were written, and when they happened."""
+        happened = [datetime.datetime.fromisoformat(parsed(x.value())["event_timestamp"].replace("Z", "+00:00")) for x in messages]
+        return [x.timestamp()[1] / 1000 for x in messages], [at.timestamp() for at in happened]
+
+    for number, (options, rate, enough) in enumerate((([], 10, 40), (["--rate", 50, "--first", 1_000_000], 50, 150))):
+        topic = b.topic(f"live{number}")
+        process = m.start("generate", "events", "--brokers", b.kafka.brokers, "--topic", topic, "--format", "json", "--invalid", "0", *map(str, options))
+        try:
+            m.wait_until(lambda: len(b.consume(topic)) >= enough, "messages")
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        finally:
+            m.kill(process)
+        messages = b.consume(topic)
+        assert process.returncode == 0 and said(errors).all == len(messages), (len(messages), errors)
+        written, happened = seconds_of(messages)
+        assert 0.8 * rate < (len(messages) - 1) / (max(written) - min(written)) < 1.2 * rate, (rate, len(messages), written)
+        assert all(abs(one - other) < 5 for one, other in zip(written, happened)), (written[0], happened[0])
+    topic = b.topic("counted")
+    assert to_topic(b, "events", "--topic", topic, "--rows", 1000, "--format", "json", "--invalid", 0).all == 1000
+    written, happened = seconds_of(b.consume(topic))
+    assert len(written) == 1000 and max(written) - min(written) < 10, max(written) - min(written)
+    assert min(happened) == START.replace(tzinfo=datetime.timezone.utc).timestamp(), min(happened)
+
+
 def mistakes(b):
     for options, want in ((["orders"], "--out"), (["orders", "--out", "a", "--brokers", "b:1"], "--out"),
                           (["transactions", "--brokers", "b:1"], "transactions are written to files"),
@@ -266,7 +294,7 @@ def order_records(b):
     assert len(got) == made.all - made.malformed and made.malformed > 0, (len(got), made)
 
 
-CASES = [files, containers, tables, dates_of_tables, mistakes_of_tables, mistakes, topics, interrupted, medallion, listening, order_records]
+CASES = [files, containers, tables, dates_of_tables, mistakes_of_tables, mistakes, topics, interrupted, a_topic_without_an_end, medallion, listening, order_records]
 
 
 def main():

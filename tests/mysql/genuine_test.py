@@ -162,7 +162,7 @@ def one_connection_where_others_may_not(b):
 CASES = [logs_in_by_caching_sha2, source_test.types_of_both_are_exact, cdc_test.types_are_those_of_the_table, writes_and_is_refused, changes_from_its_binlog, the_newest_rows_after_kills,
          json_is_as_the_server_prints_it, partial_json_is_refused, compressed_transactions, goes_on_at_a_replica,
          *connect_test.COMMON, connect_test.the_snapshot_needs_a_lock, snapshot_test.a_table_read_whole_is_of_one_moment,
-         snapshot_test.the_snapshot_of_changes_is_of_one_moment, one_connection_where_others_may_not]
+         snapshot_test.no_more_connections_than_allowed, snapshot_test.the_snapshot_of_changes_is_of_one_moment, one_connection_where_others_may_not]
 
 if __name__ == "__main__":
     if mariadb.has_mysql():

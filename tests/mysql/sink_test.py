@@ -265,7 +265,56 @@ def silence_is_waited_out(bench):
     assert b.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM t") == [["6003", "6003"]], b.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM t")
 
 
-CASES = [appends_exactly_once, updates_and_deletes_by_key, replaces_the_whole_table, rows_that_the_server_refuses_are_kept,
+def writes_of_transactions(b):
+    """Of what the server has logged: for each transaction, in their order, the heads of its statements that write, and its end."""
+    transactions, open_ones = [], {}
+    for thread, kind, text in b.sql("SELECT thread_id, command_type, LEFT(argument, 40) FROM mysql.general_log"):
+        if text == "START TRANSACTION":
+            assert thread not in open_ones, "a transaction was begun within another"
+            transactions.append(open_ones.setdefault(thread, []))
+        elif text in ("COMMIT", "ROLLBACK"):
+            open_ones.pop(thread).append(text)
+        elif kind in ("Execute", "Query") and text.startswith(("INSERT INTO", "DELETE FROM", "UPDATE", "REPLACE")):
+            assert thread in open_ones, f"outside of a transaction: {text}"
+            open_ones[thread].append(" ".join(text.split()[:3]))
+    assert not open_ones, open_ones
+    return transactions
+
+
+def many_rows_take_few_statements_in_one_transaction(bench):
+    """By the server's own log. 10,000 rows are five chunks of 2,048 at most, of which each takes a statement for every
+    `rows_per_statement` rows: 4 * 4 + 4 by default. Then the batch's id, and the commit."""
+    b = Files(bench)
+    header = ["id", "part", "v", "op"]
+    newest = ("SELECT id, part, max_by(v, rowno) AS v, max_by(op, rowno) = 'd' AS gone FROM (SELECT *, v AS rowno FROM input) GROUP BY id, part")
+    keyed = "table: {}, mode: update, key: [id{}], delete: gone"
+    b.sql("SET GLOBAL log_output = 'TABLE'; CREATE TABLE a (id INT, part VARCHAR(5), v DOUBLE, op VARCHAR(1));"
+          "CREATE TABLE one (id INT PRIMARY KEY, v DOUBLE); CREATE TABLE two (id INT, part VARCHAR(5), v DOUBLE, PRIMARY KEY (id, part))")
+    for sql, sink, rows_per_statement, most in (
+            ("SELECT * FROM input", "table: a", 512, 20), ("SELECT * FROM input", "table: a", 10_000, 5),
+            (newest.replace(", part", ""), keyed.format("one", ""), 512, 20), (newest, keyed.format("two", ", part"), 512, 20)):
+        b.forget()
+        for path in (b.folder / "in").iterdir():
+            path.unlink()
+        b.sql("DROP TABLE IF EXISTS millrace_batches")
+        table = sink.split(",")[0].split()[1]
+        b.to_table("id INT, part VARCHAR, v DOUBLE, op VARCHAR", sql, f"{sink}, rows_per_statement: {rows_per_statement}",
+                   more="threads: 1\n")  # or each thread may have a chunk that is not full
+        for op, value in ("c", 1), ("u", 2), ("d", 3):
+            b.add(header, [[i, "a", value, op] for i in range(10_000)])
+            b.sql("TRUNCATE mysql.general_log; SET GLOBAL general_log = 1")
+            try:
+                b.run()
+            finally:
+                b.sql("SET GLOBAL general_log = 0")
+            writes = [writes for writes in writes_of_transactions(b) if writes != ["COMMIT"]]
+            verb = "DELETE FROM" if op == "d" and table != "a" else "INSERT INTO"
+            assert writes == [[f"{verb} `{table}`"] * most + ["INSERT INTO millrace_batches", "COMMIT"]], (table, op, writes)
+    assert b.sql("SELECT count(*), sum(v) FROM a") == [["60000", "120000"]], b.sql("SELECT count(*), sum(v) FROM a")
+    assert b.sql("SELECT (SELECT count(*) FROM one) + (SELECT count(*) FROM two)") == [["0"]]
+
+
+CASES = [appends_exactly_once, many_rows_take_few_statements_in_one_transaction, updates_and_deletes_by_key, replaces_the_whole_table, rows_that_the_server_refuses_are_kept,
          types_are_exact, what_can_not_work_is_told, locks_and_lost_connections_are_waited_out, a_deadlock_is_tried_again,
          silence_is_waited_out]
 

@@ -37,6 +37,7 @@ def client():
 
 class Cassandra:
     """One node, which is a cluster. A context manager; stop() and start() keep the data."""
+    address = "127.0.0.1"
 
     def __init__(self, share_classes=True):
         self.home = self.process = None
@@ -119,7 +120,7 @@ class Cassandra:
         def ready():
             if self.process.poll() is not None:
                 raise Failed(f"the server ended:\n{log.read_text()[-4000:]}")
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1):
                 return True
             return False
         wait_until(ready, "the server to start", timeout=180)
@@ -135,8 +136,24 @@ class Cassandra:
         from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
         from cassandra.policies import RoundRobinPolicy
         profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60)
-        return Cluster(["127.0.0.1"], port=self.port, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        return Cluster([self.address], port=self.port, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                        **more).connect()
+
+
+class Member(Cassandra):
+    """A node of a cluster of several. Clients are told that it is at the address `told`, where a proxy may be."""
+
+    def __init__(self, address, told, token, seed=None):
+        super().__init__()
+        self.address, self.told, self.token, self.seed = address, told, token, seed or self
+
+    def settings(self):
+        here = {"initial_token": self.token, "listen_address": self.address, "rpc_address": self.address,
+                "broadcast_rpc_address": self.told}
+        kept = [line for line in super().settings() if line.split(":")[0] not in ("num_tokens", *here) and "seeds:" not in line]
+        place = kept.index("  - class_name: org.apache.cassandra.locator.SimpleSeedProvider") + 1
+        seeds = f'    parameters: [ {{ seeds: "{self.seed.address}:{self.seed.storage_port}" }} ]'
+        return [*kept[:place], seeds, *kept[place:], "num_tokens: 1", *(f"{name}: {value}" for name, value in here.items())]
 
 
 class SecureCassandra(Cassandra):

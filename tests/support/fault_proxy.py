@@ -13,8 +13,8 @@ class FaultProxy:
     `cut_after(bytes)` resets the connection that has passed so many more bytes, once.
     """
 
-    def __init__(self, to_port, to_host="127.0.0.1"):
-        self.to = (to_host, to_port)
+    def __init__(self, to_port, to_host="127.0.0.1", at=("127.0.0.1", 0)):
+        self.to, self._at = (to_host, to_port), at
         self.delay_s = 0.0
         self.connections = 0
         self.cuts = 0
@@ -27,7 +27,7 @@ class FaultProxy:
         self._until_cut = None
 
     def __enter__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(self._at)
         self.port = self._listener.getsockname()[1]
         self._start(self._accept)
         return self

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "connectors/mysql/binlog_events.h"
+#include "connectors/mysql/catalog.h"
 #include "connectors/mysql/gtid_set.h"
 
 namespace millrace::mysql {
@@ -61,9 +62,25 @@ BinlogFeed::BinlogFeed(const ConnectionOptions& options, const BinlogPosition& f
 void BinlogFeed::prepare_mariadb() {
   connection_.execute("SET @mariadb_slave_capability = 4");
   if (!from_.gtid.empty()) {
+    check_replica();
     connection_.execute(fmt::format("SET @slave_connect_state = '{}'", from_.gtid));
     connection_.execute("SET @slave_gtid_strict_mode = 1");
     connection_.execute("SET @slave_gtid_ignore_duplicates = 0");
+  }
+}
+
+/// MariaDB has the same words for a binlog that was purged and one that is not so far yet.
+void BinlogFeed::check_replica() {
+  if (connection_.query_value("SELECT @@gtid_slave_pos").value_or("").empty()) {
+    return;  // it never followed another server
+  }
+  const auto end = end_of_binlog(connection_);
+  if (end.gtid.empty() || !end.has_reached(from_)) {
+    throw Error(Blame::external,
+                fmt::format("the server is a replica that is behind: {} was read already, and its "
+                            "binlog (log_slave_updates) ends at `{}`",
+                            from_.gtid, end.gtid),
+                Retry::yes);
   }
 }
 

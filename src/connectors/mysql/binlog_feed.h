@@ -47,6 +47,7 @@ class BinlogFeed {
 
  private:
   void prepare_mariadb();
+  void check_replica();
   void begin();
   void ask(int command, const std::string& request);
   /// The size of what came; nullopt: the end.

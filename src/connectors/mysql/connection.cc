@@ -37,6 +37,7 @@ bool is_temporary(unsigned code, std::string_view text) {
     case ER_CON_COUNT_ERROR:
     case ER_HOST_IS_BLOCKED:
     case ER_TOO_MANY_USER_CONNECTIONS:
+    case ER_USER_LIMIT_REACHED:  // connections at once, or in an hour
     case ER_SERVER_SHUTDOWN:
     case ER_NORMAL_SHUTDOWN:
     case ER_LOCK_WAIT_TIMEOUT:

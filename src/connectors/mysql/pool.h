@@ -42,6 +42,12 @@ class Pool {
     bool clean_ = false;
   };
 
+  /// Those that nobody uses, for who needs connections of his own: they are the pool's no more.
+  [[nodiscard]] std::vector<std::unique_ptr<Connection>> take_idle() {
+    const std::lock_guard guard(lock_);
+    return std::exchange(idle_, {});
+  }
+
  private:
   std::unique_ptr<Connection> take() {
     {

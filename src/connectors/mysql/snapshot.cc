@@ -63,10 +63,17 @@ std::optional<BinlogPosition> begin_at_one_place(
 /// is under way while it is locked.
 bool begin_under_lock(Snapshot& snapshot, const ConnectionOptions& options,
                       const SnapshotWish& wish) {
-  Connection lock(options, snapshot.connections.front()->stop());
+  // One of them, so that there are no more than were asked for; a snapshot needs one besides.
+  std::unique_ptr<Connection> lock;
+  if (snapshot.connections.size() > 1) {
+    lock = std::move(snapshot.connections.back());
+    snapshot.connections.pop_back();
+  } else {
+    lock = std::make_unique<Connection>(options, snapshot.connections.front()->stop());
+  }
   try {
-    lock.execute(fmt::format("SET SESSION lock_wait_timeout = {}", kLockWaitS));
-    lock.execute(fmt::format("LOCK TABLES {} READ", quote(wish.table)));
+    lock->execute(fmt::format("SET SESSION lock_wait_timeout = {}", kLockWaitS));
+    lock->execute(fmt::format("LOCK TABLES {} READ", quote(wish.table)));
   } catch (const ServerError& error) {
     const bool may_not =
         error.code() == ER_DBACCESS_DENIED_ERROR || error.code() == ER_TABLEACCESS_DENIED_ERROR;
@@ -93,11 +100,15 @@ bool begin_under_lock(Snapshot& snapshot, const ConnectionOptions& options,
 }  // namespace
 
 Snapshot begin_snapshot(const ConnectionOptions& options, const SnapshotWish& wish,
-                        const std::stop_token& stop) {
-  Snapshot snapshot;
-  for (int i = 0; i < wish.connections; ++i) {
-    snapshot.connections.push_back(std::make_unique<Connection>(options, stop));
-    snapshot.connections.back()->execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+                        const std::stop_token& stop,
+                        std::vector<std::unique_ptr<Connection>> there) {
+  Snapshot snapshot{.connections = std::move(there), .at = std::nullopt};
+  snapshot.connections.resize(static_cast<std::size_t>(wish.connections));
+  for (auto& connection : snapshot.connections) {
+    if (connection == nullptr) {
+      connection = std::make_unique<Connection>(options, stop);
+    }
+    connection->execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
   }
   auto& first = *snapshot.connections.front();
   if (first.is_mariadb()) {
@@ -112,7 +123,8 @@ Snapshot begin_snapshot(const ConnectionOptions& options, const SnapshotWish& wi
       return snapshot;
     }
   }
-  if ((wish.connections > 1 || wish.with_position) && begin_under_lock(snapshot, options, wish)) {
+  // With one connection for the lock there have to be two others for it to be worth while.
+  if ((wish.connections > 2 || wish.with_position) && begin_under_lock(snapshot, options, wish)) {
     return snapshot;
   }
   snapshot.connections.resize(1);

@@ -327,9 +327,8 @@ std::unique_ptr<RowReader> MysqlSource::reader(std::vector<Range> ranges,
                                        malformed);
 }
 
-/// Ranges of the primary key, all as of one moment; a table without one, or of few rows, is read by
-/// one statement.
-std::unique_ptr<RowReader> MysqlSource::read_whole(MalformedReceiver& malformed) {
+/// Of the primary key; a table without one, or of few rows, is read by one statement.
+std::vector<Range> MysqlSource::ranges_of_whole() {
   Pool::Lease connection(*pool_);
   const auto key = options_.query.empty() && options_.max_connections > 1
                        ? primary_key(*connection, options_.table)
@@ -346,7 +345,7 @@ std::unique_ptr<RowReader> MysqlSource::read_whole(MalformedReceiver& malformed)
   }
   connection.give_back();
   if (found.bounds.empty()) {
-    return reader({Range{}}, nullptr, malformed);
+    return {Range{}};
   }
   std::vector<Range> ranges;
   Key from;
@@ -355,14 +354,23 @@ std::unique_ptr<RowReader> MysqlSource::read_whole(MalformedReceiver& malformed)
     from = std::move(bound);
   }
   ranges.push_back(key.range(from, nullptr));  // with rows that came since the ranges were found
+  return ranges;
+}
+
+/// All ranges as of one moment.
+std::unique_ptr<RowReader> MysqlSource::read_whole(MalformedReceiver& malformed) {
+  auto ranges = ranges_of_whole();
+  if (ranges.size() == 1) {
+    return reader(std::move(ranges), nullptr, malformed);
+  }
   const auto connections =
       std::min(options_.max_connections, static_cast<int>(std::min(ranges.size(), kMaxRanges)));
-  auto snapshot =
-      begin_snapshot(connection_, {.table = options_.table, .connections = connections}, stop_);
-  if (std::cmp_less(snapshot.connections.size(), connections) && !std::exchange(was_told_, true)) {
+  auto snapshot = begin_snapshot(connection_, {.table = options_.table, .connections = connections},
+                                 stop_, pool_->take_idle());
+  if (snapshot.connections.size() == 1 && !std::exchange(was_told_, true)) {
     log_.warn(
         "{} is read by one connection: several see the same moment only if the server keeps a "
-        "binlog (MariaDB), or we may LOCK TABLES for a moment",
+        "binlog (MariaDB), or we may LOCK TABLES for a moment, by one of them",
         options_.table);
   }
   return std::make_unique<RangeReader>(plan_, pool_of(std::move(snapshot)), std::move(ranges),

@@ -68,6 +68,7 @@ class MysqlSource final : public Source, public CheckedSource {
   void give_up_gaps(std::int64_t now_us, const std::vector<std::int64_t>& late);
   void tell_unawaited(std::int64_t ranges);
   [[nodiscard]] std::vector<Range> ranges_of(const Json& offsets) const;
+  [[nodiscard]] std::vector<Range> ranges_of_whole();
   std::unique_ptr<RowReader> read_whole(MalformedReceiver& malformed);
   [[nodiscard]] std::shared_ptr<const LeftOut> left_out_of(const Json& offsets) const;
   std::unique_ptr<RowReader> reader(std::vector<Range> ranges,

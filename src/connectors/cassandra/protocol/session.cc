@@ -61,14 +61,13 @@ Envelope Session::ask(Connection& connection, Opcode opcode, std::string_view bo
 }
 
 Prepared Session::prepare(const std::string& text) {
-  const auto answer = [&] {
-    connect_missing();
-    Link* link = link_for(std::nullopt);
-    if (link == nullptr) {
-      throw Error(Blame::external, "no node can be reached: " + trouble_, Retry::yes);
-    }
-    return ask(*link->connection, Opcode::prepare, prepare_body(version_, text));
-  }();
+  connect_missing();
+  const Link* link = link_for(std::nullopt);
+  if (link == nullptr) {
+    throw Error(Blame::external, "no node can be reached: " + trouble_, Retry::yes);
+  }
+  const auto body = prepare_body(version_, text);
+  const auto answer = ask(*link->connection, Opcode::prepare, body);
   if (answer.opcode == Opcode::error) {
     const auto error = read_error(answer.body);
     const bool passes = error.passing() != ServerError::Passing::no;
@@ -76,6 +75,21 @@ Prepared Session::prepare(const std::string& text) {
                 passes ? Retry::yes : Retry::no);
   }
   prepared_.insert(text);
+  // Every node is asked once; else each of the first requests would be answered that it is to be.
+  for (auto& node : nodes_) {
+    const auto other = std::ranges::find_if(node.links, is_connected);
+    if (other == node.links.end() || &*other == link) {
+      continue;
+    }
+    try {
+      (void)ask(*other->connection, Opcode::prepare, body);
+    } catch (const Error& error) {
+      if (error.retry() == Retry::no) {
+        throw;
+      }
+      drop(node, *other, error.what());
+    }
+  }
   return read_prepared(version_, answer.body, text);
 }
 
@@ -143,8 +157,7 @@ Session::Link* Session::link_for(const std::optional<std::int64_t>& token) {
 void Session::connect_missing() {
   const auto now = Clock::now();
   for (auto& node : nodes_) {
-    const bool missing = std::ranges::any_of(
-        node.links, [](const Link& link) { return link.connection == nullptr; });
+    const bool missing = !std::ranges::all_of(node.links, is_connected);
     if (missing && node.next_try <= now) {
       connect(node);
       return;
@@ -153,8 +166,7 @@ void Session::connect_missing() {
 }
 
 void Session::connect(Node& node) {
-  const auto link =
-      std::ranges::find_if(node.links, [](const Link& each) { return each.connection == nullptr; });
+  const auto link = std::ranges::find_if_not(node.links, is_connected);
   try {
     auto greeting = options_.greeting;
     greeting.version = version_;
@@ -165,6 +177,9 @@ void Session::connect(Node& node) {
                               "`protocol_version: {}`",
                               node.endpoint.text(), connection->version(), version_,
                               connection->version()));
+    }
+    if (std::ranges::none_of(node.links, is_connected)) {
+      prepare_again(*connection);
     }
     link->connection = std::move(connection);
     node.failures = 0;
@@ -303,7 +318,7 @@ void Session::handle(Link& link, Attempt attempt, Envelope envelope) {
   answers_.push_back({.tag = attempt.request.tag, .error = std::move(error), .body = {}});
 }
 
-/// A node that was restarted, or is asked for the first time.
+/// At a node that was restarted, is asked for the first time, or has forgotten them.
 void Session::prepare_again(Connection& connection) {
   for (const auto& text : prepared_) {
     const auto answer = ask(connection, Opcode::prepare, prepare_body(version_, text));

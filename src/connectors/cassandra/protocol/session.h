@@ -101,6 +101,7 @@ class Session {
     std::unique_ptr<Connection> connection;
     std::map<std::int16_t, Attempt> sent;  ///< by stream
   };
+  static bool is_connected(const Link& link) noexcept { return link.connection != nullptr; }
   struct Node {
     Endpoint endpoint;
     std::vector<Link> links;
