@@ -197,6 +197,14 @@ inline constexpr MetricSpec kSinkCommits{.name = "millrace_sink_commits_total",
                                          .type = counter,
                                          .help = "Committed batches in which it got rows.",
                                          .labels = {"pipeline", "sink"}};
+inline constexpr MetricSpec kSinkRetries{
+    .name = "millrace_sink_retries_total",
+    .type = counter,
+    .help =
+        "Batches that the sink could not take, and that are tried again: its system was away, or "
+        "refused them for the time being. What clients of systems repeat by themselves is not "
+        "counted.",
+    .labels = {"pipeline", "sink"}};
 inline constexpr MetricSpec kSinkSeconds{
     .name = "millrace_sink_seconds_total",
     .type = counter,
@@ -376,6 +384,7 @@ inline constexpr std::array kAll = {&kState,
                                     &kSinkBytes,
                                     &kSinkFiles,
                                     &kSinkCommits,
+                                    &kSinkRetries,
                                     &kSinkSeconds,
                                     &kCheckpointSeconds,
                                     &kCheckpointBytes,

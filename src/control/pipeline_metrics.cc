@@ -254,6 +254,7 @@ void PipelineMetrics::Impl::add_sink(const SinkCounts& s) {
     const auto of = [&](const MetricSpec& spec) -> MetricSeries& {
       return group.series(spec, {name, s.name});
     };
+    (void)of(metric::kSinkRetries);  // there from the first commit on, as 0
     const auto in = [&](std::string_view phase) -> MetricSeries& {
       return group.series(metric::kSinkSeconds, {name, s.name, phase});
     };
@@ -352,8 +353,13 @@ void PipelineMetrics::Impl::commit(const BatchProgress& batch) {
 
 void PipelineMetrics::Impl::fail(const BatchProgress& batch) {
   failed.add(1);
+  const std::string& where = batch.failure->where;
   const bool retried = batch.failure->retry == Retry::yes;
-  group.series(metric::kFailures, {name, batch.failure->where, retried ? "yes" : "no"}).add(1);
+  group.series(metric::kFailures, {name, where, retried ? "yes" : "no"}).add(1);
+  constexpr std::string_view kSink = "sink ";
+  if (retried && where.starts_with(kSink)) {
+    group.series(metric::kSinkRetries, {name, where.substr(kSink.size())}).add(1);
+  }
 }
 
 PipelineMetrics::PipelineMetrics(Metrics& metrics, std::string pipeline)
