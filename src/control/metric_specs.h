@@ -201,9 +201,9 @@ inline constexpr MetricSpec kSinkRetries{
     .name = "millrace_sink_retries_total",
     .type = counter,
     .help =
-        "Batches that the sink could not take, and that are tried again: its system was away, or "
-        "refused them for the time being. What clients of systems repeat by themselves is not "
-        "counted.",
+        "What was tried again because the sink's system was away, or refused it for the time "
+        "being: batches, and what the sink repeats by itself within one. Counted at the end of the "
+        "batch. What clients of systems repeat unasked (librdkafka, S3) is not in it.",
     .labels = {"pipeline", "sink"}};
 inline constexpr MetricSpec kSinkSeconds{
     .name = "millrace_sink_seconds_total",

@@ -55,6 +55,7 @@ struct SinkSeries {
   MetricSeries& bytes;
   MetricSeries& files;
   MetricSeries& commits;
+  MetricSeries& retries;
   MetricSeries& write;
   MetricSeries& stage;
   MetricSeries& publish;
@@ -254,7 +255,6 @@ void PipelineMetrics::Impl::add_sink(const SinkCounts& s) {
     const auto of = [&](const MetricSpec& spec) -> MetricSeries& {
       return group.series(spec, {name, s.name});
     };
-    (void)of(metric::kSinkRetries);  // there from the first commit on, as 0
     const auto in = [&](std::string_view phase) -> MetricSeries& {
       return group.series(metric::kSinkSeconds, {name, s.name, phase});
     };
@@ -264,6 +264,7 @@ void PipelineMetrics::Impl::add_sink(const SinkCounts& s) {
                                             .bytes = of(metric::kSinkBytes),
                                             .files = of(metric::kSinkFiles),
                                             .commits = of(metric::kSinkCommits),
+                                            .retries = of(metric::kSinkRetries),
                                             .write = in("write"),
                                             .stage = in("stage"),
                                             .publish = in("publish")})
@@ -275,6 +276,7 @@ void PipelineMetrics::Impl::add_sink(const SinkCounts& s) {
   series.bytes.add(count(s.bytes));
   series.files.add(count(s.files));
   series.commits.add(s.given > 0 ? 1 : 0);
+  series.retries.add(count(s.retries));
   series.write.add(seconds(s.write.us));
   series.stage.add(seconds(s.stage.us));
   series.publish.add(seconds(s.publish.us));
@@ -356,9 +358,10 @@ void PipelineMetrics::Impl::fail(const BatchProgress& batch) {
   const std::string& where = batch.failure->where;
   const bool retried = batch.failure->retry == Retry::yes;
   group.series(metric::kFailures, {name, where, retried ? "yes" : "no"}).add(1);
-  constexpr std::string_view kSink = "sink ";
-  if (retried && where.starts_with(kSink)) {
-    group.series(metric::kSinkRetries, {name, where.substr(kSink.size())}).add(1);
+  for (const auto& sink : batch.sinks) {
+    const bool is_it = retried && where == "sink " + sink.name;
+    group.series(metric::kSinkRetries, {name, sink.name})
+        .add(count(sink.retries + (is_it ? 1 : 0)));
   }
 }
 
