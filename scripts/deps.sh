@@ -115,6 +115,8 @@ list_missing() {
     need mariadb-server "a database for the tests" has_package_or mariadb-server mariadbd
     need chromium "a browser for the tests of the web UI and of what is served" command -v chromium
     need prometheus "scrapes and checks our metrics, and alert rules" command -v promtool
+    need curl "asks what is served, as READMEs do" command -v curl
+    need systemd "checks the unit of the service" command -v systemd-analyze
     need mariadb-client "reads back what we wrote there" has_package_or mariadb-client mariadb
     need clang-format-19 "formatting, the one version that decides" tool clang-format
     need clang-19 "fuzzing" tool clang++

@@ -14,6 +14,7 @@ bool Retrier::is_worth_waiting(const Error& error, Attempts& attempts) const {
       std::chrono::steady_clock::now() - attempts.since >= *options_.patience) {
     return false;
   }
+  retries_.fetch_add(1);
   if (attempts.failed++ == 0) {
     log_.warn("{}; trying again", error.what());
   }

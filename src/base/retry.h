@@ -1,7 +1,9 @@
 // Tries again what can't be done yet, because a system outside is not there.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <type_traits>
@@ -23,6 +25,8 @@ class Retrier {
   Retrier(std::stop_token stop, Log log, Options options)
       : stop_(std::move(stop)), log_(std::move(log)), options_(options) {}
 
+  /// How often it has tried again since this was asked last. Thread-safe.
+  [[nodiscard]] std::int64_t take_retries() const noexcept { return retries_.exchange(0); }
   /// Gives what `call` gives. Throws what it throws otherwise, and Stopped.
   template <class Call>
   std::invoke_result_t<Call> operator()(const Call& call) const {
@@ -49,6 +53,7 @@ class Retrier {
   std::stop_token stop_;
   Log log_;
   Options options_;
+  mutable std::atomic<std::int64_t> retries_{0};
 };
 
 }  // namespace millrace

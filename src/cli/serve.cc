@@ -16,6 +16,7 @@
 #include "engine/live_sink.h"
 #include "engine/pipeline.h"
 #include "runtime/signals.h"
+#include "serve/absent.h"
 #include "serve/serving.h"
 
 namespace millrace::cli {
@@ -65,13 +66,15 @@ void serve(const ServeOptions& options, Context& context) {
   }
   SignalStop signals;
   sql::LiveTables tables;
-  const auto serving = serve::serving_of(*spec, context.connectors, tables);
   sql::Database database(database_options(*spec));
+  const PipelineSpec pipeline =
+      serve::without_absent(*spec, context.connectors, database, signals.token());
+  const auto serving = serve::serving_of(pipeline, context.connectors, tables);
   Diagnostics diagnostics;
   const auto graph =
-      build_graph(*spec, context.connectors, database, diagnostics, signals.token(), serving);
+      build_graph(pipeline, context.connectors, database, diagnostics, signals.token(), serving);
   if (graph) {
-    (void)load_live_tables(*spec, context.connectors, database, SystemClock(), serving,
+    (void)load_live_tables(pipeline, context.connectors, database, SystemClock(), serving,
                            diagnostics);
   }
   Metrics metrics{control::declared_metrics()};
@@ -90,7 +93,7 @@ void serve(const ServeOptions& options, Context& context) {
     scraped.emplace(options.metrics, metrics);
     Log().with("pipeline", spec->name).info("metrics at {}/metrics", scraped->url());
   }
-  follow(*spec, context.connectors, database, serving, signals.token());
+  follow(pipeline, context.connectors, database, serving, signals.token());
 }
 
 }  // namespace

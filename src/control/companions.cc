@@ -5,6 +5,7 @@
 
 #include "control/alerts/table_queries.h"
 #include "engine/graph.h"
+#include "serve/absent.h"
 #include "serve/serving.h"
 
 namespace millrace::control {
@@ -49,7 +50,8 @@ class Companions::Along final : public Companion {
         spec_(std::move(spec)),
         database_(database),
         alerts_(alerts),
-        serving_(serving_of(*spec_, of.connectors_, tables_)) {}
+        pipeline_(serve::without_absent(*spec_, of.connectors_, database_, stop_.get_token())),
+        serving_(serving_of(pipeline_, of.connectors_, tables_)) {}
 
   ~Along() override {
     stop_.request_stop();
@@ -65,7 +67,7 @@ class Companions::Along final : public Companion {
 
   /// False: there was a mistake, which has been reported.
   bool start(Diagnostics& diagnostics) {
-    const auto graph = graph_with(serving_, *spec_, of_.connectors_, database_, diagnostics);
+    const auto graph = graph_with(serving_, pipeline_, of_.connectors_, database_, diagnostics);
     if (graph && spec_->serve) {
       service_ =
           HostedService::start({*spec_, of_.connectors_, database_, tables_, *graph, of_.version_},
@@ -81,6 +83,7 @@ class Companions::Along final : public Companion {
     return true;
   }
 
+  [[nodiscard]] const PipelineSpec& pipeline() const override { return pipeline_; }
   [[nodiscard]] Serving serving() const override { return serving_; }
   [[nodiscard]] const PipelineSpec& spec() const noexcept { return *spec_; }
   [[nodiscard]] const HostedService* service() const noexcept { return service_.get(); }
@@ -103,10 +106,11 @@ class Companions::Along final : public Companion {
   std::shared_ptr<const PipelineSpec> spec_;  // shared with the host that runs it
   sql::Database& database_;
   HostedAlerts& alerts_;
+  std::stop_source stop_;
   sql::LiveTables tables_;
+  PipelineSpec pipeline_;
   Serving serving_;
   std::unique_ptr<HostedService> service_;
-  std::stop_source stop_;
   int holders_ = 0;  // guarded by the lock of all
 };
 

@@ -197,6 +197,14 @@ inline constexpr MetricSpec kSinkCommits{.name = "millrace_sink_commits_total",
                                          .type = counter,
                                          .help = "Committed batches in which it got rows.",
                                          .labels = {"pipeline", "sink"}};
+inline constexpr MetricSpec kSinkRetries{
+    .name = "millrace_sink_retries_total",
+    .type = counter,
+    .help =
+        "What was tried again because the sink's system was away, or refused it for the time "
+        "being: batches, and what the sink repeats by itself within one. Counted at the end of the "
+        "batch. What clients of systems repeat unasked (librdkafka, S3) is not in it.",
+    .labels = {"pipeline", "sink"}};
 inline constexpr MetricSpec kSinkSeconds{
     .name = "millrace_sink_seconds_total",
     .type = counter,
@@ -376,6 +384,7 @@ inline constexpr std::array kAll = {&kState,
                                     &kSinkBytes,
                                     &kSinkFiles,
                                     &kSinkCommits,
+                                    &kSinkRetries,
                                     &kSinkSeconds,
                                     &kCheckpointSeconds,
                                     &kCheckpointBytes,

@@ -95,6 +95,7 @@ TEST_F(MetricsTest, AFailedBatchCountsWhereItFailedAndNothingElse) {
   EXPECT_EQ(
       value(R"(millrace_batch_failures_total{pipeline="shop",part="sink lake",retried="yes"})"),
       "1");
+  EXPECT_EQ(value(R"(millrace_sink_retries_total{pipeline="shop",sink="lake"})"), "1");
   EXPECT_EQ(value(R"(millrace_pipeline_restarts_total{pipeline="shop"})"), "1");
   EXPECT_EQ(value(R"(millrace_source_rows_total{pipeline="shop",source="orders"})"), "");
   EXPECT_EQ(value(R"(millrace_batch_last_success_timestamp_seconds{pipeline="shop"})"), "");

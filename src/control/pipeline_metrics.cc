@@ -55,6 +55,7 @@ struct SinkSeries {
   MetricSeries& bytes;
   MetricSeries& files;
   MetricSeries& commits;
+  MetricSeries& retries;
   MetricSeries& write;
   MetricSeries& stage;
   MetricSeries& publish;
@@ -263,6 +264,7 @@ void PipelineMetrics::Impl::add_sink(const SinkCounts& s) {
                                             .bytes = of(metric::kSinkBytes),
                                             .files = of(metric::kSinkFiles),
                                             .commits = of(metric::kSinkCommits),
+                                            .retries = of(metric::kSinkRetries),
                                             .write = in("write"),
                                             .stage = in("stage"),
                                             .publish = in("publish")})
@@ -274,6 +276,7 @@ void PipelineMetrics::Impl::add_sink(const SinkCounts& s) {
   series.bytes.add(count(s.bytes));
   series.files.add(count(s.files));
   series.commits.add(s.given > 0 ? 1 : 0);
+  series.retries.add(count(s.retries));
   series.write.add(seconds(s.write.us));
   series.stage.add(seconds(s.stage.us));
   series.publish.add(seconds(s.publish.us));
@@ -352,8 +355,14 @@ void PipelineMetrics::Impl::commit(const BatchProgress& batch) {
 
 void PipelineMetrics::Impl::fail(const BatchProgress& batch) {
   failed.add(1);
+  const std::string& where = batch.failure->where;
   const bool retried = batch.failure->retry == Retry::yes;
-  group.series(metric::kFailures, {name, batch.failure->where, retried ? "yes" : "no"}).add(1);
+  group.series(metric::kFailures, {name, where, retried ? "yes" : "no"}).add(1);
+  for (const auto& sink : batch.sinks) {
+    const bool is_it = retried && where == "sink " + sink.name;
+    group.series(metric::kSinkRetries, {name, sink.name})
+        .add(count(sink.retries + (is_it ? 1 : 0)));
+  }
 }
 
 PipelineMetrics::PipelineMetrics(Metrics& metrics, std::string pipeline)

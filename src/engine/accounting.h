@@ -75,10 +75,11 @@ struct SinkCounts {
   std::int64_t kept = 0;     ///< rows of a table's parts that nothing changed in
   std::int64_t bytes = 0;
   std::int64_t files = 0;
-  Span write;               ///< taking rows while the batch runs; as DatasetCounts::fed
-  Span stage;               ///< closing and syncing what nobody sees yet
-  Span publish;             ///< making it visible
-  bool quarantine = false;  ///< its rows are those that were put aside, and no result
+  std::int64_t retries = 0;  ///< what it has tried again by itself
+  Span write;                ///< taking rows while the batch runs; as DatasetCounts::fed
+  Span stage;                ///< closing and syncing what nobody sees yet
+  Span publish;              ///< making it visible
+  bool quarantine = false;   ///< its rows are those that were put aside, and no result
 };
 
 /// Checked before a batch is committed: a mismatch throws Error{Blame::internal} naming the dataset

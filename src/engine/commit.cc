@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "core/growing_columns.h"
+#include "core/retrying_sink.h"
 #include "engine/quarantine.h"
 #include "engine/quarantine_sink.h"
 
@@ -22,6 +23,15 @@ void count_sinks(const PendingBatch& batch, const Graph& graph, std::vector<Sink
     sink.kept = stats.kept;
     sink.bytes = stats.bytes;
     sink.files = stats.files;
+  }
+}
+
+/// Of a batch that failed, as far as its sinks are still told of.
+void count_retries(const Graph& graph, std::vector<SinkCounts>& counts) {
+  for (std::size_t i = 0; i < graph.sinks.size() && counts.size() == graph.sinks.size(); i++) {
+    if (auto* const sink = dynamic_cast<RetryingSink*>(graph.sinks[i].sink.get())) {
+      counts[i].retries = sink->take_retries();
+    }
   }
 }
 
@@ -103,6 +113,7 @@ void commit(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoint, con
     fault_point("batch.after_publish");
   }
   batch.at = "commit";
+  count_retries(graph, progress.sinks);
   for (std::size_t i = progress.sinks.size(); i-- > 0;) {  // those of live tables are nobody's
     if (graph.sinks[i].live) {
       progress.sinks.erase(progress.sinks.begin() + static_cast<std::ptrdiff_t>(i));
@@ -140,6 +151,7 @@ void commit_batch(PendingBatch& batch, const Graph& graph, Checkpoint& checkpoin
   try {
     commit(batch, graph, checkpoint, clock, on_phase);
   } catch (...) {
+    count_retries(graph, batch.progress.sinks);
     batch.progress.failure = failure_of(std::current_exception(), batch.at);
     batch.progress.ended_us = batch.phases.total();
     batch.outputs.sinks.clear();  // the next batch may wait for their end

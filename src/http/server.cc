@@ -24,6 +24,9 @@ namespace {
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::seconds kTlsLook{1};
 constexpr int kBacklog = 1024;
+constexpr std::chrono::milliseconds kFarewell{1'000};
+/// Beyond as many at once, clients that are not taken may lose what they are told.
+constexpr std::int64_t kFarewellsMax = 200;
 
 /// What a connection gets that is one too many, as it goes over the wire.
 std::string too_many(const Core& core) {
@@ -51,6 +54,38 @@ FileVersion version_of(const std::string& path) {
 Address address_of(const Tcp::endpoint& endpoint) {
   return {endpoint.address().to_string(), endpoint.port()};
 }
+
+/// Tells a client that is not taken so, and waits, not for long, until it has heard that.
+class Farewell final : public TransportUser, public std::enable_shared_from_this<Farewell> {
+ public:
+  Farewell(std::shared_ptr<Core> core, asio::io_context& io, Tcp::socket socket)
+      : core_(std::move(core)), timer_(io), transport_(make_plain_transport(std::move(socket))) {}
+
+  void say(std::string_view text) {
+    bool good = true;  // the bytes fit into the empty buffer of the socket
+    (void)transport_->write_now(std::array{text}, good);
+    transport_->finish(shared_from_this());
+    timer_.expires_after(kFarewell);
+    timer_.async_wait([of = weak_from_this()](const error_code& stopped) {
+      if (const auto self = of.lock(); self && !stopped) {
+        self->transport_->close();
+      }
+    });
+  }
+  void on_finished() override {
+    timer_.cancel();
+    core_->farewells.fetch_sub(1);
+  }
+
+ private:
+  void on_ready(bool /*good*/) override {}
+  void on_read(std::size_t /*bytes*/, bool /*good*/) override {}
+  void on_written(std::size_t /*bytes*/, bool /*good*/) override {}
+
+  std::shared_ptr<Core> core_;
+  asio::steady_timer timer_;
+  std::unique_ptr<Transport> transport_;
+};
 
 [[noreturn]] void refuse(const std::string& text) { throw Error(Blame::user, text); }
 
@@ -97,7 +132,7 @@ class Server::Impl {
   Tcp::endpoint resolve();
   void accept();
   void accepted(const error_code& error, Tcp::socket socket, Worker& worker);
-  void refuse_connection(Tcp::socket socket);
+  void refuse_connection(Tcp::socket socket, Worker& worker);
   void look_after_tls();
   Worker& least_loaded();
   [[nodiscard]] std::shared_ptr<TlsContext> tls() const;
@@ -226,7 +261,7 @@ void Server::Impl::accepted(const error_code& error, Tcp::socket socket, Worker&
     if (core_->connections.fetch_add(1) >= core_->options.max_connections) {
       core_->connection_gone();
       core_->connections_refused.fetch_add(1, std::memory_order_relaxed);
-      refuse_connection(std::move(socket));
+      refuse_connection(std::move(socket), worker);
     } else {
       // The socket is of the worker's io_context already.
       asio::post(worker.io(), [&worker, tls = tls(), socket = std::move(socket)]() mutable {
@@ -237,15 +272,19 @@ void Server::Impl::accepted(const error_code& error, Tcp::socket socket, Worker&
   accept();
 }
 
-/// Says so where that takes no time; the bytes fit into the empty buffer of the socket.
-void Server::Impl::refuse_connection(Tcp::socket socket) {
-  error_code ignored;
-  if (!core_->options.tls) {
-    (void)socket.non_blocking(true, ignored);
-    (void)socket.write_some(asio::buffer(too_many_), ignored);
-    (void)socket.shutdown(Tcp::socket::shutdown_send, ignored);
+/// Says so where that takes no time, which it would with TLS.
+void Server::Impl::refuse_connection(Tcp::socket socket, Worker& worker) {
+  if (core_->options.tls) {
+    return;
   }
-  (void)socket.close(ignored);
+  if (core_->farewells.fetch_add(1) >= kFarewellsMax) {
+    core_->farewells.fetch_sub(1);
+    return;
+  }
+  // The socket is of the worker's io_context already.
+  asio::post(worker.io(), [this, &worker, socket = std::move(socket)]() mutable {
+    std::make_shared<Farewell>(core_, worker.io(), std::move(socket))->say(too_many_);
+  });
 }
 
 std::shared_ptr<TlsContext> Server::Impl::tls() const {

@@ -294,8 +294,8 @@ RunSummary PipelineHost::attempt(const std::shared_ptr<const PipelineSpec>& spec
   const bool goes_on = before.lost || before.columns_grew || before.batches > 0;
   std::optional<Pipeline> made;
   try {
-    made.emplace(*spec, connectors_, *database_, clock_, diagnostics, stop,
-                 companion_ ? companion_->serving() : Serving(), goes_on);
+    made.emplace(companion_ ? companion_->pipeline() : *spec, connectors_, *database_, clock_,
+                 diagnostics, stop, companion_ ? companion_->serving() : Serving(), goes_on);
   } catch (const Error& error) {
     if (error.retry() == Retry::no) {
       throw;

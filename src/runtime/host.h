@@ -76,6 +76,9 @@ struct Refusal {
 class Companion {
  public:
   virtual ~Companion() = default;
+  /// What can be planned of the pipeline: all, or less what it alone reads and that is away. As
+  /// long as the companion lives.
+  [[nodiscard]] virtual const PipelineSpec& pipeline() const = 0;
   /// What the pipeline has to keep readable for it.
   [[nodiscard]] virtual Serving serving() const = 0;
 };

@@ -42,6 +42,13 @@ void Service::begin(Endpoint& endpoint, http::Request request, const http::Captu
     refuse(*call, !values ? values.error() : !batch ? batch.error() : Refused{Fault::not_ready});
     return;
   }
+  if (*batch && !makes_batches_) {
+    refuse(*call, {Fault::invalid_parameter, "",
+                   fmt::format("`{}`: what is served here is not made in batches, so there is none "
+                               "to wait for",
+                               kWaitParameter)});
+    return;
+  }
   call->values = std::move(*values);
   if (!*batch || tables_.snapshot().version().batch >= **batch) {
     answer(call);
@@ -72,6 +79,10 @@ void Service::answer(const CallPtr& call) {
   Endpoint& endpoint = call->endpoint;
   auto prepared = endpoint.prepared();
   const auto snapshot = tables_.snapshot();
+  if (!prepared) {
+    refuse(*call, {Fault::unavailable});
+    return;
+  }
   if (prepared->is_of_batches() && snapshot.version().batch < 0) {
     refuse(*call, {Fault::not_ready});
     return;

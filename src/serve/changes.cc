@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kRowsOfEvent = 256;
 /// More at once does not fit into the queue of a client; it has to read the table.
 constexpr std::size_t kLargest = 2UL << 20;
+/// What is kept for others who want the same; who wants what nobody else does must not fill memory.
+constexpr std::size_t kMadeMax = 32UL << 20;
 
 /// Some columns of chunks as JSON objects.
 class Columns {
@@ -137,10 +139,17 @@ std::expected<Changes::Wish, Refused> Changes::wish_of(const http::Request& requ
     const int place = table ? table->schema().find(name) : -1;
     if (place >= 0 &&
         std::ranges::find(table->key(), static_cast<std::size_t>(place)) != table->key().end()) {
-      wish.keys.emplace_back(name, value);
+      wish.keys.emplace_back(to_lower(name), value);
     }
   }
   std::ranges::sort(wish.keys);
+  const auto twice = std::ranges::adjacent_find(wish.keys, [](const auto& one, const auto& next) {
+    return equal_ignoring_case(one.first, next.first);
+  });
+  if (twice != wish.keys.end()) {
+    return std::unexpected(Refused{Fault::invalid_parameter, "",
+                                   fmt::format("`{}` stands there twice", twice->first)});
+  }
   return wish;
 }
 
@@ -155,6 +164,7 @@ void Changes::send() {
   const auto at = tables_.snapshot();
   const std::int64_t batch = at.version().batch;
   std::map<Wish, std::string> made;  // many want the same
+  std::size_t made_bytes = 0;
   for (Follower& follower : followers_) {
     std::string greeting = follower.is_greeted ? "" : "retry: 1000\n\n";
     follower.is_greeted = true;
@@ -163,9 +173,14 @@ void Changes::send() {
       greeting += fmt::format("id: {}\n\n", batch);
     }
     if (table && batch != *follower.wish.after) {
+      if (made_bytes > kMadeMax) {
+        made.clear();
+        made_bytes = 0;
+      }
       const auto [place, is_new] = made.try_emplace(follower.wish);
       if (is_new) {
         place->second = events(at, *table, follower.wish);
+        made_bytes += place->second.size();
       }
       greeting += place->second;
       follower.wish.after = batch;
@@ -204,7 +219,9 @@ std::string Changes::events(const sql::LiveSnapshot& at, const sql::LiveTable& t
 
 std::int64_t Changes::followers() const {
   const std::lock_guard guard(lock_);
-  return static_cast<std::int64_t>(followers_.size());
+  // Those who have gone stay in the list until there is something to send.
+  return std::ranges::count_if(followers_,
+                               [](const Follower& follower) { return follower.stream->is_open(); });
 }
 
 void Changes::close() {

@@ -225,7 +225,8 @@ Ordered wait_parameter() {
           {"schema", {{"type", "integer"}, {"format", "int64"}, {"minimum", 0}}}};
 }
 
-Ordered operation_of(const ServeSpec& serve, const EndpointSpec& spec, const Schema& columns) {
+Ordered operation_of(const ServeSpec& serve, const EndpointSpec& spec, const Schema& columns,
+                     bool makes_batches) {
   Ordered operation = Ordered::object();
   if (!spec.description.empty()) {
     operation["summary"] = spec.description;
@@ -234,10 +235,12 @@ Ordered operation_of(const ServeSpec& serve, const EndpointSpec& spec, const Sch
   for (const ParameterSpec& parameter : spec.parameters) {
     parameters.push_back(parameter_of(parameter));
   }
-  parameters.push_back(wait_parameter());
+  if (makes_batches) {
+    parameters.push_back(wait_parameter());
+  }
   operation["parameters"] = std::move(parameters);
   const AnswerShape shape = serve.success.is_null() ? AnswerShape("$data") : serve.success;
-  Ordered headers = version_headers();
+  Ordered headers = makes_batches ? version_headers() : Ordered::object();
   headers["ETag"] = header("Of the answer's content.");
   headers["Millrace-Truncated"] = header("`true` if there are more rows than the endpoint gives.");
   Ordered responses = Ordered::object();
@@ -348,7 +351,7 @@ Ordered schema_of_type(const Type& type) {
 }
 
 Ordered openapi_of(const PipelineSpec& spec, const std::string& version,
-                   const std::vector<std::unique_ptr<Endpoint>>& endpoints) {
+                   const std::vector<std::unique_ptr<Endpoint>>& endpoints, bool makes_batches) {
   const ServeSpec& serve = *spec.serve;
   Ordered document = {{"openapi", "3.1.0"},
                       {"info",
@@ -366,8 +369,9 @@ Ordered openapi_of(const PipelineSpec& spec, const std::string& version,
     }
     const auto made = std::ranges::find_if(
         endpoints, [&](const auto& endpoint) { return &endpoint->spec == &each; });
+    const auto prepared = (*made)->prepared();
     document["paths"][each.path]["get"] =
-        operation_of(serve, each, (*made)->prepared()->query().schema());
+        operation_of(serve, each, prepared ? prepared->query().schema() : Schema(), makes_batches);
   }
   const AnswerShape error =
       serve.error.is_null()

@@ -170,7 +170,11 @@ std::shared_ptr<Readable> make_readable(const ReadableParts& parts, const std::s
                : std::make_shared<LiveReadable>(dataset->name, parts.tables);
   }
   const SourceNode* source = find_source(parts.graph, name);
-  return source != nullptr && source->spec->table ? readable_source(parts, *source) : nullptr;
+  return source != nullptr && source->spec->table
+             ? readable_source({parts.spec, parts.connectors, parts.database, parts.refresh,
+                                parts.stop, parts.kept},
+                               *source->spec)
+             : nullptr;
 }
 
 std::string why_unreadable(const ReadableParts& parts, const std::string& name) {

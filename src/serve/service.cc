@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "serve/openapi.h"
 #include "serve/page.h"
+#include "spec/sql_text.h"
 
 namespace millrace::serve {
 
@@ -27,6 +28,8 @@ http::Response page(std::string_view type, std::shared_ptr<const std::string> bo
 Service::Service(const ServiceParts& parts)
     : spec_(parts.spec),
       serve_(*parts.spec.serve),
+      version_(parts.version),
+      makes_batches_(!parts.spec.datasets.empty() || !parts.spec.sinks.empty()),
       database_(parts.database),
       tables_(parts.tables),
       responses_(serve_),
@@ -34,10 +37,13 @@ Service::Service(const ServiceParts& parts)
       kept_(serve_.file_cache_bytes > 0
                 ? std::make_unique<sql::KeptFiles>(database_, serve_.file_cache_bytes)
                 : nullptr),
+      absent_({parts.spec, parts.connectors, parts.database, serve_.refresh, stop_.get_token(),
+               kept_.get()}),
       router_([this](const http::Problem& problem) { return responses_.shape(problem); }) {}
 
 Service::~Service() {
   stop_.request_stop();
+  absent_.stop();
   if (is_started_) {
     for (const auto& each : changes_) {
       each->close();
@@ -53,8 +59,7 @@ std::unique_ptr<Service> Service::make(const ServiceParts& parts, Diagnostics& d
   if (!service->prepare(parts, diagnostics)) {
     return nullptr;
   }
-  service->openapi_ = std::make_shared<const std::string>(
-      openapi_of(parts.spec, parts.version, service->endpoints_).dump());
+  service->describe();
   service->add_routes();
   return service;
 }
@@ -64,12 +69,26 @@ bool Service::prepare(const ServiceParts& parts, Diagnostics& diagnostics) {
   const ReadableParts readable_parts{parts.spec,  parts.connectors, parts.database,    parts.tables,
                                      parts.graph, serve_.refresh,   stop_.get_token(), kept_.get()};
   open_live_tables(readable_parts);
+  const auto find = [&](const std::string& name) {
+    return std::ranges::find_if(spec_.sources, [&](const SourceSpec& source) {
+      return equal_ignoring_case(source.name, name) && source.table;
+    });
+  };
   for (const std::string& name : serve_.names()) {
+    const auto source = find(name);
+    if (source != spec_.sources.end() && !parts.graph.find(name)) {
+      absent_.add(*source, "it is away");
+      continue;
+    }
     try {
       if (auto readable = make_readable(readable_parts, name)) {
         readables_.push_back(std::move(readable));
       }
     } catch (const Error& error) {
+      if (source != spec_.sources.end() && error.retry() != Retry::no) {
+        absent_.add(*source, error.what());
+        continue;
+      }
       diagnostics.error(serve_.at, fmt::format("`{}` can't be served: {}", name, error.what()));
     }
   }
@@ -90,6 +109,11 @@ bool Service::prepare(const ServiceParts& parts, Diagnostics& diagnostics) {
   return diagnostics.error_count() == errors_before;
 }
 
+/// Whether it fails since what it reads is away. A mistake in such a query is told of later.
+bool Service::is_waiting(const Endpoint& endpoint) const {
+  return absent_.has_one_of(scan_sql(endpoint.spec.query.text).names);
+}
+
 bool Service::prepare_endpoint(const ServiceParts& parts, Endpoint& endpoint,
                                Diagnostics& diagnostics) {
   const SqlText& sql = endpoint.spec.query;
@@ -100,6 +124,9 @@ bool Service::prepare_endpoint(const ServiceParts& parts, Endpoint& endpoint,
     endpoint.prepare(std::make_shared<Prepared>(database_, endpoint.spec, readables_));
     return true;
   } catch (const sql::SqlError& error) {
+    if (is_waiting(endpoint)) {
+      return true;
+    }
     std::string hint;
     for (const std::string& name : serve_.names()) {
       const std::string text = to_lower(error.what());
@@ -117,8 +144,10 @@ bool Service::prepare_endpoint(const ServiceParts& parts, Endpoint& endpoint,
 
 /// Tables of a restart with other columns, and stores that have appeared.
 void Service::prepare_again() {
+  const std::lock_guard guard(preparing_);
   for (const auto& endpoint : endpoints_) {
-    if (endpoint->prepared()->is_current()) {
+    const auto prepared = endpoint->prepared();
+    if (!prepared || prepared->is_current()) {
       continue;
     }
     try {
@@ -127,6 +156,45 @@ void Service::prepare_again() {
       Log().with("endpoint", endpoint->spec.path).warn("the query fails now: {}", error.what());
     }
   }
+}
+
+/// True: there is nothing to be waited for any more.
+bool Service::look_for_absent() {
+  auto found = absent_.look();
+  if (found.empty()) {
+    return absent_.empty();
+  }
+  const std::lock_guard guard(preparing_);
+  readables_.insert(readables_.end(), found.begin(), found.end());
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->prepared()) {
+      continue;
+    }
+    try {
+      endpoint->prepare(std::make_shared<Prepared>(database_, endpoint->spec, readables_));
+    } catch (const Error& error) {
+      if (is_waiting(*endpoint)) {
+        continue;
+      }
+      Log()
+          .with("endpoint", endpoint->spec.path)
+          .error("the query fails, so requests get 503: {}", error.what());
+    }
+  }
+  describe();
+  return absent_.empty();
+}
+
+void Service::describe() {
+  auto made = std::make_shared<const std::string>(
+      openapi_of(spec_, version_, endpoints_, makes_batches_).dump());
+  const std::lock_guard guard(openapi_lock_);
+  openapi_ = std::move(made);
+}
+
+std::shared_ptr<const std::string> Service::openapi() const {
+  const std::lock_guard guard(openapi_lock_);
+  return openapi_;
 }
 
 void Service::start() {
@@ -140,6 +208,9 @@ void Service::start() {
     }
   });
   is_started_ = true;
+  if (!absent_.empty()) {
+    absent_.wait([this] { return look_for_absent(); });
+  }
 }
 
 void Service::add_routes() {
@@ -158,10 +229,10 @@ void Service::add_routes() {
                 });
   }
   router_.add("GET", "/openapi.json", [this](const auto&, const auto&, http::Responder respond) {
-    respond(page("application/json", openapi_, {{"Cache-Control", "no-cache"}}));
+    respond(page("application/json", openapi(), {{"Cache-Control", "no-cache"}}));
   });
   router_.add("GET", "/docs", [this](const auto&, const auto&, http::Responder respond) {
-    const auto made = page_of(Json::parse(*openapi_));
+    const auto made = page_of(Json::parse(*openapi()));
     respond(
         page("text/html; charset=utf-8", std::make_shared<const std::string>(made.html),
              {{"Content-Security-Policy", made.policy}, {"X-Content-Type-Options", "nosniff"}}));
@@ -183,7 +254,8 @@ void Service::add_routes() {
 bool Service::is_ready() const {
   const bool has_batch = tables_.snapshot().version().batch >= 0;
   return is_started_ && std::ranges::all_of(endpoints_, [&](const auto& endpoint) {
-           return has_batch || !endpoint->prepared()->is_of_batches();
+           const auto prepared = endpoint->prepared();
+           return has_batch || !prepared || !prepared->is_of_batches();
          });
 }
 

@@ -15,6 +15,7 @@
 #include "http/message.h"
 #include "http/problem.h"
 #include "http/router.h"
+#include "serve/absent.h"
 #include "serve/answer_cache.h"
 #include "serve/changes.h"
 #include "serve/commits.h"
@@ -28,7 +29,7 @@
 namespace millrace::serve {
 
 /// What a service is made of. All of it outlives the service, but for the graph, which only says
-/// what there is.
+/// what there is: sources that it lacks, and that endpoints read, are waited for.
 struct ServiceParts {
   const PipelineSpec& spec;  ///< with `serve`
   const ConnectorList& connectors;
@@ -53,7 +54,8 @@ struct ServiceStats {
 /// requests may wait.
 class Service final : public http::Handler {
  public:
-  /// Reports every mistake in queries at its place; nullptr: there was one. Runs no query.
+  /// Reports every mistake in queries at its place, as far as what they read is there; nullptr:
+  /// there was one. Runs no query.
   [[nodiscard]] static std::unique_ptr<Service> make(const ServiceParts& parts,
                                                      Diagnostics& diagnostics);
   ~Service() override;
@@ -69,7 +71,7 @@ class Service final : public http::Handler {
   [[nodiscard]] bool is_ready() const;
   [[nodiscard]] ServiceStats stats() const;
   /// The description of the API, OpenAPI 3.1.
-  [[nodiscard]] const std::string& openapi() const noexcept { return *openapi_; }
+  [[nodiscard]] std::shared_ptr<const std::string> openapi() const;
 
  private:
   explicit Service(const ServiceParts& parts);
@@ -90,6 +92,9 @@ class Service final : public http::Handler {
   bool prepare(const ServiceParts& parts, Diagnostics& diagnostics);
   bool prepare_endpoint(const ServiceParts& parts, Endpoint& endpoint, Diagnostics& diagnostics);
   void prepare_again();
+  bool look_for_absent();
+  [[nodiscard]] bool is_waiting(const Endpoint& endpoint) const;
+  void describe();
   void add_routes();
   void begin(Endpoint& endpoint, http::Request request, const http::Captured& captured,
              http::Responder respond);
@@ -110,18 +115,23 @@ class Service final : public http::Handler {
 
   const PipelineSpec& spec_;
   const ServeSpec& serve_;
+  const std::string version_;
+  const bool makes_batches_;  ///< or another process does, of this pipeline
   sql::Database& database_;
   sql::LiveTables& tables_;
   Responses responses_;
   AnswerCache cache_;
   Flights flights_;
-  std::unique_ptr<sql::KeptFiles> kept_;              // outlives the readables; may be null
+  std::unique_ptr<sql::KeptFiles> kept_;  // outlives the readables; may be null
+  std::stop_source stop_;
+  Absent absent_;
+  std::mutex preparing_;
   std::vector<std::shared_ptr<Readable>> readables_;  // shared with what was prepared
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::vector<std::unique_ptr<Changes>> changes_;
   http::Router router_;
+  mutable std::mutex openapi_lock_;
   std::shared_ptr<const std::string> openapi_;  // shared with responses
-  std::stop_source stop_;
   std::atomic<bool> is_started_{false};
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<Commits> commits_;

@@ -283,7 +283,7 @@ TEST_F(ServiceTest, MistakesInQueriesStandAtTheirPlaces) {
 TEST_F(ServiceTest, DescribesItself) {
   serve(std::string(kEnvelope) + std::string(kEndpoints));
   ASSERT_TRUE(service_) << diagnostics_.text();
-  const auto api = Json::parse(service_->openapi());
+  const auto api = Json::parse(*service_->openapi());
   EXPECT_EQ(api["openapi"], "3.1.0");
   const Json& get = api["paths"]["/customer/{id}"]["get"];
   EXPECT_EQ(get["parameters"][0]["schema"]["minimum"], 1);

@@ -28,18 +28,6 @@ class LeftOut final : public MalformedReceiver {
 /// How long a request waits for a system that is away.
 constexpr std::chrono::milliseconds kPatience{1'000};
 
-std::unique_ptr<Source> source_of(const ReadableParts& parts, const SourceSpec& spec) {
-  Diagnostics diagnostics;
-  auto source = find_connector(parts.connectors, spec.connector)
-                    ->make_source({spec.name, spec.at, &spec.connection, &spec.options,
-                                   parts.spec.base_dir, &parts.database, true, parts.stop},
-                                  diagnostics);
-  if (!source) {
-    throw Error(Blame::internal, diagnostics.text());
-  }
-  return source;
-}
-
 /// How SQL reads the files of a source. Malformed rows are left out, or come as NULLs.
 ReadableFiles as_readable(FileScan scan, const FileFormat& format, const Schema& schema) {
   ReadableFiles readable;
@@ -157,10 +145,17 @@ class LookupReadable final : public Readable {
         key_names_(spec.lookup->key) {
     std::vector<std::size_t> key;
     for (const std::string& name : key_names_) {
-      key.push_back(static_cast<std::size_t>(schema_.find(name)));
-      key_.columns.push_back(schema_.columns.at(key.back()));
+      const int place = schema_.find(name);
+      if (place < 0) {
+        throw Error(Blame::user, fmt::format("there is no column {} to be looked up by", name));
+      }
+      key.push_back(static_cast<std::size_t>(place));
+      key_.columns.push_back(schema_.columns[key.back()]);
     }
     lookup_ = source_->lookup(key);
+    if (!lookup_) {
+      throw Error(Blame::user, fmt::format("{} can't be looked up by a key", spec.connector));
+    }
     lookup_->hurry(kPatience);
   }
 
@@ -275,14 +270,14 @@ class SqlReadable final : public Readable {
   std::string select_;
 };
 
-std::shared_ptr<Readable> readable_files(const SourceNode& node,
+std::shared_ptr<Readable> readable_files(const std::string& name,
                                          const std::shared_ptr<Source>& source,
                                          std::chrono::milliseconds refresh, sql::KeptFiles* kept) {
   const Schema schema = source->schema();
   const FileFormat format = *source->file_format();
   source->open(std::nullopt);
   return std::make_shared<Lake>(
-      node.spec->name, schema, refresh,
+      name, schema, refresh,
       [source, format, schema](std::int64_t) {
         LeftOut malformed;
         const auto slice = source->plan(SystemClock().now_us());
@@ -297,15 +292,27 @@ std::shared_ptr<Readable> readable_files(const SourceNode& node,
 
 }  // namespace
 
-std::shared_ptr<Readable> readable_source(const ReadableParts& parts, const SourceNode& node) {
-  const SourceSpec& spec = *node.spec;
+std::unique_ptr<Source> make_source(const SourceParts& parts, const SourceSpec& spec,
+                                    Diagnostics& diagnostics) {
+  return find_connector(parts.connectors, spec.connector)
+      ->make_source({spec.name, spec.at, &spec.connection, &spec.options, parts.spec.base_dir,
+                     &parts.database, true, parts.stop},
+                    diagnostics);
+}
+
+std::shared_ptr<Readable> readable_source(const SourceParts& parts, const SourceSpec& spec) {
   const auto refresh = spec.refresh.value_or(parts.refresh);
-  auto source = source_of(parts, spec);
+  Diagnostics diagnostics;
+  auto source = make_source(parts, spec, diagnostics);
+  if (!source) {
+    throw Error(Blame::user, diagnostics.text());
+  }
   if (spec.lookup) {
     return std::make_shared<LookupReadable>(spec, std::move(source));
   }
   if (source->file_format()) {
-    return readable_files(node, std::shared_ptr<Source>(std::move(source)), refresh, parts.kept);
+    return readable_files(spec.name, std::shared_ptr<Source>(std::move(source)), refresh,
+                          parts.kept);
   }
   source->open(std::nullopt);
   if (const auto slice = source->plan(SystemClock().now_us())) {

@@ -49,6 +49,21 @@ def cassandra_is_away(api, cassandra, oracle):
     contract.check_profiles(api, oracle)
 
 
+def away_at_the_start(home, cassandra, oracle):
+    """The API starts all the same, answers what comes from the lake, and has the profiles once Cassandra is there."""
+    customer, day = next(iter(oracle.profiles())), next(iter(oracle.summaries()))
+    cassandra.stop()
+    with Api("serve", "api.yaml", "--listen", "127.0.0.1:0", cwd=home) as api:
+        same(api.get("/readyz")[0], 200, "readyz")
+        status, headers, body = api.get(f"/customer/{customer}")
+        same((status, headers["Retry-After"], body["status"], body["data"]), (503, "1", "error", {}), "without Cassandra")
+        same(api.get("/customer/x")[0], 400, "a mistake stays one")
+        contract.summaries_of(api, day)
+        cassandra.start()
+        m.wait_until(lambda: api.get(f"/customer/{customer}")[0] == 200, "Cassandra's profiles")
+        contract.check_profiles(api, oracle)
+
+
 def main():
     report = m.Report("the API's contract, over Cassandra")
     with tempfile.TemporaryDirectory(prefix="millrace-contract-") as folder, contextlib.ExitStack() as stack:
@@ -62,6 +77,7 @@ def main():
             with Api("serve", "api.yaml", "--listen", "127.0.0.1:0", cwd=home) as api:
                 contract.check_all(report, "serve", api, oracle)
                 report.case("Cassandra is away", lambda: cassandra_is_away(api, cassandra, oracle))
+            report.case("Cassandra is away at the start", lambda: away_at_the_start(home, cassandra, oracle))
     return report.close()
 
 

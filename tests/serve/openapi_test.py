@@ -11,8 +11,9 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import millrace as m  # noqa: E402
+import openapi  # noqa: E402
 import servers  # noqa: E402
-from serving import Api  # noqa: E402
+from serving import Api, same  # noqa: E402
 
 import contract  # noqa: E402
 
@@ -82,6 +83,15 @@ serve:
       empty: not_found
       max_rows: 2
 """
+OTHERS = """
+pipeline: others
+sources:
+  numbers: { from: { type: files, path: lake }, as: table, format: csv, schema: n BIGINT }
+serve:
+  listen: 127.0.0.1:0
+  endpoints:
+    - { get: /sums, parameters: { least: { type: int, default: 0 } }, query: SELECT sum(n)::BIGINT AS sum FROM numbers WHERE n >= $least }
+"""
 ROWS = '''id,name,price,is_new,day,moment
 1,"Ann, ""A""",1.5,true,2024-02-29,2024-02-29T12:00:00Z
 2,Zoë,,false,,
@@ -102,11 +112,53 @@ def tried(api, home):
     assert status == 200, status
 
 
-def the_contract(home):
+def described(home):
+    """It is OpenAPI 3.1, before and after the first batch, and with nothing that is made in batches; the changes of a table are in it, and their
+    errors are as it says."""
+    prepare(home)
+    with Api("serve", "embedded.yaml", cwd=home) as api:
+        before = api.get("/openapi.json")[2]
+        openapi.validate(before)
+        for path in ("/customer/1", "/profile/changes"):
+            status, headers, body = api.get(path)
+            same((status, headers["Retry-After"]), (503, "1"), path)
+            openapi.check(before, body, schema_of(before, path.replace("1", "{id}"), 503), path)
+    with Api("run", "embedded.yaml", "--control", "127.0.0.1:0", cwd=home) as api:
+        m.wait_until(lambda: api.get("/readyz")[0] == 200, "the first batch")
+        document = api.get("/openapi.json")[2]
+        same(document, before, "the document after the first batch")
+        changes = document["paths"]["/profile/changes"]["get"]
+        assert {"200", "400", "404", "405", "503", "504"} <= set(changes["responses"]), changes["responses"].keys()
+        same(list(changes["responses"]["200"]["content"]), ["text/event-stream"], "what changes are sent as")
+        for path, method, status in (("/profile/changes?after=x", "GET", 400), ("/profile/changes?after=-2", "GET", 400), ("/profile/change", "GET", 404),
+                                     ("/profile/changes", "POST", 405)):
+            got, headers, body = api.get(path, method=method)
+            same((got, headers["Content-Type"]), (status, "application/json"), path)
+            openapi.check(document, body, schema_of(document, "/profile/changes", status), path)
+        status, _, body = api.get("/customer/1")
+        openapi.check(document, body, schema_of(document, "/customer/{id}", status), "a row")
+    (home / "lake").mkdir(exist_ok=True)
+    (home / "others.yaml").write_text(OTHERS)
+    with Api("serve", "others.yaml", cwd=home) as api:
+        document = api.get("/openapi.json")[2]
+        openapi.validate(document)
+        same([each["name"] for each in document["paths"]["/sums"]["get"]["parameters"]], ["least"], "parameters of what is made by nobody here")
+        same(sorted(document["paths"]["/sums"]["get"]["responses"]["200"]["headers"]), ["ETag", "Millrace-Truncated"], "its headers")
+
+
+def schema_of(document, path, status):
+    return document["paths"][path]["get"]["responses"][str(status)]["content"]["application/json"]["schema"]
+
+
+def prepare(home):
     shutil.copytree(contract.EXAMPLE, home, ignore=shutil.ignore_patterns("input", "lake", ".millrace", "*.duckdb*"))
     contract.generate(home)
     text = (home / "embedded.yaml").read_text()
     (home / "embedded.yaml").write_text(text.replace("listen: 127.0.0.1:8080", "listen: 127.0.0.1:0").replace("trigger: 10s", "trigger: 100ms"))
+
+
+def the_contract(home):
+    prepare(home)
     with Api("run", "embedded.yaml", "--control", "127.0.0.1:0", cwd=home) as api:
         m.wait_until(lambda: api.get("/readyz")[0] == 200, "the first batch")
         tried(api, home)
@@ -124,7 +176,7 @@ def every_kind_of_parameter(home):
 def main():
     report = m.Report("requests made of the API's description")
     with tempfile.TemporaryDirectory(prefix="millrace-openapi-") as folder:
-        for case in (the_contract, every_kind_of_parameter):
+        for case in (described, the_contract, every_kind_of_parameter):
             report.case(case.__name__.replace("_", " "), lambda: case(pathlib.Path(folder) / case.__name__))
     return report.close()
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -138,6 +139,23 @@ def a_table_of_the_store(reader):
     same(reader.get("/archive")[2], [{"id": 1, "what": "old"}, {"id": 2, "what": None}], "the archive")
 
 
+def waits_for_no_batch(writer, reader):
+    """Who makes no batches says so at once, and describes no such parameter; who makes them waits."""
+    for path, headers in (("/days/2026-01-01?wait_for_batch=0", {}), ("/places", {"Millrace-Wait-For-Batch": "1"}), ("/archive?wait_for_batch=9", {})):
+        begin = time.monotonic()
+        status, _, body = reader.get(path, headers)
+        same((status, body["code"]), (400, "invalid_parameter"), path)
+        assert "not made in batches" in body["hint"] and time.monotonic() - begin < 20, body  # wait_timeout is 30 s
+    for api, expected in ((reader, False), (writer, True)):
+        document = api.get("/openapi.json")[2]
+        for path, operations in document["paths"].items():
+            names = {each["name"] for each in operations["get"]["parameters"]}
+            same("wait_for_batch" in names, expected, path)
+            same("Millrace-Batch" in operations["get"]["responses"]["200"]["headers"], expected, path)
+    batch = int(writer.get("/stored/apple")[1]["Millrace-Batch"])
+    same(writer.get(f"/stored/apple?wait_for_batch={batch}")[0], 200, "a batch that is there")
+
+
 def away(reader, database, store):
     """503, with Retry-After, for what needs it; the rest is answered; all is well when it is back."""
     database.stop()
@@ -178,6 +196,7 @@ def main():
                 for case, with_what in ((a_lake_of_others, home), (replaced_while_it_is_read, home), (a_row_by_its_key, database),
                                         (a_whole_table, database)):
                     report.case(case.__name__.replace("_", " "), lambda: case(reader, with_what))
+                report.case("waits for no batch", lambda: waits_for_no_batch(writer, reader))
                 report.case("a table of the store", lambda: a_table_of_the_store(reader))
                 report.case("systems that are away", lambda: away(reader, database, store))
     return report.close()

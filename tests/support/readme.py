@@ -9,12 +9,15 @@ import tempfile
 from millrace import BINARY, ROOT, Failed, Report
 
 
-def embedded_of(example, folder):
-    """Runs the README's commands of embedded.yaml; the folder, and what each query gave."""
+def embedded_of(example, folder, changes=()):
+    """Runs the README's commands of embedded.yaml, with some texts in place of others; the folder, and what each query gave."""
     home = pathlib.Path(folder) / example
     shutil.copytree(ROOT / "examples" / example, home)
     blocks = re.findall(r"```sh\n(.*?)```", (home / "README.md").read_text(), re.S)
     [commands] = [block for block in blocks if "run embedded.yaml" in block]
+    for before, after in changes:
+        assert before in commands, before
+        commands = commands.replace(before, after)
     (home / "bin").mkdir()
     (home / "bin" / "millrace").symlink_to(BINARY)
     done = subprocess.run(["sh", "-euc", commands], cwd=home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,

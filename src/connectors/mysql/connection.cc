@@ -381,6 +381,20 @@ void Statement::take(unsigned column, unsigned char** row) {
   }
 }
 
+Statement& Connection::prepared(const std::string& sql) {
+  constexpr std::size_t kPreparedMax = 4;
+  const auto found = std::ranges::find(prepared_, sql, [](const auto& each) { return each.first; });
+  if (found != prepared_.end()) {
+    std::rotate(found, found + 1, prepared_.end());
+  } else {
+    if (prepared_.size() == kPreparedMax) {
+      prepared_.erase(prepared_.begin());
+    }
+    prepared_.emplace_back(sql, std::make_unique<Statement>(*this, sql));
+  }
+  return *prepared_.back().second;
+}
+
 std::string quote(std::string_view name) { return in_quotes(name, '`'); }
 
 }  // namespace millrace::mysql

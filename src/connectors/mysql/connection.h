@@ -15,6 +15,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -44,6 +45,8 @@ using Value = std::variant<std::monostate, std::int64_t, std::uint64_t, std::str
 /// Rows of a small result, as text.
 using TextRows = std::vector<std::vector<std::optional<std::string>>>;
 
+class Statement;
+
 /// One connection: UTF-8, times in UTC, strict about values. Used by one thread. All calls throw
 /// ServerError, with Retry::yes if the server may be there, or free, later; and Stopped if they
 /// have waited for the server for more than a second since a stop was requested.
@@ -61,6 +64,10 @@ class Connection {
   [[nodiscard]] std::optional<std::string> query_value(const std::string& sql,
                                                        const std::vector<Value>& parameters = {});
 
+  /// A statement that stays prepared for who asks for the same next: the last few do. Its result
+  /// has to be read to the end.
+  [[nodiscard]] Statement& prepared(const std::string& sql);
+
   [[nodiscard]] MYSQL* handle() const noexcept { return handle_.get(); }
   [[nodiscard]] bool is_mariadb() const noexcept;
   [[nodiscard]] const std::stop_token& stop() const noexcept { return stop_; }
@@ -75,6 +82,7 @@ class Connection {
   };
   std::stop_token stop_;
   std::unique_ptr<MYSQL, Close> handle_;
+  std::vector<std::pair<std::string, std::unique_ptr<Statement>>> prepared_;  // the last one last
 };
 
 /// A value of a row: its bytes in the binary protocol, less the length before a text.

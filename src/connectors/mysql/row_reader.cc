@@ -48,7 +48,8 @@ void RangeReader::begin(ChunkWriter& to) {
 }
 
 bool RangeReader::open_next() {
-  statement_.reset();
+  statement_ = nullptr;
+  own_.reset();
   if (next_ == ranges_.size()) {
     if (connection_) {
       connection_->give_back();
@@ -60,17 +61,19 @@ bool RangeReader::open_next() {
     connection_.emplace(*pool_);
   }
   const auto& range = ranges_[next_++];
-  statement_.emplace(**connection_, fmt::format("SELECT {} FROM {}{}{}", select_, plan_.from,
-                                                range.where.empty() ? "" : " WHERE ", range.where));
+  const auto sql = fmt::format("SELECT {} FROM {}{}{}", select_, plan_.from,
+                               range.where.empty() ? "" : " WHERE ", range.where);
+  if (range.binds.empty()) {
+    statement_ = &own_.emplace(**connection_, sql);
+    statement_->execute(range.parameters);
+  } else {  // a lookup: its next keys are asked for in the same words
+    statement_ = &(*connection_)->prepared(sql);
+    statement_->execute(range.binds);
+  }
   decoders_.clear();
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     decoders_.emplace_back(statement_->fields()[i], plan_.schema.columns[columns_[i]],
                            plan_.zero_dates);
-  }
-  if (range.binds.empty()) {
-    statement_->execute(range.parameters);
-  } else {
-    statement_->execute(range.binds);
   }
   return true;
 }
@@ -82,7 +85,7 @@ std::size_t RangeReader::read(ChunkWriter& to) {
   to_.begin(to, plan_.schema.size());
   std::size_t rows = 0;
   while (rows < kChunkRows) {
-    const auto cells = statement_ ? statement_->fetch() : std::span<const Cell>();
+    const auto cells = statement_ != nullptr ? statement_->fetch() : std::span<const Cell>();
     if (cells.empty()) {
       if (!open_next()) {
         break;

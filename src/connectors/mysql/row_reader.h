@@ -72,7 +72,8 @@ class RangeReader final : public RowReader {
   std::vector<std::size_t> columns_;  ///< of the schema, by place in a row; the key may follow
   RowColumns to_;
   std::optional<Pool::Lease> connection_;
-  std::optional<Statement> statement_;
+  std::optional<Statement> own_;
+  Statement* statement_ = nullptr;  ///< that one, or one that stays prepared; nullptr: none
   std::vector<ColumnDecoder> decoders_;
 };
 

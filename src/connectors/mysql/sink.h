@@ -14,11 +14,12 @@
 #include "connectors/mysql/options.h"
 #include "connectors/mysql/target_table.h"
 #include "core/connection_check.h"
+#include "core/retrying_sink.h"
 #include "core/sink.h"
 
 namespace millrace::mysql {
 
-class MysqlSink final : public Sink, public CheckedSink {
+class MysqlSink final : public Sink, public CheckedSink, public RetryingSink {
  public:
   MysqlSink(std::string name, ConnectionOptions connection, SinkOptions options,
             std::stop_token stop);
@@ -31,6 +32,7 @@ class MysqlSink final : public Sink, public CheckedSink {
   [[nodiscard]] std::unique_ptr<SinkBatch> begin(std::int64_t batch,
                                                  MalformedReceiver& refused) override;
   [[nodiscard]] bool has_published(std::int64_t batch) const override;
+  [[nodiscard]] std::int64_t take_retries() noexcept override { return retrier_.take_retries(); }
 
  private:
   class Batch;

@@ -63,6 +63,7 @@ struct Core {
   Count connections_accepted{0};
   Count connections_refused{0};
   Count connections{0};
+  Count farewells{0};  ///< of clients that are not taken
   Count in_flight{0};
   Count streams{0};
   Count body_bytes{0};  ///< of bodies that are being read

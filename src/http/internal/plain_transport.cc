@@ -77,8 +77,10 @@ class PlainTransport final : public Transport {
   }
 
  private:
+  /// What comes is looked at by nobody, so that all of a thread may leave it at one place.
   void read_to_end(User user) {
-    socket_.async_read_some(asio::buffer(rest_),
+    thread_local std::array<char, 64 << 10> rest;
+    socket_.async_read_some(asio::buffer(rest),
                             [this, user = std::move(user)](const error_code& error, std::size_t n) {
                               rest_bytes_ += n;
                               if (error || rest_bytes_ > kRestMax) {
@@ -89,11 +91,10 @@ class PlainTransport final : public Transport {
                             });
   }
 
-  static constexpr std::size_t kRestMax = 1 << 20;
+  static constexpr std::size_t kRestMax = 64 << 20;
 
   Tcp::socket socket_;
   std::vector<std::string_view> pieces_;
-  std::array<char, 512> rest_;
   std::size_t rest_bytes_ = 0;
 };
 

@@ -53,7 +53,7 @@ void StreamQueue::take(std::string& into) {
 void StreamQueue::end() {
   const std::lock_guard lock(mutex_);
   open_ = false;
-  bytes_.clear();
+  bytes_ = {};
 }
 
 bool StreamQueue::was_cut_off() const noexcept {
