@@ -229,7 +229,9 @@ export function GraphView({
           e.stopPropagation()
           nb(...k[e.key])
         }
-        if (e.key === 'Escape') onSel(null)
+        if (e.key === '+') zoom(1.2)
+        if (e.key === '-') zoom(0.83)
+        if (e.key === '0') fit()
       }}
     >
       <div
