@@ -19,7 +19,7 @@ import { setTheme, theme } from './theme.ts'
 import { Act, Empty, ErrorBox, Glyph, Icon, Kbd, Skel, Spark, Status, Tag } from './ui.tsx'
 import { Scrubber, useBatchKeys } from './scrubber.tsx'
 import { bytes, dur, int, num, pct } from './fmt.ts'
-import { isOn, ofTrigger, rate, seconds } from './rates.ts'
+import { hasWatermark, heldBy, isOn, ofTrigger, rate, seconds } from './rates.ts'
 import { Overview } from './pages/overview.tsx'
 import { GraphPage } from './pages/graph.tsx'
 import { BatchPage } from './pages/batch.tsx'
@@ -325,9 +325,9 @@ function Pipeline({ id }: { id: string }) {
             />
             <Fact
               k="Watermark delay"
-              v={dur(b.wm_delay_ms)}
+              v={hasWatermark(b) ? dur(b.wm_delay_ms) : '–'}
               tone={b.wm_delay_ms > 120e3 ? 'warn' : undefined}
-              sub={p.watermark_holder ? `held by ${p.watermark_holder}` : 'on time'}
+              sub={hasWatermark(b) ? (heldBy(b) ? `held by ${heldBy(b)}` : 'on time') : 'no watermark'}
               href={keep(`/p/${id}/batch#watermark`)}
             />
             <Fact
@@ -337,7 +337,7 @@ function Pipeline({ id }: { id: string }) {
               href={keep(`/p/${id}/state`)}
             />
             <Fact
-              k="Quarantine"
+              k={live ? 'Quarantine' : 'Quarantine now'}
               v={int(p.quarantine_open)}
               tone={p.quarantine_open ? 'quar' : undefined}
               sub={b.quarantined ? `+${b.quarantined} this batch` : 'none this batch'}
