@@ -43,6 +43,11 @@ datasets:
 sinks:
   paid: { from: paid, to: { type: files, path: paid }, format: csv }
   back: { from: back, to: { type: files, path: back }, format: csv }
+alerts:
+  rules:
+    - { name: bad_orders, finding: check_failing, of: orders.worth_it }
+    - { name: bad_ids, finding: check_failing, of: orders.known }
+    - { name: slow_refunds, finding: watermark_held, severity: critical }
 serve:
   listen: 127.0.0.1:0
   endpoints:
@@ -210,6 +215,27 @@ def findings_of_checks_and_watermarks(browser, daemon):
         assert dur(300_000) in text_of(page, "#watermark .wm p"), text_of(page, "#watermark .wm p")
 
 
+def findings_that_alerts_tell_of(browser, daemon):
+    """In the words of the finding."""
+    words = {each["about"]: f"{each['title']}: {each['detail']}" for each in daemon.get("/pipelines/sales")["findings"]}
+    told = {}
+
+    def fires():
+        told.update({each["name"]: each for each in daemon.get("/pipelines/sales/alerts")["alerts"]})
+        return all(told[name]["state"] == "firing" for name in ("bad_orders", "slow_refunds"))
+    m.wait_until(fires, "both alerts")
+    assert told["bad_orders"]["message"] == words["check worth_it of orders"], (told, words)
+    assert told["slow_refunds"]["message"] == words["watermark of refunds"], (told, words)
+    assert told["bad_ids"]["state"] == "inactive", told
+    log = daemon.log().splitlines()
+    assert any("WARN" in line and "bad_orders" in line and words["check worth_it of orders"] in line for line in log), log[-20:]
+    assert any("ERROR" in line and "slow_refunds" in line and words["watermark of refunds"] in line for line in log), log[-20:]
+    with browser.page(daemon.url) as page:
+        shown = page.locator(".find", has=page.get_by_text("alert slow_refunds", exact=True))
+        shown.wait_for()
+        assert shown.locator("p").inner_text() == words["watermark of refunds"]
+
+
 def a_finding_of_growing_state(browser):
     with tempfile.TemporaryDirectory() as folder, Daemon(folder, GROWS) as daemon:
         m.wait_until(lambda: any(each["about"] == "state of seen" for each in daemon.get("/pipelines/grows")["findings"]), "the finding")
@@ -226,7 +252,8 @@ def a_finding_of_growing_state(browser):
             assert shown.locator("p").inner_text() == found["detail"]
 
 
-WITH_SALES = [the_strip_and_the_watermark, rates_on_edges, history_of_checks, latencies_of_endpoints, findings_of_checks_and_watermarks]
+WITH_SALES = [the_strip_and_the_watermark, rates_on_edges, history_of_checks, latencies_of_endpoints, findings_of_checks_and_watermarks,
+              findings_that_alerts_tell_of]
 ALONE = [a_finding_of_growing_state]
 
 
