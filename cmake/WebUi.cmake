@@ -14,6 +14,11 @@ function(millrace_webui target)
     endif()
     message(STATUS "web UI: not built (scripts/webui.sh builds it); the binary will be without")
     set(folder "${CMAKE_SOURCE_DIR}/webui/absent")
+    # An archive of a release is where others get it from.
+    install(CODE [[
+      if(CMAKE_INSTALL_PREFIX MATCHES "_CPack_Packages" OR "$ENV{DESTDIR}" MATCHES "_CPack_Packages")
+        message(FATAL_ERROR "there is no web UI to package: scripts/webui.sh builds it; then configure again")
+      endif()]])
   else()
     # For who builds where there is no Node: scripts/webui.sh takes it out of the archive of a release.
     install(DIRECTORY "${folder}/" DESTINATION share/millrace/webui)

@@ -79,11 +79,12 @@ void run(const DaemonOptions& options, Context& context) {
                            *clock);
   operations.join(control);
   Fleet fleet({.folder = options.folder, .all = all}, context.connectors, *clock);
-  fleet.watch_with([](const auto& host) { return std::make_shared<HostLog>(*host); });
-  fleet.watch_with([&](const auto& host) { return operations.watch(*host); });
+  fleet.watch_with([](const auto& host, const auto&) { return std::make_shared<HostLog>(*host); });
+  fleet.watch_with([&](const auto& host, const auto&) { return operations.watch(*host); });
   if (!options.no_control) {
-    fleet.watch_with(
-        [&](const auto& host) { return control.add(host, options.history.over(wanted.history)); });
+    fleet.watch_with([&](const auto& host, const std::string& file) {
+      return control.add(host, options.history.over(load_history(file, wanted.history)));
+    });
     fleet.on_gone([&](const std::string& name) { control.forget(name); });
   }
   const ServiceManager manager;

@@ -140,13 +140,17 @@ void add_batches(Routes& routes, Control& control) {
                  "ProgressLines",
                  {{"from", "integer", "The first batch."}, {"to", "integer", "The last batch."}}},
                 [](auto& w, const auto& r, const auto&) { return get_progress(w, r); });
-  routes.get_of("/graph", {"Sources, datasets and sinks, and who reads whom.", "Graph"},
-                [](auto& w, const auto&, const auto&) { return get_graph(w); });
+  routes.get_of("/graph",
+                {"Sources, datasets and sinks, and who reads whom.",
+                 "Graph",
+                 {{"at", "integer", "As this batch ran them; default: as they are now."}}},
+                [](auto& w, const auto& r, const auto&) { return get_graph(w, r); });
   routes.get_of(
       "/batches/{n}",
-      {"All that is known of a batch. It never changes.",
+      {"All that is known of a batch.",
        "Batch",
-       {{"nodes", "string", "Names of some nodes (a,b), or groups: sums of groups."},
+       {{"of", "string", "The checkpoint that it has to be of: then it never changes."},
+        {"nodes", "string", "Names of some nodes (a,b), or groups: sums of groups."},
         {"open", "string", "Names of groups (g,h) whose nodes are told of one by one."}}},
       [](auto& w, const auto& r, const auto& captured) { return get_batch(w, captured.at(1), r); });
   routes.get_of("/checks", {"Quality checks, each with the batches before.", "CheckRows", at()},

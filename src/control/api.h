@@ -47,7 +47,7 @@ using Answer = std::expected<Reply, http::Problem>;
 // One for each path; on threads of the control.
 [[nodiscard]] Answer get_pipelines(Control& control);
 [[nodiscard]] Answer get_progress(Watched& watched, const http::Request& request);
-[[nodiscard]] Answer get_graph(Watched& watched);
+[[nodiscard]] Answer get_graph(Watched& watched, const http::Request& request);
 [[nodiscard]] Answer get_batch(Watched& watched, const std::string& number,
                                const http::Request& request);
 [[nodiscard]] Answer get_checks(Watched& watched, const http::Request& request);

@@ -161,6 +161,8 @@ Json summary_json(const Control& control, const Watched& watched) {
                {"trigger_ms", 0},
                {"batch", history.newest().value_or(-1)},
                {"oldest", history.oldest().value_or(-1)},
+               {"checkpoint", watched.checkpoint()},
+               {"graph", watched.graphs().version()},
                {"sources", 0},
                {"datasets", 0},
                {"sinks", 0},
@@ -180,9 +182,8 @@ Json summary_json(const Control& control, const Watched& watched) {
     put_counts(*spec, json);
   }
   if (const auto last = watched.last()) {
-    if (const auto* slowest = last->slowest(); slowest != nullptr && slowest->us) {
-      json["watermark_holder"] =
-          slowest->partition.empty() ? slowest->name : slowest->name + "/" + slowest->partition;
+    if (const auto holder = holder_of(*last)) {
+      json["watermark_holder"] = name_of(*holder);
     }
   }
   return json;
@@ -208,13 +209,35 @@ Answer get_progress(Watched& watched, const http::Request& request) {
   return Reply{.body = array_of(lines)};
 }
 
-Answer get_graph(Watched& watched) {
-  const auto graph = watched.graph();
-  if (!graph) {
+Answer get_graph(Watched& watched, const http::Request& request) {
+  const auto at = number_of(request, "at");
+  if (!at) {
+    return std::unexpected(at.error());
+  }
+  const auto now = watched.graph();
+  if (!now) {
     return std::unexpected(problem(404, "not_planned", "the pipeline was not planned yet",
                                    "its `state` and `error` say why"));
   }
-  return reply(*graph);
+  const auto since = watched.graphs().since();
+  if (at->value_or(since) >= since) {
+    auto graph = *now;
+    graph["since"] = since;
+    return reply(graph);
+  }
+  const auto past = watched.graphs().at(**at);
+  if (!past) {
+    return std::unexpected(
+        problem(410, "graph_expired", fmt::format("what batch {} ran is not known any more", **at),
+                fmt::format("the last {} graphs are kept; without `at` there is that of now",
+                            PastGraphs::kMost)));
+  }
+  auto graph = Json::parse(*past->text);
+  graph["since"] = past->since;
+  if (past->until) {
+    graph["until"] = *past->until;
+  }
+  return reply(graph);
 }
 
 Answer get_batch(Watched& watched, const std::string& number, const http::Request& request) {
@@ -223,22 +246,29 @@ Answer get_batch(Watched& watched, const std::string& number, const http::Reques
     return std::unexpected(
         problem(400, "bad_request", fmt::format("`{}` is not the number of a batch", number)));
   }
+  const auto of = request.parameter("of");
+  if (of && *of != watched.checkpoint()) {
+    return std::unexpected(problem(410, "other_checkpoint",
+                                   fmt::format("batch {} was of another checkpoint", *batch),
+                                   "`checkpoint` of the pipeline says which one there is"));
+  }
   const auto text = detail_of(watched, *batch);
   if (!text) {
     return std::unexpected(text.error());
   }
   const auto nodes = request.parameter("nodes").value_or("");
-  const bool is_committed = (*text)->find(R"("outcome":"committed")") != std::string::npos;
+  // Without its checkpoint, the number may one day be that of another batch.
+  const bool is_for_ever = of && (*text)->find(R"("outcome":"committed")") != std::string::npos;
   if (nodes.empty()) {
-    return Reply{.body = **text, .is_immutable = is_committed};
+    return Reply{.body = **text, .is_immutable = is_for_ever};
   }
-  const auto graph = watched.graph();
+  const auto graph = watched.graph_of(*batch);
   if (!graph) {
     return std::unexpected(problem(404, "not_planned", "the pipeline was not planned yet"));
   }
   auto chosen = reply(
       choose_nodes(Json::parse(**text), *graph, nodes, request.parameter("open").value_or("")));
-  chosen.is_immutable = is_committed;
+  chosen.is_immutable = is_for_ever;
   return chosen;
 }
 
@@ -277,7 +307,7 @@ Answer get_state(Watched& watched, const http::Request& request) {
     return std::unexpected(detail.error());
   }
   const auto batch = detail->at("n").get<std::int64_t>();
-  const auto graph = watched.graph();
+  const auto graph = watched.graph_of(batch);
   Json tables = Json::array();
   for (const auto& of_batch : detail->at("nodes")) {
     const auto id = of_batch.value("id", "");

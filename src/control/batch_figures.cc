@@ -111,4 +111,8 @@ std::optional<Holder> holder_of(const BatchProgress& batch) {
   return holder;
 }
 
+std::string name_of(const Holder& holder) {
+  return holder.partition.empty() ? holder.name : holder.name + "/" + holder.partition;
+}
+
 }  // namespace millrace::control

@@ -57,5 +57,7 @@ struct Holder {
   std::int64_t behind_us = 0;  ///< how much further the watermark would be without it
 };
 [[nodiscard]] std::optional<Holder> holder_of(const BatchProgress& batch);
+/// "SOURCE" or "SOURCE/PARTITION".
+[[nodiscard]] std::string name_of(const Holder& holder);
 
 }  // namespace millrace::control

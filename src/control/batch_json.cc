@@ -268,23 +268,28 @@ Json line_of(const BatchProgress& b, const std::vector<NodeFigures>& nodes) {
       failed_checks += !d.for_checks && check.violations > 0 ? 1 : 0;
     }
   }
-  return {{"p", b.pipeline},
-          {"n", b.batch},
-          {"at", epoch_ms(b.start_us)},
-          {"ms", ms(b.ended_us)},
-          {"ph", std::move(ph)},
-          {"rows_in", b.input_rows},
-          {"rows_out", b.output_rows},
-          {"late", b.late_rows},
-          {"dup", duplicate},
-          {"filtered", filtered},
-          {"quarantined", quarantined},
-          {"lag_rows", lag_rows(b).value_or(0)},
-          {"freshness_ms", freshness_us(b) / 1000},
-          {"wm_delay_ms", watermark_delay_us(b).value_or(0) / 1000},
-          {"state_bytes", b.state_bytes()},
-          {"failed_checks", failed_checks},
-          {"ok", !b.failure}};
+  Json line = {{"p", b.pipeline},
+               {"n", b.batch},
+               {"at", epoch_ms(b.start_us)},
+               {"ms", ms(b.ended_us)},
+               {"ph", std::move(ph)},
+               {"rows_in", b.input_rows},
+               {"rows_out", b.output_rows},
+               {"late", b.late_rows},
+               {"dup", duplicate},
+               {"filtered", filtered},
+               {"quarantined", quarantined},
+               {"lag_rows", lag_rows(b).value_or(0)},
+               {"freshness_ms", freshness_us(b) / 1000},
+               {"wm_delay_ms", watermark_delay_us(b).value_or(0) / 1000},
+               {"state_bytes", b.state_bytes()},
+               {"failed_checks", failed_checks},
+               {"ok", !b.failure}};
+  if (const auto holder = holder_of(b)) {
+    line["watermark_holder"] = name_of(*holder);
+    line["held_ms"] = holder->behind_us / 1000;
+  }
+  return line;
 }
 
 }  // namespace

@@ -76,8 +76,9 @@ Trend trend_of(Batches batches, double factor, const Of& of) {
 /// Makes the findings of one pipeline.
 class Finder {
  public:
-  Finder(const std::string& pipeline, Batches all, const FindingLimits& limits)
-      : pipeline_(pipeline), all_(all), limits_(limits) {
+  Finder(const std::string& pipeline, Batches all, const FindingLimits& limits,
+         const std::optional<RunningBatch>& running)
+      : pipeline_(pipeline), all_(all), limits_(limits), running_(running) {
     std::ranges::copy_if(all, std::back_inserter(committed_),
                          [](const auto& batch) { return !batch.failure; });
     batches_ = committed_;
@@ -85,6 +86,7 @@ class Finder {
 
   std::vector<Finding> find() {
     failing();
+    stuck();
     if (!batches_.empty()) {
       falling_behind();
       lagging();
@@ -99,10 +101,15 @@ class Finder {
   }
 
  private:
-  void add(Severity severity, std::string about, std::string title, std::string detail,
+  struct Kind {
+    std::string_view name;
+    std::string of = {};
+  };
+  void add(Severity severity, Kind kind, std::string about, std::string title, std::string detail,
            std::string_view page, std::int64_t since) {
-    found_.push_back({severity, pipeline_, std::move(about), std::move(title), std::move(detail),
-                      fmt::format("/p/{}{}", pipeline_, page), since});
+    found_.push_back({severity, kind.name, std::move(kind.of), pipeline_, std::move(about),
+                      std::move(title), std::move(detail), fmt::format("/p/{}{}", pipeline_, page),
+                      since});
   }
   [[nodiscard]] const BatchSummary& last() const { return batches_.back(); }
   [[nodiscard]] std::string batch_page() const { return fmt::format("/batch?at={}", last().batch); }
@@ -117,7 +124,8 @@ class Finder {
     const auto& newest = all_.back();
     const auto& failure = *newest.failure;
     const bool retried = failure.retry == Retry::yes;
-    add(retried ? Severity::warn : Severity::bad, "failure of " + failure.where,
+    add(retried ? Severity::warn : Severity::bad, {retried ? "retrying" : "failing"},
+        "failure of " + failure.where,
         retried ? fmt::format("{} is tried again", failure.where)
                 : fmt::format("Batch {} has failed at {}", newest.batch, failure.where),
         fmt::format("{}: {}. {}", human_count(static_cast<std::int64_t>(count), "attempt"),
@@ -125,6 +133,25 @@ class Finder {
                     retried ? "Nothing is lost; the batch is repeated until it goes through"
                             : "Nothing of the batch was committed"),
         fmt::format("/batch?at={}", newest.batch), first_of_last(all_, count));
+  }
+
+  /// One that does not come to its end. Nobody else tells of it: connectors wait for their systems.
+  void stuck() {
+    constexpr std::int64_t kTimes = 10;
+    if (!running_ || batches_.size() < kInARow) {
+      return;
+    }
+    const auto longest = std::ranges::max(batches_, {}, &BatchSummary::took_us).took_us;
+    if (running_->us < std::max({limits_.stuck_us, kTimes * longest, 2 * limits_.trigger_us})) {
+      return;
+    }
+    add(Severity::warn, {"stuck"}, "batch that runs",
+        fmt::format("Batch {} takes {} so far", running_->batch, duration(running_->us)),
+        fmt::format("It is in phase {}; none of the last {} took longer than {}. A system outside "
+                    "may not answer: the log says more",
+                    running_->phase, human_count(static_cast<std::int64_t>(batches_.size())),
+                    duration(longest)),
+        "/events", running_->batch);
   }
 
   /// The part of the graph that takes the most time: "sessions takes 70 % of it".
@@ -154,7 +181,8 @@ class Finder {
     if (count < kInARow) {
       return;
     }
-    add(last().took_us > 2 * limits_.trigger_us ? Severity::bad : Severity::warn, "duration",
+    add(last().took_us > 2 * limits_.trigger_us ? Severity::bad : Severity::warn,
+        {"falling_behind"}, "duration",
         fmt::format("Falling behind for {}",
                     count == 1 ? "a batch" : fmt::format("{} batches", count)),
         fmt::format("The last one took {}, and one is due every {}; {}", duration(last().took_us),
@@ -167,7 +195,8 @@ class Finder {
       const auto trend =
           trend_of(batches_, 1.5, [&](const auto& b) { return value_or(b.lag_rows, source); });
       if (trend.rises) {
-        add(Severity::warn, "lag of " + source, fmt::format("The lag of {} grows", source),
+        add(Severity::warn, {"lag_growing", source}, "lag of " + source,
+            fmt::format("The lag of {} grows", source),
             fmt::format("{} behind, after {} some batches ago: more come than are read; {}",
                         human_count(rows, "row"), human_count(trend.first), culprit()),
             batch_page(), batches_.front().batch);
@@ -190,7 +219,7 @@ class Finder {
     const auto quiet = holder->idle_us > 0
                            ? fmt::format(", which gave no row for {}", duration(holder->idle_us))
                            : std::string();
-    add(Severity::warn, "watermark of " + who,
+    add(Severity::warn, {"watermark_held", holder->name}, "watermark of " + who,
         fmt::format("Watermark held back {} by {}", duration(holder->behind_us), who),
         fmt::format("Without {}{} windows would close that much earlier. An `idle_timeout` of its "
                     "watermark lets the others go on",
@@ -203,7 +232,8 @@ class Finder {
       const auto trend =
           trend_of(batches_, 1.5, [&](const auto& b) { return value_or(b.state_bytes, dataset); });
       if (trend.rises && bytes >= limits_.state_bytes) {
-        add(Severity::warn, "state of " + dataset, fmt::format("The state of {} grows", dataset),
+        add(Severity::warn, {"state_growing", dataset}, "state of " + dataset,
+            fmt::format("The state of {} grows", dataset),
             fmt::format("{}, after {} some batches ago. A watermark, or `state_ttl`, bounds it",
                         human_bytes(bytes), human_bytes(trend.first)),
             fmt::format("/state?table={}", dataset), batches_.front().batch);
@@ -220,6 +250,7 @@ class Finder {
           batches_, [&](const auto& b) { return value_or(b.checks, key).violations > 0; });
       const bool expected = check.otherwise == Otherwise::drop;
       add(expected ? Severity::info : Severity::warn,
+          {"check_failing", key.first + "." + key.second},
           fmt::format("check {} of {}", key.second, key.first),
           fmt::format("{} of {} does not hold", key.second, key.first),
           fmt::format("{} of {} in the last batch ({}), {}", human_count(check.violations, "row"),
@@ -246,7 +277,7 @@ class Finder {
           static_cast<double>(sum.late) >
           limits_.late_share * static_cast<double>(std::max<std::int64_t>(sum.rows, 1));
       if (trend.rises && many) {
-        add(Severity::warn, "late rows of " + dataset,
+        add(Severity::warn, {"late_rows_rising", dataset}, "late rows of " + dataset,
             fmt::format("More and more rows come too late for {}", dataset),
             fmt::format("{} of the last batches' rows ({}). A larger `delay` takes them; a sink "
                         "with `late` keeps them",
@@ -266,7 +297,8 @@ class Finder {
       }
       if (batches_.size() >= kTrend && sum.files >= 2 * static_cast<std::int64_t>(kTrend) &&
           sum.bytes / sum.files < limits_.small_file_bytes) {
-        add(Severity::info, "files of " + sink, fmt::format("{} writes small files", sink),
+        add(Severity::info, {"small_files", sink}, "files of " + sink,
+            fmt::format("{} writes small files", sink),
             fmt::format("{} of {} on average: queries over them open each. `millrace compact` puts "
                         "them together; a longer trigger makes fewer",
                         human_count(sum.files, "file"), human_bytes(sum.bytes / sum.files)),
@@ -278,6 +310,7 @@ class Finder {
   const std::string& pipeline_;
   Batches all_;
   const FindingLimits& limits_;
+  const std::optional<RunningBatch>& running_;
   std::vector<BatchSummary> committed_;
   Batches batches_;
   std::vector<Finding> found_;
@@ -339,6 +372,7 @@ std::string_view severity_word(Severity severity) noexcept {
 
 Json finding_json(const Finding& finding) {
   return {{"severity", severity_word(finding.severity)},
+          {"kind", finding.kind},
           {"pipeline", finding.pipeline},
           {"about", finding.about},
           {"title", finding.title},
@@ -347,9 +381,15 @@ Json finding_json(const Finding& finding) {
           {"since_batch", finding.since_batch}};
 }
 
+FindingLimits limits_of(const PipelineSpec& spec) {
+  return {.trigger_us = std::chrono::microseconds(spec.trigger.interval).count()};
+}
+
 std::vector<Finding> findings_of(const std::string& pipeline, Batches batches,
-                                 const FindingLimits& limits) {
-  return batches.empty() ? std::vector<Finding>() : Finder(pipeline, batches, limits).find();
+                                 const FindingLimits& limits,
+                                 const std::optional<RunningBatch>& running) {
+  return batches.empty() ? std::vector<Finding>()
+                         : Finder(pipeline, batches, limits, running).find();
 }
 
 }  // namespace millrace::control

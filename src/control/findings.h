@@ -13,6 +13,7 @@
 
 #include "control/batch_figures.h"
 #include "engine/progress.h"
+#include "spec/pipeline.h"
 
 namespace millrace::control {
 
@@ -50,6 +51,8 @@ struct BatchSummary {
 struct Finding {
   enum class Severity : std::uint8_t { bad, warn, info };
   Severity severity = Severity::info;
+  std::string_view kind;  ///< a name of alert_findings(), or "alert"
+  std::string of;         ///< the source, dataset, sink or dataset.check; empty: the pipeline
   std::string pipeline;
   std::string about;   ///< the same for as long as it is the same finding: "duration", "lag of a"
   std::string title;   ///< who and what, in some words
@@ -68,12 +71,23 @@ struct FindingLimits {
   std::int64_t state_bytes = 16LL << 20;    ///< state below that may grow as it likes
   std::int64_t small_file_bytes = 1 << 20;  ///< on average
   double late_share = 0.01;
+  std::int64_t stuck_us = 10'000'000;  ///< a batch that takes longer, and much longer than others
 };
 
-/// Of some batches, oldest first, with failed ones: the worst findings first. Some hundred are
-/// enough. A pure function.
+[[nodiscard]] FindingLimits limits_of(const PipelineSpec& spec);
+
+/// A batch that is under way.
+struct RunningBatch {
+  std::int64_t batch = 0;
+  std::string phase;
+  std::int64_t us = 0;  ///< so far
+};
+
+/// Of some batches, oldest first, with failed ones, and the one that runs: the worst findings
+/// first. Some hundred are enough. A pure function.
 [[nodiscard]] std::vector<Finding> findings_of(const std::string& pipeline,
                                                std::span<const BatchSummary> batches,
-                                               const FindingLimits& limits = {});
+                                               const FindingLimits& limits = {},
+                                               const std::optional<RunningBatch>& running = {});
 
 }  // namespace millrace::control

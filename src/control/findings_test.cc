@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 
 #include "control/findings_log.h"
+#include "spec/alert_findings.h"
 
 namespace millrace::control {
 namespace {
@@ -43,6 +45,49 @@ TEST(Findings, FallingBehindAndWhoTakesTheTime) {
   EXPECT_EQ(found[0].since_batch, 8);
   EXPECT_EQ(found[0].severity, Finding::Severity::warn);
   EXPECT_EQ(found[0].link, "/p/shop/batch?at=39");
+}
+
+TEST(Findings, ABatchThatDoesNotEnd) {
+  const auto all = batches(20, [](auto, auto&) {});
+  const auto found = findings_of("shop", all, {}, RunningBatch{20, "stage", 12'000'000});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].kind, "stuck");
+  EXPECT_EQ(found[0].title, "Batch 20 takes 12.0 s so far");
+  EXPECT_THAT(found[0].detail,
+              HasSubstr("phase stage; none of the last 20 took longer than 100 ms"));
+  EXPECT_TRUE(findings_of("shop", all, {}, RunningBatch{20, "stage", 9'000'000}).empty());
+  const FindingLimits slow{.trigger_us = 60'000'000};
+  EXPECT_TRUE(findings_of("shop", all, slow, RunningBatch{20, "run", 100'000'000}).empty());
+  const auto few = batches(3, [](auto, auto&) {});
+  EXPECT_TRUE(findings_of("shop", few, {}, RunningBatch{3, "run", 100'000'000}).empty());
+}
+
+TEST(Findings, AreWhatAlertsCanWatch) {
+  const auto all = batches(40, [](auto i, auto& b) {
+    b.took_us = 300'000;
+    b.lag_rows["clicks"] = 1000 + i * 100;
+    b.holder = Holder{"clicks", "3", 0, 250'000'000};
+    b.state_bytes["sessions"] = (10 + i) * 10'000'000;
+    b.checks[{"orders", "positive"}] = {1000, 25, Otherwise::warn};
+    b.written["lake"] = {2, 40'000};
+    b.late["hourly"] = {100, i};
+    if (i == 39) {
+      b.failure = BatchFailure{.message = "no", .blame = Blame::user, .where = "sink lake"};
+    }
+  });
+  std::map<std::string_view, std::string> of;
+  for (const auto& finding : findings_of("shop", all, {.trigger_us = 100'000})) {
+    EXPECT_NE(find_alert_finding(finding.kind), nullptr) << finding.kind;
+    of[finding.kind] = finding.of;
+  }
+  EXPECT_EQ(of, (std::map<std::string_view, std::string>{{"failing", ""},
+                                                         {"falling_behind", ""},
+                                                         {"lag_growing", "clicks"},
+                                                         {"watermark_held", "clicks"},
+                                                         {"state_growing", "sessions"},
+                                                         {"check_failing", "orders.positive"},
+                                                         {"small_files", "lake"},
+                                                         {"late_rows_rising", "hourly"}}));
 }
 
 TEST(Findings, AFewSlowBatchesAreChance) {

@@ -94,6 +94,16 @@ bool History::is_open() const {
   return stores_ != nullptr;
 }
 
+void History::forget() {
+  flush();
+  const std::lock_guard guard(lock_);
+  stores_ = nullptr;
+  lines_.clear();
+  details_.clear();
+  in_memory_.clear();
+  series_.clear();
+}
+
 void History::add(std::shared_ptr<const BatchProgress> batch) {
   {
     const std::lock_guard guard(lock_);

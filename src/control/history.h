@@ -60,6 +60,9 @@ class History {
   /// Only for who has the checkpoint's lock. Gives the events that are there. Throws Error.
   std::vector<LogEvent> open(const std::string& folder);
   [[nodiscard]] bool is_open() const;
+  /// There is another checkpoint: what was kept of this one is closed, and nothing is known until
+  /// open().
+  void forget();
 
   void add(std::shared_ptr<const BatchProgress> batch);
   void add(const LogEvent& event);

@@ -14,8 +14,10 @@ void HostedAlerts::use(const std::shared_ptr<const PipelineSpec>& spec) {
     center_.reset();  // before the next one takes over what is kept of it
   }
   if (!spec->alerts.empty()) {
-    center_ =
-        std::make_unique<AlertCenter>(AlertCenter::Options{.spec = spec}, connectors_, clock_);
+    center_ = std::make_unique<AlertCenter>(
+        AlertCenter::Options{.spec = spec,
+                             .findings = [this, spec] { return find_(limits_of(*spec)); }},
+        connectors_, clock_);
     center_->state_changed(status_);
   }
 }

@@ -1,8 +1,10 @@
 // The alerts of a host's pipeline, as its file has them: each start of it may bring others.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <shared_mutex>
+#include <utility>
 #include <vector>
 
 #include "control/alerts/center.h"
@@ -15,9 +17,11 @@ namespace millrace::control {
 /// Watches a host, which has not started yet, and ends after it. Thread-safe.
 class HostedAlerts final : public HostObserver {
  public:
-  /// Connectors and clock outlive it.
-  HostedAlerts(const ConnectorList& connectors, const Clock& clock)
-      : connectors_(connectors), clock_(clock) {}
+  /// What is found of the host's last batches. Any thread.
+  using Find = std::function<std::vector<Finding>(const FindingLimits&)>;
+  /// Connectors, clock and what `find` uses outlive it.
+  HostedAlerts(const ConnectorList& connectors, const Clock& clock, Find find)
+      : connectors_(connectors), clock_(clock), find_(std::move(find)) {}
 
   /// From now on the rules of this spec count. On the host's thread. Throws Error: another process
   /// runs the pipeline.
@@ -40,6 +44,7 @@ class HostedAlerts final : public HostObserver {
  private:
   const ConnectorList& connectors_;
   const Clock& clock_;
+  Find find_;
   HostStatus status_;                         // of the host's thread
   mutable std::shared_mutex lock_;            // held by whoever uses the center
   std::shared_ptr<const PipelineSpec> spec_;  // shared with the host; nullptr: none yet

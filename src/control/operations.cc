@@ -16,8 +16,9 @@ class Operations::Eye final : public HostObserver {
  public:
   Eye(Operations& of, PipelineHost& host)
       : metrics_(of.metrics_, host.name()),
-        recent_(host.name()),
-        alerts_(of.connectors_, of.clock_),
+        recent_(host.name(), of.clock_),
+        alerts_(of.connectors_, of.clock_,
+                [this](const FindingLimits& limits) { return recent_.findings(limits); }),
         alert_metrics_(of.metrics_, host.name(), alerts_) {
     host.observe(metrics_);
     host.observe(recent_);
@@ -27,8 +28,7 @@ class Operations::Eye final : public HostObserver {
   /// Of its last batches.
   [[nodiscard]] std::vector<Finding> findings(const Watched& of) const {
     const auto spec = of.host().spec();
-    return recent_.findings(
-        {.trigger_us = spec ? std::chrono::microseconds(spec->trigger.interval).count() : 0});
+    return recent_.findings(spec ? limits_of(*spec) : FindingLimits());
   }
   void log_findings(const Watched& of) {
     const auto log = Log().with("pipeline", of.name());

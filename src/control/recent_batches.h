@@ -2,11 +2,14 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "control/findings.h"
 #include "runtime/host.h"
 
@@ -17,33 +20,59 @@ class RecentBatches final : public HostObserver {
  public:
   static constexpr std::size_t kMost = 300;
 
-  explicit RecentBatches(std::string pipeline) : pipeline_(std::move(pipeline)) {}
+  /// The clock outlives it.
+  RecentBatches(std::string pipeline, const Clock& clock)
+      : pipeline_(std::move(pipeline)), clock_(clock) {}
 
   void batch_committed(const BatchProgress& progress) override { add(summary_of(progress)); }
   void batch_failed(const BatchProgress& progress) override { add(summary_of(progress)); }
+  void phase_changed(std::int64_t batch, std::string_view phase) override {
+    const auto now = clock_.now_us();
+    const std::lock_guard guard(lock_);
+    running_.try_emplace(batch, Running{.phase = {}, .since_us = now}).first->second.phase = phase;
+  }
+  void state_changed(const HostStatus& status) override {
+    if (status.state != RunState::running) {
+      const std::lock_guard guard(lock_);
+      running_.clear();
+    }
+  }
 
   /// Any thread.
   [[nodiscard]] std::vector<Finding> findings(const FindingLimits& limits) const {
     std::vector<BatchSummary> batches;
+    std::optional<RunningBatch> running;
     {
       const std::lock_guard guard(lock_);
       batches.assign(batches_.begin(), batches_.end());
+      if (!running_.empty()) {  // of two the first: the other one waits for it
+        const auto& [batch, of] = *running_.begin();
+        running = {.batch = batch, .phase = of.phase, .us = clock_.now_us() - of.since_us};
+      }
     }
-    return findings_of(pipeline_, batches, limits);
+    return findings_of(pipeline_, batches, limits, running);
   }
 
  private:
   void add(BatchSummary summary) {
     const std::lock_guard guard(lock_);
+    running_.erase(running_.begin(), running_.upper_bound(summary.batch));
     batches_.push_back(std::move(summary));
     if (batches_.size() > kMost) {
       batches_.pop_front();
     }
   }
 
+  struct Running {
+    std::string phase;
+    std::int64_t since_us = 0;
+  };
+
   std::string pipeline_;
-  mutable std::mutex lock_;
+  const Clock& clock_;
+  mutable std::mutex lock_;  // guards what follows
   std::deque<BatchSummary> batches_;
+  std::map<std::int64_t, Running> running_;  ///< by batch: one may commit while the next one runs
 };
 
 }  // namespace millrace::control

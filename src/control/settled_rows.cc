@@ -22,6 +22,13 @@ void SettledRows::open(const std::string& folder) {
       });
 }
 
+void SettledRows::forget() {
+  const std::lock_guard guard(lock_);
+  rows_.clear();
+  waiting_.clear();
+  store_.reset();
+}
+
 /// With the lock held.
 void SettledRows::keep(std::shared_ptr<const Json> row) {
   rows_.push_back(std::move(row));

@@ -23,6 +23,8 @@ class SettledRows {
 
   /// Reads back what is there. Until then rows are in memory alone. Throws Error.
   void open(const std::string& folder);
+  /// There is another checkpoint.
+  void forget();
 
   /// `row`: as the API shows it. Throws Error if it can't be written; it is remembered anyway.
   void discarded(Json row);

@@ -26,22 +26,42 @@ void Watched::note(const std::string& level, const std::string& kind, const std:
   shared_.events.add(level, name(), batch, kind, text);
 }
 
+std::shared_ptr<const Json> Watched::graph_of(std::int64_t batch) const {
+  const auto past = batch < graphs_.since() ? graphs_.at(batch) : std::nullopt;
+  return past ? std::make_shared<const Json>(Json::parse(*past->text)) : graph();
+}
+
+std::string Watched::checkpoint() const {
+  const std::lock_guard guard(lock_);
+  return checkpoint_;
+}
+
 /// The checkpoint's lock is held: nobody else writes where the history is.
 void Watched::opened(const Pipeline& pipeline) {
+  if (const auto before = checkpoint(); !before.empty() && before != pipeline.id()) {
+    history_.forget();  // batches of this number are others now
+    settled_.forget();
+    graphs_.forget();
+  }
   auto graph = std::make_shared<const Json>(graph_json(pipeline.graph()));
   {
     const std::lock_guard guard(lock_);
-    graph_ = std::move(graph);
-  }
-  if (history_.is_open()) {
-    return;
+    graph_ = graph;
+    checkpoint_ = pipeline.id();
   }
   try {
-    const auto folder = pipeline.graph().spec->checkpoint.path + "/history";
-    shared_.events.merge(history_.open(folder));
-    settled_.open(folder);
+    open_history(pipeline.graph().spec->checkpoint.path + "/history");
+    graphs_.add(pipeline.next_batch(), *graph);
   } catch (const Error& error) {
     Log().with("pipeline", name()).warn("its history can't be kept: {}", error.what());
+  }
+}
+
+void Watched::open_history(const std::string& folder) {
+  if (!history_.is_open()) {
+    shared_.events.merge(history_.open(folder));
+    settled_.open(folder);
+    graphs_.open(folder);
   }
 }
 

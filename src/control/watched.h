@@ -10,6 +10,7 @@
 #include "control/counted_files.h"
 #include "control/events.h"
 #include "control/history.h"
+#include "control/past_graphs.h"
 #include "control/settled_rows.h"
 #include "control/stream.h"
 #include "runtime/host.h"
@@ -33,6 +34,11 @@ class Watched final : public HostObserver {
   [[nodiscard]] const History& history() const noexcept { return history_; }
   /// Of graph_json(); nullptr: it could not be planned yet.
   [[nodiscard]] std::shared_ptr<const Json> graph() const;
+  /// As of a batch, if that is known; else as it is now.
+  [[nodiscard]] std::shared_ptr<const Json> graph_of(std::int64_t batch) const;
+  [[nodiscard]] const PastGraphs& graphs() const noexcept { return graphs_; }
+  /// Which one the batches are of; empty: it was not opened yet.
+  [[nodiscard]] std::string checkpoint() const;
   /// The last batch, as the engine told of it; nullptr: none was committed by this process.
   [[nodiscard]] std::shared_ptr<const BatchProgress> last() const;
   /// Rows in and out, of all batches of this process.
@@ -59,12 +65,15 @@ class Watched final : public HostObserver {
 
  private:
   void kept(const History::Kept& kept);
+  void open_history(const std::string& folder);
 
   PipelineHost& host_;
   Shared shared_;
   mutable std::mutex lock_;  // guards what follows
   std::shared_ptr<const Json> graph_;
   std::shared_ptr<const BatchProgress> last_;
+  std::string checkpoint_;
+  PastGraphs graphs_;
   mutable CountedFiles counted_;  // of the quarantine
   SettledRows settled_;
   std::atomic<std::int64_t> rows_in_ = 0;

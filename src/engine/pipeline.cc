@@ -76,6 +76,8 @@ std::optional<BatchProgress> Pipeline::take_failed() {
   return std::exchange(impl_->failed, std::nullopt);
 }
 
+const std::string& Pipeline::id() const noexcept { return impl_->checkpoint->id(); }
+
 const Graph& Pipeline::graph() const noexcept { return *impl_->graph; }
 
 std::vector<BatchProgress> Pipeline::finish() {

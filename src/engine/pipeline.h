@@ -70,6 +70,8 @@ class Pipeline {
   /// The batch that step() or finish() has failed with, as far as it is known, once they threw; a
   /// batch that could not be planned is none.
   [[nodiscard]] std::optional<BatchProgress> take_failed();
+  /// Of the checkpoint: the same after a restart. Once it was opened.
+  [[nodiscard]] const std::string& id() const noexcept;
   /// What is run, for as long as the pipeline lives.
   [[nodiscard]] const Graph& graph() const noexcept;
   /// Waits for a commit that is under way.

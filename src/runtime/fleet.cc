@@ -272,7 +272,7 @@ void Fleet::start_comers(std::vector<Step>& steps) {
     comers.push_back(std::make_shared<FleetMember>(*step.found, connectors_, clock_));
     const std::shared_ptr<PipelineHost> host(comers.back(), &comers.back()->host());
     for (const auto& watch : watchers_) {
-      comers.back()->keep(watch(host));
+      comers.back()->keep(watch(host, comers.back()->file()));
     }
   }
   const std::lock_guard guard(lock_);

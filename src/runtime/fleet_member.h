@@ -16,9 +16,9 @@
 namespace millrace {
 
 /// Makes who watches a host, and has it observe the host; called before the host starts. Who
-/// watches lives as long as the host.
-using WatchHost =
-    std::function<std::shared_ptr<HostObserver>(const std::shared_ptr<PipelineHost>&)>;
+/// watches lives as long as the host. `file`: that of its pipeline.
+using WatchHost = std::function<std::shared_ptr<HostObserver>(const std::shared_ptr<PipelineHost>&,
+                                                              const std::string& file)>;
 
 /// Public calls are thread-safe.
 class FleetMember final : private HostObserver {

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 class SeenFleet {
  public:
   WatchHost watch() {
-    return [this](const auto& host) { return std::make_shared<Eye>(*host, *this); };
+    return [this](const auto& host, const auto&) { return std::make_shared<Eye>(*host, *this); };
   }
   bool wait_for(const std::string& name, RunState state) {
     std::unique_lock guard(lock_);

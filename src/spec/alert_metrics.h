@@ -52,6 +52,7 @@ struct AlertMetric {
     memory_bytes,
     restarts,
     state,
+    finding,  ///< of alert_findings(), not of alert_metrics()
   };
   Id id;
   std::string_view name;

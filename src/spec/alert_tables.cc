@@ -76,10 +76,17 @@ OptionTable<AlertRuleOptions> alert_rule_table() {
   using O = AlertRuleOptions;
   return {
       Option<O>{&O::name, "name", "The name of the alert."}.required().example("behind"),
-      Option<O>{&O::metric, "metric", "What is watched; see the table of metrics. Or `query`."}
+      Option<O>{&O::metric, "metric",
+                "What is watched; see the table of metrics. Or `finding`, or `query`."}
           .example("lag_rows"),
+      Option<O>{
+          &O::finding, "finding",
+          "Fire while the server finds this by itself, and say it in its words; see the table "
+          "of findings. It has no threshold."}
+          .example("falling_behind"),
       Option<O>{&O::of, "of",
-                "The source, dataset, sink or check (`dataset.check`) that the metric is of."}
+                "The source, dataset, sink or check (`dataset.check`) that the metric, or the "
+                "finding, is of."}
           .default_text("all of them together")
           .example("clicks"),
       Option<O>{

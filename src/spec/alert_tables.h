@@ -47,6 +47,7 @@ struct WebhookOptions {
 struct AlertRuleOptions {
   std::string name;
   std::string metric;
+  std::string finding;
   std::string of;
   Node query;
   Node above;

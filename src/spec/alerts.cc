@@ -7,6 +7,7 @@
 
 #include "base/references.h"
 #include "base/strings.h"
+#include "spec/alert_findings.h"
 #include "spec/alert_receivers.h"
 #include "spec/alert_tables.h"
 #include "spec/loader.h"
@@ -137,28 +138,36 @@ class AlertsReader {
     }
   }
 
-  /// What is watched: a metric, or a query.
+  /// What is watched: a metric, a finding, or a query.
   bool read_subject(const Node& node, const AlertRuleOptions& options, const std::string& what,
                     AlertRuleSpec& rule) {
     const Node* metric = node.find("metric");
+    const Node* finding = node.find("finding");
     const Node* query = node.find("query");
-    if ((metric == nullptr) == (query == nullptr)) {
-      diagnostics_.error(node.at, fmt::format("{} must have either `metric` or `query`", what),
+    const std::array subjects = {metric, finding, query};
+    if (std::ranges::count(subjects, nullptr) != 2) {
+      diagnostics_.error(node.at,
+                         fmt::format("{} must have one of `metric`, `finding` and `query`", what),
                          "for example `metric: lag_rows`");
       return false;
     }
     if (query != nullptr) {
       return read_query(node, *query, what, rule);
     }
-    rule.metric = find_alert_metric(options.metric);
+    rule.metric = finding != nullptr ? find_alert_finding(options.finding)
+                                     : find_alert_metric(options.metric);
     rule.of = options.of;
     if (const Node* of = node.find("of")) {
       rule.of_at = of->at;
     }
     if (rule.metric == nullptr) {
-      diagnostics_.error(metric->at,
-                         fmt::format("{} watches `{}`, which is no metric", what, options.metric),
-                         did_you_mean(options.metric, alert_metric_names()));
+      const bool is_metric = metric != nullptr;
+      const std::string& name = is_metric ? options.metric : options.finding;
+      diagnostics_.error(
+          (is_metric ? metric : finding)->at,
+          fmt::format("{} watches `{}`, which is no {}", what, name,
+                      is_metric ? "metric" : "finding"),
+          did_you_mean(name, is_metric ? alert_metric_names() : alert_finding_names()));
       return false;
     }
     const Node* over = node.find("over");
@@ -209,7 +218,15 @@ class AlertsReader {
         tests++;
       }
     }
-    if (tests > 1 || (tests == 0 && rule.metric != nullptr)) {
+    const bool is_finding = rule.metric != nullptr && rule.metric->id == AlertMetric::Id::finding;
+    if (is_finding && tests > 0) {
+      diagnostics_.error(
+          threshold->at,
+          fmt::format("{} has a threshold, and {} is so or not", what, rule.metric->name),
+          "remove it");
+      return false;
+    }
+    if (tests > 1 || (tests == 0 && rule.metric != nullptr && !is_finding)) {
       diagnostics_.error(
           node.at,
           fmt::format("{} has {}", what, tests == 0 ? "no threshold" : "several thresholds"),

@@ -114,8 +114,21 @@ TEST(Alerts, MistakesOfRules) {
             "p.yaml:7:40: error: alert `a` waits for `faild`, which is no state; did you mean "
             "`failed`?\n");
   EXPECT_EQ(with_rule("{ name: a, above: 1 }"),
-            "p.yaml:7:7: error: alert `a` must have either `metric` or `query`; for example "
-            "`metric: lag_rows`\n");
+            "p.yaml:7:7: error: alert `a` must have one of `metric`, `finding` and `query`; for "
+            "example `metric: lag_rows`\n");
+  EXPECT_EQ(with_rule("{ name: a, finding: faling_behind }"),
+            "p.yaml:7:27: error: alert `a` watches `faling_behind`, which is no finding; did you "
+            "mean `falling_behind`?\n");
+  EXPECT_EQ(with_rule("{ name: a, finding: small_files, above: 1 }"),
+            "p.yaml:7:47: error: alert `a` has a threshold, and small_files is so or not; remove "
+            "it\n");
+  EXPECT_EQ(with_rule("{ name: a, finding: falling_behind, of: ticks }"),
+            "p.yaml:7:47: error: alert `a` watches falling_behind, which is of the pipeline as a "
+            "whole; remove `of`\n");
+  EXPECT_EQ(with_rule("{ name: a, finding: check_failing, of: ticks.big }"),
+            "p.yaml:7:46: error: alert `a` watches check_failing of `ticks.big`, which is no "
+            "check; known is ticks.small\n");
+  EXPECT_EQ(with_rule("{ name: a, finding: check_failing, of: ticks.small, for: 1m }"), "");
   EXPECT_EQ(with_rule("{ name: a, metric: lag_rows, above: 1, notify: [opps] }"),
             "p.yaml:7:54: error: `notify` of alert `a` names `opps`, which is no receiver; known "
             "is log\n");

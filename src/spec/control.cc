@@ -104,6 +104,19 @@ ControlSpec load_control(const std::string& pipeline_file) {
   });
 }
 
+HistoryOptions load_history(const std::string& pipeline_file, HistoryOptions otherwise) {
+  Diagnostics mistakes;
+  auto options = otherwise;
+  if (exists(pipeline_file)) {
+    const auto yaml = parse_yaml(pipeline_file, read_file(pipeline_file), mistakes);
+    const Node* section = yaml ? yaml->root.find("history") : nullptr;
+    if (section != nullptr && section->is_mapping()) {
+      (void)history_table().parse(*section, mistakes, options, "history");
+    }
+  }
+  return mistakes.has_errors() ? otherwise : options;
+}
+
 ControlSpec load_control_of(const std::string& folder) {
   const auto path = resolve_path(folder, kFolderFile);
   return !exists(path) ? ControlSpec() : load(path, [](const Node& root, Diagnostics& diagnostics) {

@@ -53,6 +53,10 @@ struct ControlSpec {
 [[nodiscard]] ControlSpec load_control(const std::string& pipeline_file);
 /// The same of the millrace.yaml of a folder; the defaults if there is none.
 [[nodiscard]] ControlSpec load_control_of(const std::string& folder);
+/// `history:` of a pipeline file; what it does not say is as `otherwise`. Mistakes are passed over:
+/// who loads the pipeline reports them.
+[[nodiscard]] HistoryOptions load_history(const std::string& pipeline_file,
+                                          HistoryOptions otherwise);
 /// Its name.
 inline constexpr const char* kFolderFile = "millrace.yaml";
 

@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "base/strings.h"
+#include "spec/alert_findings.h"
 #include "spec/alert_tables.h"
 #include "spec/control.h"
 #include "spec/pipeline.h"
@@ -243,10 +244,13 @@ Json alerts_schema(const ConnectorList& connectors) {
   Json& parts = rule["properties"];
   parts["metric"] = {{"enum", alert_metric_names()},
                      {"description", parts["metric"]["description"]}};
+  parts["finding"] = {{"enum", alert_finding_names()},
+                      {"description", parts["finding"]["description"]}};
   for (const char* name : {"query", "above", "below", "message"}) {
     text(parts[name]);
   }
-  rule["oneOf"] = Json::array({{{"required", {"metric"}}}, {{"required", {"query"}}}});
+  rule["oneOf"] = Json::array(
+      {{{"required", {"metric"}}}, {{"required", {"finding"}}}, {{"required", {"query"}}}});
   const auto table = alerts_table();
   Json alerts = options_schema(&table);
   alerts["type"] = "object";

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "base/strings.h"
+#include "spec/alert_findings.h"
 #include "spec/alert_tables.h"
 #include "spec/control.h"
 #include "spec/pipeline.h"
@@ -198,13 +199,22 @@ std::string metric_table() {
   return out + "\n";
 }
 
+std::string finding_table() {
+  std::string out = "| finding | `of` | when it is so |\n|---|---|---|\n";
+  for (const AlertMetric& kind : alert_findings()) {
+    out += fmt::format("| `{}` | {} | {} |\n", kind.name, of_text(kind.of), kind.doc);
+  }
+  return out + "\n";
+}
+
 std::string alert_sections() {
   return "## alerts\n\nA mapping. See [alerts](../alerts.md).\n\n" + option_table(alerts_table()) +
          "### receivers\n\nEach is a mapping. One with `to` has the options of that system's sink, "
          "too.\n\n" +
          option_table(receiver_table()) + "One of type webhook:\n\n" +
          option_table(webhook_table()) + "### rules\n\nEach is a mapping:\n\n" +
-         option_table(alert_rule_table()) + "### metrics\n\n" + metric_table();
+         option_table(alert_rule_table()) + "### metrics\n\n" + metric_table() +
+         "### findings\n\n" + finding_table();
 }
 
 constexpr std::string_view kIntroduction = R"(# Reference of pipeline files

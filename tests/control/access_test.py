@@ -17,6 +17,7 @@ import urllib.request
 from watched import m, report, running
 
 from certificates import Authority  # noqa: E402
+from daemon import Daemon  # noqa: E402
 
 USERS = """control:
   listen: 127.0.0.1:0
@@ -194,6 +195,26 @@ def limits():
             assert kept == list(range(oldest, 6)), (args, kept)
 
 
+def limits_of_a_daemon():
+    """Each pipeline's file goes before the folder's, and flags before both."""
+    text = ("trigger: 20ms\ncheckpoint: { sync: false }\nsources: { n: { from: rate, rows_per_second: 1000 } }\n"
+            "sinks: { s: { from: n, to: blackhole } }\n")
+    for args, kept in (((), {"own": 3, "all": 6}), (("--history-details", "4"), {"own": 4, "all": 4})):
+        with tempfile.TemporaryDirectory() as folder:
+            home = pathlib.Path(folder)
+            (home / "own.yaml").write_text("pipeline: own\nhistory: { details: 3 }\n" + text)
+            (home / "all.yaml").write_text("pipeline: all\n" + text)
+            (home / "millrace.yaml").write_text("history: { details: 6, batches: 200 }\n")
+            with Daemon(folder, args=args) as run:
+                for name, details in kept.items():
+                    run.wait_for_batch(name, 10)
+                    run.post(f"/pipelines/{name}/control", {"action": "pause"})
+                    run.wait_for(name, "paused")
+                    last = run.get(f"/pipelines/{name}")["batch"]
+                    there = [n for n in range(last + 1) if run.ask(f"/api/v1/pipelines/{name}/batches/{n}")[0] == 200]
+                    assert there == list(range(last + 1 - details, last + 1)), (args, name, there, last)
+
+
 def daemon():
     """A folder's millrace.yaml says the same for all of its pipelines."""
     with tempfile.TemporaryDirectory() as folder:
@@ -235,7 +256,7 @@ def daemon():
         assert refused.returncode == 2 and "millrace.yaml:1" in refused.stderr and "`other`" in refused.stderr, refused
 
 
-CASES = [users, who_asks, tls, origins, pages_of_other_sites, public, limits, daemon]
+CASES = [users, who_asks, tls, origins, pages_of_other_sites, public, limits, limits_of_a_daemon, daemon]
 
 
 if __name__ == "__main__":

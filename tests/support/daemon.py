@@ -10,20 +10,21 @@ import millrace as m
 
 
 class Daemon:
-    """A daemon over a folder of pipelines. A context manager. `headers`: of all that is asked."""
+    """A daemon over a folder of pipelines. A context manager. `headers`: of all that is asked; `args`: more of its own."""
 
-    def __init__(self, folder, *pipelines, port=0, headers=None):
+    def __init__(self, folder, *pipelines, port=0, headers=None, args=()):
         self.folder = pathlib.Path(folder)
         for text in pipelines:
             name = re.search(r"^pipeline: (\S+)", text, re.MULTILINE).group(1)
             (self.folder / f"{name}.yaml").write_text(text)
-        self.port, self.process, self.headers = port, None, headers or {}
+        self.port, self.process, self.headers, self.args = port, None, headers or {}, args
 
     def start(self):
         log = self.folder / "log"
         with open(log, "ab") as file:
             begin = file.tell()
-            self.process = subprocess.Popen([m.BINARY, "daemon", str(self.folder), "--control", f"127.0.0.1:{self.port}"],
+            self.process = subprocess.Popen([m.BINARY, "daemon", str(self.folder), "--control", f"127.0.0.1:{self.port}",
+                                             *self.args],
                                             stdin=subprocess.DEVNULL, stdout=file, stderr=file)
 
         def address():

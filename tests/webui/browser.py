@@ -1,5 +1,6 @@
 """Chromium, as the tests of the web UI drive it."""
 import contextlib
+import decimal
 import pathlib
 import re
 import shutil
@@ -63,6 +64,31 @@ def numbers(cells):
 
 def eventually(page, condition, what):
     m.wait_until(lambda: condition() or page.wait_for_timeout(50), what, timeout=30)
+
+
+def fixed(number, digits=0):
+    """As toFixed() of JavaScript has it."""
+    return f"{decimal.Decimal(number).quantize(decimal.Decimal(1).scaleb(-digits), decimal.ROUND_HALF_UP)}"
+
+
+def num(n):
+    """A number as src/fmt.ts shortens it."""
+    if abs(n) < 1000:
+        return fixed(n, 1) if abs(n) < 10 and n % 1 else fixed(n)
+    unit, letter = (1e9, "B") if abs(n) >= 1e9 else (1e6, "M") if abs(n) >= 1e6 else (1e3, "k")
+    return f"{fixed(n / unit, 1 if abs(n / unit) < 100 else 0)} {letter}"
+
+
+def dur(ms):
+    """Milliseconds as src/fmt.ts has them, up to a day."""
+    if not ms:
+        return "0"
+    for most, text in ((1, f"{fixed(ms * 1000)} µs"), (10, f"{fixed(ms, 1)} ms"), (1000, f"{fixed(ms)} ms"),
+                       (10_000, f"{fixed(ms / 1000, 2)} s"), (100_000, f"{fixed(ms / 1000, 1)} s"),
+                       (3_600_000, f"{int(ms // 60_000)} m {int(ms / 1000 % 60):02} s")):
+        if ms < most:
+            return text
+    return f"{int(ms // 3_600_000)} h {int(ms // 60_000 % 60):02} m"
 
 
 @contextlib.contextmanager

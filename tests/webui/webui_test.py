@@ -293,10 +293,24 @@ def nothing_serious_for_axe(browser, daemon):
 
 
 def narrow_windows_and_both_themes(browser, daemon):
+    """800 pixels: no page, and no part of one but a table, is wider than its place."""
     number = daemon.get("/pipelines/sensors")["batch"] - 1
-    for path in ("/", "/p/sensors", f"/p/sensors/batch?at={number}", "/p/sensors/quality", "/p/sensors/state", "/serve"):
-        with browser.page(daemon.url + path, width=800, theme="light") as page:
-            page.wait_for_selector("main table, main .node")
+    wide = []
+    for theme in ("light", "dark"):
+        with browser.page(daemon.url, width=800, theme=theme) as page:
+            for path in ("/", "/p/sensors", "/p/sensors?node=by_device", "/p/sensors?view=table", f"/p/sensors/batch?at={number}",
+                         f"/p/sensors/quality?at={number}", "/p/sensors/state", "/p/sensors/serve", "/p/sensors/trace",
+                         "/p/sensors/events", "/serve", "/events"):
+                # As a click on a link would: the page that is there goes on.
+                page.evaluate("path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path)
+                page.wait_for_selector("main table, main .node, main .empty")
+                eventually(page, lambda: page.locator("main .skel").count() == 0, f"{path} to be loaded")
+                browser.keep(page, f"narrow{re.sub('[^a-z]+', '-', path)}-{theme}")
+                wide += [(theme, path, each) for each in page.evaluate("""() => ['html', '.body', 'main', 'main > .pad', '.phead', '.side']
+                    .flatMap(s => [...document.querySelectorAll(s)].filter(e => e.scrollWidth > e.clientWidth)
+                                                                   .map(e => [s, e.scrollWidth, e.clientWidth]))""")]
+            assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert not wide, "\n".join(map(str, wide))
 
 
 def an_empty_process_says_so(browser):

@@ -55,6 +55,8 @@ export const readOnly = computed(() =>
 export const loadError = signal<ApiError | null>(null)
 export const running = signal<Record<string, { n: number; phase: string; since: number }>>({})
 export const series = signal<Record<string, Progress[]>>({}) // of the pipelines that were opened
+/** How often what came by the stream had a gap: lists that it feeds are got again. */
+export const resets = signal(0)
 export const freshLogs = signal<LogEvent[]>([])
 export const toasts = signal<{ id: number; text: string; tone: string }[]>([])
 let toastId = 0
@@ -136,6 +138,8 @@ async function load() {
 async function reset() {
   const opened = Object.keys(series.value)
   series.value = {}
+  freshLogs.value = []
+  resets.value++
   await load()
   opened.forEach(openSeries)
 }
@@ -180,8 +184,8 @@ export async function openSeries(id: string) {
   }
 }
 
-/** GET with the last good value kept while the next one loads: nothing flickers between batches. */
-export function useGet<X>(path: string | null): { data?: X; error?: ApiError; stale: boolean; again: () => void } {
+/** GET with the last good value kept while the next one loads: nothing flickers between batches. `version`: to get it again. */
+export function useGet<X>(path: string | null, version = ''): { data?: X; error?: ApiError; stale: boolean; again: () => void } {
   const [s, set] = useState<{ data?: X; error?: ApiError; for?: string }>({})
   const [turn, setTurn] = useState(0)
   const want = useRef(path)
@@ -197,7 +201,7 @@ export function useGet<X>(path: string | null): { data?: X; error?: ApiError; st
         set((s) => (error.status === 0 && s.data && of(s.for) === of(path) ? s : { error, for: path }))
       },
     )
-  }, [path, turn])
+  }, [path, turn, version])
   const again = () => setTurn((t) => t + 1)
   return of(s.for) === of(path)
     ? { data: s.data, error: s.error, stale: s.for !== path, again }

@@ -229,7 +229,9 @@ export function GraphView({
           e.stopPropagation()
           nb(...k[e.key])
         }
-        if (e.key === 'Escape') onSel(null)
+        if (e.key === '+') zoom(1.2)
+        if (e.key === '-') zoom(0.83)
+        if (e.key === '0') fit()
       }}
     >
       <div
@@ -270,8 +272,10 @@ export function GraphView({
           !path &&
           v.edges.map((e) => {
             const a = byId.get(e.from)!
-            if (v.edges.filter((x) => x.from === e.from).findIndex((x) => x === e) > 0) return null
-            const rate = (er.get(e.from + '>' + e.to) ?? 0) / per
+            // One label for what comes out of a node; none where it is not counted, as into tables that are served.
+            const counted = (x: { from: string; to: string }) => er.has(x.from + '>' + x.to)
+            if (v.edges.find((x) => x.from === e.from && counted(x)) !== e) return null
+            const rate = er.get(e.from + '>' + e.to)! / per
             return (
               <span
                 key={'l' + e.from}

@@ -1,5 +1,5 @@
 // A large graph is looked at by its groups; those that are open are in the link. What is fetched of a batch follows.
-import type { Batch, Graph, GraphNode } from './contract.ts'
+import type { Batch, Graph, GraphNode, PipelineSummary } from './contract.ts'
 import { useGet } from './api.ts'
 import { q, setQ } from './router.ts'
 
@@ -44,10 +44,20 @@ export function openGroups(g: Graph | undefined, seen: Iterable<string | null> =
   return open
 }
 
+/** What a batch has run: the graph as it was, or, if nobody knows that any more, as it is now (`isOther`). */
+export function useGraph(p: PipelineSummary, at: number) {
+  const now = useGet<Graph>(`/pipelines/${p.id}/graph`, p.graph)
+  const past = useGet<Graph>(now.data && at >= 0 && at < now.data.since ? `/pipelines/${p.id}/graph?at=${at}` : null)
+  const isPast = !!now.data && at >= 0 && at < now.data.since
+  return isPast && past.data && !past.error ? { ...past, isOther: false } : { ...now, isOther: isPast && !!past.error }
+}
+
 /** A batch, as far as it is looked at. `at`: null as long as it is not known which one. */
-export function useBatch(id: string, at: number | null, g: Graph | undefined, open: Set<string>) {
-  const query = isLarge(g) ? `?nodes=groups${open.size ? '&open=' + [...open].sort().map(encodeURIComponent).join() : ''}` : ''
-  return useGet<Batch>(at === null ? null : `/pipelines/${id}/batches/${at}${query}`)
+export function useBatch(p: PipelineSummary, at: number | null, g: Graph | undefined, open: Set<string>) {
+  const nodes = isLarge(g) ? `nodes=groups${open.size ? '&open=' + [...open].sort().map(encodeURIComponent).join() : ''}` : ''
+  const of = p.checkpoint && `of=${p.checkpoint}` // its number alone may be another one's after a start from nothing
+  const query = [of, nodes].filter(Boolean).join('&')
+  return useGet<Batch>(at === null ? null : `/pipelines/${p.id}/batches/${at}${query && '?' + query}`)
 }
 
 /** Nodes, those of groups that are not open put together. */

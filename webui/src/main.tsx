@@ -1,5 +1,5 @@
 import { render } from 'preact'
-import './styles.css'
+import './styles/index.css'
 import { start } from './api.ts'
 import { App } from './shell.tsx'
 start()

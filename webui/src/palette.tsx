@@ -15,6 +15,7 @@ export const TABS = [
   ['trace', 'Trace'],
   ['events', 'Events'],
 ] as const
+export const pageOf = (pipeline: string, tab: string) => `/p/${pipeline}${tab && '/' + tab}`
 /** Whether the palette is open. */
 export const palette = signal(false)
 
@@ -79,7 +80,7 @@ export function Palette() {
           out.push({ icon: 'bolt', label: `${l}: ${cur.id}`, sub: 'action', run: () => control(cur, a) })
       for (const [x, l] of TABS)
         if (k && l.toLowerCase().includes(k))
-          out.push({ icon: 'right', label: l, sub: cur.id, run: () => go(keep(`/p/${cur.id}/${x}`)) })
+          out.push({ icon: 'right', label: l, sub: cur.id, run: () => go(keep(pageOf(cur.id, x))) })
     }
     if (k) {
       const hits = graphs
@@ -154,6 +155,8 @@ const KEYS: [string, string][] = [
   ['L', 'Follow live'],
   ['1 … 7', 'Tabs of the pipeline'],
   ['H J K L', 'Move in the graph (focus in graph)'],
+  ['+ - 0', 'Zoom, fit (focus in graph)'],
+  ['↑ ↓ X', 'Choose, mark rows of the quarantine'],
   ['[ ]', 'Previous, next pipeline'],
   ['G O', 'Overview'],
   ['T', 'Light or dark'],

@@ -23,3 +23,7 @@ export function rate(p: PipelineSummary, what: 'rows_in' | 'rows_out' = 'rows_in
 
 /** The part of its trigger that a batch took; of one that runs without pauses, 0: it may take what it likes. */
 export const ofTrigger = (ms: number, trigger_ms: number) => (trigger_ms > 0 ? ms / trigger_ms : 0)
+
+export const hasWatermark = (b: Progress) => b.watermark_holder !== undefined || b.wm_delay_ms > 0
+/** Who holds a batch's watermark back: one that is behind the others by so much that somebody might see it. */
+export const heldBy = (b: Progress) => ((b.held_ms ?? 0) >= 1000 ? b.watermark_holder : undefined)

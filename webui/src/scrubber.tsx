@@ -172,9 +172,12 @@ export function Scrubber({
     </div>
   )
 }
-export function useBatchKeys(p: PipelineSummary | undefined, at: number) {
+export function useBatchKeys(p: PipelineSummary | undefined) {
+  const now = useRef(p)
+  now.current = p
   useEffect(() => {
     const f = (e: KeyboardEvent) => {
+      const p = now.current
       if (
         !p ||
         e.metaKey ||
@@ -189,12 +192,12 @@ export function useBatchKeys(p: PipelineSummary | undefined, at: number) {
         setQ({ at: n >= p.batch ? null : n }, true)
       }
       const k = e.shiftKey ? 10 : 1
+      const at = atParam.value ?? p.batch // as the last key has left it, drawn or not
       if (e.key === 'ArrowLeft') to(at - k)
       else if (e.key === 'ArrowRight') to(at + k)
       else if (e.key === 'l') setQ({ at: null })
     }
     addEventListener('keydown', f)
     return () => removeEventListener('keydown', f)
-  }, [p?.id, p?.batch, at])
+  }, [])
 }
-export { atParam }

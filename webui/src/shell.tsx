@@ -13,13 +13,13 @@ import {
   toasts,
   useGet,
 } from './api.ts'
-import { Help, Palette, TABS, control, palette } from './palette.tsx'
-import { atParam, go, keep, loc, seg } from './router.ts'
+import { Help, Palette, TABS, control, pageOf, palette } from './palette.tsx'
+import { atParam, go, keep, loc, q, seg, setQ } from './router.ts'
 import { setTheme, theme } from './theme.ts'
 import { Act, Empty, ErrorBox, Glyph, Icon, Kbd, Skel, Spark, Status, Tag } from './ui.tsx'
 import { Scrubber, useBatchKeys } from './scrubber.tsx'
 import { bytes, dur, int, num, pct } from './fmt.ts'
-import { isOn, ofTrigger, rate, seconds } from './rates.ts'
+import { hasWatermark, heldBy, isOn, ofTrigger, rate, seconds } from './rates.ts'
 import { Overview } from './pages/overview.tsx'
 import { GraphPage } from './pages/graph.tsx'
 import { BatchPage } from './pages/batch.tsx'
@@ -181,7 +181,7 @@ function Pipeline({ id }: { id: string }) {
   }, [id, !!p])
   const at = atParam.value ?? p?.batch ?? 0,
     live = atParam.value === null
-  useBatchKeys(p, at)
+  useBatchKeys(p)
   const newest = series.value[id]
   // Batches before those that are at hand: the lines around the one that is looked at.
   const from = Math.max(0, Math.floor(at / 100) * 100 - SERIES_MAX / 2)
@@ -325,9 +325,9 @@ function Pipeline({ id }: { id: string }) {
             />
             <Fact
               k="Watermark delay"
-              v={dur(b.wm_delay_ms)}
+              v={hasWatermark(b) ? dur(b.wm_delay_ms) : '–'}
               tone={b.wm_delay_ms > 120e3 ? 'warn' : undefined}
-              sub={p.watermark_holder ? `held by ${p.watermark_holder}` : 'on time'}
+              sub={hasWatermark(b) ? (heldBy(b) ? `held by ${heldBy(b)}` : 'on time') : 'no watermark'}
               href={keep(`/p/${id}/batch#watermark`)}
             />
             <Fact
@@ -337,7 +337,7 @@ function Pipeline({ id }: { id: string }) {
               href={keep(`/p/${id}/state`)}
             />
             <Fact
-              k="Quarantine"
+              k={live ? 'Quarantine' : 'Quarantine now'}
               v={int(p.quarantine_open)}
               tone={p.quarantine_open ? 'quar' : undefined}
               sub={b.quarantined ? `+${b.quarantined} this batch` : 'none this batch'}
@@ -353,7 +353,7 @@ function Pipeline({ id }: { id: string }) {
               role="tab"
               aria-selected={tab === k}
               class={tab === k ? 'on' : ''}
-              href={keep(`/p/${id}${k ? '/' + k : ''}`)}
+              href={keep(pageOf(id, k))}
               title={`${l} (${i + 1})`}
             >
               {l}
@@ -424,12 +424,13 @@ export function App() {
       } else if (e.key === '?') help.value = !help.value
       else if (e.key === 't') setTheme(theme.value === 'dark' ? 'light' : 'dark')
       else if (e.key === 'Escape') {
+        if (!palette.value && !help.value && q('node')) setQ({ node: null }, true)
         palette.value = help.value = false
       } else if (e.key === 'g') g = Date.now()
       else if (e.key === 'o' && Date.now() - g < 900) go('/')
       else if (seg.value[0] === 'p') {
         const id = seg.value[1]
-        if (/^[1-7]$/.test(e.key)) go(keep(`/p/${id}/${TABS[+e.key - 1][0]}`))
+        if (/^[1-7]$/.test(e.key)) go(keep(pageOf(id, TABS[+e.key - 1][0])))
         else if (e.key === '[' || e.key === ']') {
           const ps = pipelines.value ?? [],
             i = ps.findIndex((p) => p.id === id)

@@ -9,6 +9,7 @@
 #include "control/alerts/delivery.h"
 #include "control/alerts/evaluator.h"
 #include "control/alerts/ledger.h"
+#include "spec/alert_findings.h"
 #include "spec/test_support.h"
 
 namespace millrace::control {
@@ -255,6 +256,36 @@ TEST(Alerts, TellWhatTheyMean) {
             std::vector<std::string>{"resolved: lag_rows of orders is 7, no longer above 2,000"});
   EXPECT_EQ(bench.events, (std::vector<std::string>{"behind", "behind"}));
   EXPECT_EQ(bench.evaluator->status()[0].message, "");
+}
+
+TEST(Alerts, SayWhatIsFoundInItsWords) {
+  AlertRuleSpec lag = rule("lag", "lag_rows", AlertTest::any_row, 0);
+  lag.metric = find_alert_finding("lag_growing");
+  lag.of = "Orders";
+  Bench bench({lag});
+  std::vector<Finding> found;
+  int asked = 0;
+  bench.evaluator->give_findings([&] {
+    asked++;
+    return found;
+  });
+  const auto of = [](const std::string& source) {
+    return Finding{.kind = "lag_growing", .of = source, .title = "It grows", .detail = "5 behind"};
+  };
+  found = {of("clicks"), {.kind = "late_rows_rising", .of = "orders"}};
+  bench.batch(0);
+  EXPECT_EQ(bench.told("log"), std::vector<std::string>{});
+  found.push_back(of("orders"));
+  bench.batch(0);
+  EXPECT_EQ(asked, 1);  // not more often than each second
+  bench.now += kSecond;
+  bench.batch(0);
+  EXPECT_EQ(bench.told("log"), std::vector<std::string>{"firing: It grows: 5 behind"});
+  EXPECT_EQ(bench.evaluator->status()[0].message, "It grows: 5 behind");
+  found.clear();
+  bench.now += kSecond;
+  bench.batch(0);
+  EXPECT_EQ(bench.told("log"), std::vector<std::string>{"resolved: lag_growing is over"});
 }
 
 TEST(Alerts, FireOfTheTimeAlone) {

@@ -45,10 +45,11 @@ AlertCenter::AlertCenter(Options options, const ConnectorList& connectors, const
   }
   for (auto* rules : {&metrics, &queries}) {
     if (!rules->empty()) {
-      watchers_.push_back(std::make_unique<AlertWatcher>(
-          std::make_unique<RuleEvaluator>(spec_, std::move(*rules), ledger_, options_.event,
-                                          clock.now_us()),
-          clock, options_.last_wait));
+      auto evaluator = std::make_unique<RuleEvaluator>(spec_, std::move(*rules), ledger_,
+                                                       options_.event, clock.now_us());
+      evaluator->give_findings(options_.findings);
+      watchers_.push_back(
+          std::make_unique<AlertWatcher>(std::move(evaluator), clock, options_.last_wait));
     }
   }
 }
@@ -209,6 +210,8 @@ std::vector<Finding> AlertCenter::findings() const {
   findings.reserve(all.size());
   for (const AlertStatus& alert : all) {
     findings.push_back({.severity = severity_of(alert.severity),
+                        .kind = "alert",
+                        .of = "",
                         .pipeline = spec_.name,
                         .about = "alert " + alert.name,
                         .title = fmt::format("alert {}", alert.name),

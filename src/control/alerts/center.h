@@ -36,6 +36,7 @@ class AlertCenter final : public HostObserver {
     std::shared_ptr<const PipelineSpec> spec;  // shared with the host that runs it
     /// Hears of each alert that fires or is over, on a thread of its own; must not wait.
     RuleEvaluator::Event event;
+    RuleEvaluator::Find findings;  ///< what rules of findings watch; empty: there are none
     DeliveryPace pace;
     /// How long the end waits for notices that are on their way; the rest is sent by the next
     /// start.

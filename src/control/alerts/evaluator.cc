@@ -32,6 +32,13 @@ std::string_view word_of_test(AlertTest test) {
   return test == AlertTest::above ? "above" : test == AlertTest::below ? "below" : "equal to";
 }
 
+bool is_finding(const AlertRuleSpec& rule) {
+  return rule.metric != nullptr && rule.metric->id == AlertMetric::Id::finding;
+}
+
+/// It takes more than a look at a number.
+bool is_costly(const AlertRuleSpec& rule) { return rule.metric == nullptr || is_finding(rule); }
+
 /// A number of JSON that reads as people would write it.
 OrderedJson number(double value) {
   constexpr double kExact = 9e15;
@@ -42,6 +49,10 @@ OrderedJson number(double value) {
 }  // namespace
 
 std::string default_message(const AlertRuleSpec& rule, const AlertNotice& notice) {
+  if (is_finding(rule)) {  // in the words that the log and the web UI have for it
+    return notice.value_text.empty() ? fmt::format("{} is over", rule.metric->name)
+                                     : notice.value_text;
+  }
   const bool is_query = rule.metric == nullptr;
   std::string what(is_query ? "the query" : rule.metric->name);
   if (!rule.of.empty()) {
@@ -105,8 +116,7 @@ void RuleEvaluator::restarted(std::int64_t now_us) {
 
 bool RuleEvaluator::is_due(const Rule& rule, std::int64_t now_us, bool news) const {
   const bool set_back = now_us < rule.looked_us;
-  // A query takes more than a look at a number.
-  const bool too_soon = rule.spec->metric == nullptr && now_us - rule.looked_us < kSecond;
+  const bool too_soon = is_costly(*rule.spec) && now_us - rule.looked_us < kSecond;
   return set_back || now_us >= due_us(rule) || (news && !rule.spec->every && !too_soon);
 }
 
@@ -119,6 +129,7 @@ std::int64_t RuleEvaluator::due_us(const Rule& rule) const {
 void RuleEvaluator::look(std::int64_t now_us, bool news, bool finally,
                          const std::stop_token& stop) {
   next_us_ = kNever;
+  found_.reset();
   for (std::size_t i = 0; i < rules_.size(); i++) {
     Rule& rule = rules_[i];
     if (finally || is_due(rule, now_us, news)) {
@@ -134,7 +145,7 @@ void RuleEvaluator::look(std::int64_t now_us, bool news, bool finally,
       status_[i] = std::move(status);
     }
     // News that came too soon for a query is looked at when it is time.
-    const bool soon = news && rule.spec->metric == nullptr && !rule.spec->every;
+    const bool soon = news && is_costly(*rule.spec) && !rule.spec->every;
     next_us_ =
         std::min(next_us_, soon ? std::min(due_us(rule), rule.looked_us + kSecond) : due_us(rule));
   }
@@ -157,6 +168,9 @@ std::optional<RuleEvaluator::Found> RuleEvaluator::find(Rule& rule, std::int64_t
   if (spec.metric == nullptr) {
     return ask(rule, stop);
   }
+  if (is_finding(spec)) {
+    return find_finding(spec);
+  }
   if (spec.metric->id == AlertMetric::Id::state) {
     if (word_.empty()) {
       return std::nullopt;
@@ -166,6 +180,29 @@ std::optional<RuleEvaluator::Found> RuleEvaluator::find(Rule& rule, std::int64_t
   }
   const auto value = rule.watch.value(now_us);
   return value ? std::optional(compare(spec, *value)) : std::nullopt;
+}
+
+std::optional<RuleEvaluator::Found> RuleEvaluator::find_finding(const AlertRuleSpec& rule) {
+  if (!find_) {
+    return std::nullopt;
+  }
+  if (!found_) {
+    found_ = find_();
+  }
+  Found all;
+  for (const Finding& each : *found_) {
+    if (each.kind == rule.metric->name &&
+        (rule.of.empty() || equal_ignoring_case(rule.of, each.of))) {
+      all.row_count++;
+      all.value_text += all.value_text.empty() ? "" : "; ";
+      all.value_text += each.title;
+      all.value_text += ": ";
+      all.value_text += each.detail;
+    }
+  }
+  all.is_so = all.row_count > 0;
+  all.value = std::exchange(all.row_count, 0);
+  return all;
 }
 
 std::optional<RuleEvaluator::Found> RuleEvaluator::ask(Rule& rule, const std::stop_token& stop) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "control/alerts/figures.h"
 #include "control/alerts/ledger.h"
+#include "control/findings.h"
 
 namespace millrace::control {
 
@@ -62,6 +63,9 @@ class RuleEvaluator {
   /// What a batch has given, for each rule; see sample_of().
   void add(const std::vector<AlertSample>& samples, std::int64_t batch, std::int64_t now_us);
   void restarted(std::int64_t now_us);
+  /// What is found of the pipeline; before the first look. May be called by any thread.
+  using Find = std::function<std::vector<Finding>()>;
+  void give_findings(Find find) { find_ = std::move(find); }
   void set_state(std::string_view word) { word_ = word; }
   void set_queries(std::shared_ptr<AlertQueries> queries) {
     queries_ = std::move(queries);
@@ -99,6 +103,7 @@ class RuleEvaluator {
   [[nodiscard]] std::optional<Found> find(Rule& rule, std::int64_t now_us,
                                           const std::stop_token& stop);
   [[nodiscard]] std::optional<Found> ask(Rule& rule, const std::stop_token& stop);
+  [[nodiscard]] std::optional<Found> find_finding(const AlertRuleSpec& rule);
   void note_trouble(Rule& rule, const std::string& trouble);
   [[nodiscard]] Found compare(const AlertRuleSpec& rule, double value) const;
   void go_on(Rule& rule, const Found& found, std::int64_t now_us, AlertStatus& status);
@@ -113,6 +118,8 @@ class RuleEvaluator {
   std::vector<Rule> rules_;
   std::shared_ptr<AlertQueries> queries_;  // shared with who made them; they may be made anew
   bool had_queries_ = false;               ///< at some time
+  Find find_;
+  std::optional<std::vector<Finding>> found_;  ///< by the look that is under way
   std::string word_;
   std::int64_t batch_ = -1;
   std::int64_t next_us_ = 0;

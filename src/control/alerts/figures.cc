@@ -171,6 +171,7 @@ AlertSample sample_of(const AlertRuleSpec& rule, const PipelineSpec& spec,
       return amount_of(static_cast<double>(batch.memory_bytes));
     case Id::restarts:
     case Id::state:
+    case Id::finding:
       return {};  // no batch tells of them
   }
   std::unreachable();

@@ -1,17 +1,20 @@
-import { useState } from 'preact/hooks'
-import type { Graph, PipelineSummary } from '../contract.ts'
-import { useGet } from '../api.ts'
-import { closeGroups, groupOf, isLarge, openGroups, toggleGroup, useBatch } from '../groups.ts'
-import { keep } from '../router.ts'
+import { useEffect, useState } from 'preact/hooks'
+import type { PipelineSummary } from '../contract.ts'
+import { closeGroups, groupOf, isLarge, openGroups, toggleGroup, useBatch, useGraph } from '../groups.ts'
+import { keep, loc } from '../router.ts'
 import { Waterfall } from '../waterfall.tsx'
 import { Bar, Card, Copy, Empty, ErrorBox, Glyph, Icon, Skel, Tag, Th } from '../ui.tsx'
 import { bytes, clock, dur, int, many, num, pct, stamp } from '../fmt.ts'
 import { partLag, partRead, place, sourceLag } from '../places.ts'
 
 export function BatchPage({ p, at, live }: { p: PipelineSummary; at: number; live: boolean }) {
-  const g = useGet<Graph>(`/pipelines/${p.id}/graph`)
+  const g = useGraph(p, at)
   const open = openGroups(g.data)
-  const r = useBatch(p.id, g.data || g.error ? at : null, g.data, open)
+  const r = useBatch(p, g.data || g.error ? at : null, g.data, open)
+  const there = !!r.data && !!g.data
+  useEffect(() => {
+    if (there && loc.value.hash) document.getElementById(loc.value.hash.slice(1))?.scrollIntoView()
+  }, [there, loc.value.hash])
   const [srcOpen, setSrc] = useState<string | null>(null),
     [edges, setEdges] = useState(false),
     [lim, setLim] = useState(40)

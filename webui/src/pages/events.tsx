@@ -1,15 +1,23 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { LogEvent } from '../contract.ts'
-import { freshLogs, get } from '../api.ts'
+import { freshLogs, get, resets } from '../api.ts'
 import { Card, Empty, Glyph, Skel, Tag, Th } from '../ui.tsx'
 import { int, stamp } from '../fmt.ts'
+const PAGE = 200
+
 export function EventsPage({ only }: { only?: string }) {
   const [a, setA] = useState<LogEvent[] | null>(null),
+    [older, setOlder] = useState(false),
     [lv, setLv] = useState('all'),
     [f, setF] = useState('')
+  const path = `/events?limit=${PAGE}${only ? '&pipeline=' + encodeURIComponent(only) : ''}`
+  const add = (before: LogEvent[]) => (more: LogEvent[]) => {
+    setA([...before, ...more])
+    setOlder(more.length === PAGE)
+  }
   useEffect(() => {
-    get<LogEvent[]>(`/events${only ? '?pipeline=' + encodeURIComponent(only) : ''}`).then(setA, () => setA([]))
-  }, [only])
+    get<LogEvent[]>(path).then(add([]), () => setA([]))
+  }, [path, resets.value])
   const fresh = freshLogs.value.filter(
     (e) => (!only || e.pipeline === only) && !a?.some((x) => x.id === e.id),
   )
@@ -85,6 +93,11 @@ export function EventsPage({ only }: { only?: string }) {
               </tbody>
             </table>
           </div>
+        )}
+        {older && (
+          <button class="btn ghost sm more" onClick={() => get<LogEvent[]>(`${path}&before=${a!.at(-1)!.id}`).then(add(a!))}>
+            Older
+          </button>
         )}
       </Card>
     </div>

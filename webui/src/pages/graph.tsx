@@ -1,11 +1,10 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { Batch, GraphNode, Graph, PipelineSummary, Progress } from '../contract.ts'
 import { PHASES } from '../contract.ts'
-import { useGet } from '../api.ts'
 import { keep, q, setQ } from '../router.ts'
 import { GraphView } from '../graph.tsx'
 import { GraphTable } from '../graph_table.tsx'
-import { isLarge, neighbours, openGroups, useBatch } from '../groups.ts'
+import { isLarge, neighbours, openGroups, useBatch, useGraph } from '../groups.ts'
 import { Chart } from '../chart.tsx'
 import { Bar, ErrorBox, Icon, Skel, Sql, Tag } from '../ui.tsx'
 import { bytes, dur, int, num, pct } from '../fmt.ts'
@@ -24,7 +23,7 @@ export function GraphPage({
   live: boolean
   s: Progress[]
 }) {
-  const g = useGet<Graph>(`/pipelines/${p.id}/graph`)
+  const g = useGraph(p, at)
   const sel = q('node'),
     focus = q('focus'),
     asTable = q('view') === 'table'
@@ -35,7 +34,7 @@ export function GraphPage({
     [g.data, focus, hops],
   )
   const open = useMemo(() => openGroups(g.data, [sel, ...(only ?? [])]), [g.data, sel, only, q('open')])
-  const b = useBatch(p.id, at >= 0 && p.batch >= 0 && (g.data || g.error) ? at : null, g.data, open)
+  const b = useBatch(p, at >= 0 && p.batch >= 0 && (g.data || g.error) ? at : null, g.data, open)
   const view = s.slice(-240)
   const x = view.map((v) => v.n)
   const pick = (n: number) => setQ({ at: n >= p.batch ? null : n }, true)
@@ -73,6 +72,7 @@ export function GraphPage({
               </button>
             ))}
           </div>
+          {g.isOther && <span class="crumbtag">The graph as it is now: what batch {int(at)} ran is not known any more</span>}
           {focus && (
             <span class="crumbtag">
               Neighbourhood of <b>{g.data?.nodes.find((n) => n.id === focus)?.name ?? focus}</b>

@@ -4,7 +4,7 @@ import { pipelines, process_ } from '../api.ts'
 import { go } from '../router.ts'
 import { Bar, Empty, Glyph, Icon, Spark, Status, Strip, Th } from '../ui.tsx'
 import { bytes, dur, int, many, num, pct } from '../fmt.ts'
-import { isOn, ofTrigger, rate } from '../rates.ts'
+import { hasWatermark, heldBy, isOn, ofTrigger, rate } from '../rates.ts'
 import { behind, stateOf } from '../shell.tsx'
 
 const med = (a: number[]) => [...a].sort((x, y) => x - y)[a.length >> 1] ?? 0
@@ -309,8 +309,8 @@ function Row({ p }: { p: PipelineSummary }) {
         </small>
       </td>
       <td class="r">
-        <b class={l && l.wm_delay_ms > 120e3 ? 'c-warn' : ''}>{l ? dur(l.wm_delay_ms) : '–'}</b>
-        {p.watermark_holder && <small title="held by">{p.watermark_holder}</small>}
+        <b class={l && l.wm_delay_ms > 120e3 ? 'c-warn' : ''}>{l && hasWatermark(l) ? dur(l.wm_delay_ms) : '–'}</b>
+        {l && heldBy(l) && <small title="held by">{heldBy(l)}</small>}
       </td>
       <td class="r">{bytes(l?.state_bytes ?? 0)}</td>
       <td class="r">

@@ -14,6 +14,8 @@ const pretty = (raw: string) => {
     return raw
   }
 }
+const PAGE = 500
+const SHOWN = 120
 const isHere = (r: QuarantinedRow) => r.status === 'open' || r.status === 'waiting'
 
 export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
@@ -25,21 +27,33 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
     dsf = qp('dataset'),
     [st, setSt] = useState('open')
   const [failed, setFailed] = useState<ApiError | null>(null)
-  const load = () =>
-    get<QuarantinedRow[]>(`/pipelines/${p.id}/quarantine?limit=500${st === 'all' ? '' : '&status=' + st}`).then(
-      (r) => (setRows(r), setFailed(null)),
-      setFailed,
+  const [older, setOlder] = useState(false),
+    [shown, setShown] = useState(SHOWN)
+  const wanted = new URLSearchParams({ limit: `${PAGE}` })
+  if (st !== 'all') wanted.set('status', st)
+  if (ck) wanted.set('check', ck)
+  if (dsf) wanted.set('dataset', dsf)
+  const path = `/pipelines/${p.id}/quarantine?${wanted}`
+  const want = useRef('')
+  /** The newest, or a page of older ones more. */
+  const load = (more = false) =>
+    get<QuarantinedRow[]>(path + (more ? `&cursor=${encodeURIComponent(rows!.at(-1)!.id)}` : '')).then(
+      (r) => {
+        if (want.current !== path) return
+        setRows(more ? [...rows!, ...r] : r)
+        setOlder(r.length === PAGE)
+        setFailed(null)
+      },
+      (e) => want.current === path && setFailed(e),
     )
   useEffect(() => {
-    load()
-  }, [p.id, p.quarantine_open, st])
-  const list = useMemo(
-    () =>
-      (rows ?? []).filter(
-        (r) => (!ck || r.check === ck) && (!dsf || r.dataset === dsf) && (st === 'all' || r.status === st),
-      ),
-    [rows, ck, dsf, st],
-  )
+    const isNew = want.current !== path
+    if (isNew) setShown(SHOWN)
+    want.current = path
+    // Who has gone on to older rows is not thrown back by each that comes.
+    if (isNew || (rows?.length ?? 0) <= PAGE) load()
+  }, [path, p.quarantine_open])
+  const list = rows ?? []
   // The row that is looked at stays, while others come before it; when it goes, the next one takes its place.
   const place = useRef(0)
   const found = list.findIndex((r) => r.id === sel)
@@ -155,7 +169,7 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
         <Card
           cls="qlist"
           title="Quarantine"
-          sub={rows ? `${int(p.quarantine_open)} open${rows.length >= 500 ? ' · the newest 500 shown' : ''}` : ''}
+          sub={rows ? `${int(p.quarantine_open)} open${older ? ` · the newest ${int(rows.length)} shown` : ''}` : ''}
           right={
             <select aria-label="Status" value={st} onChange={(e) => setSt(e.currentTarget.value)}>
               <option value="open">Open</option>
@@ -184,7 +198,7 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
             )}
           </div>
           {failed ? (
-            <ErrorBox e={failed} retry={load} />
+            <ErrorBox e={failed} retry={() => load()} />
           ) : !rows ? (
             <Skel rows={8} />
           ) : !list.length ? (
@@ -209,7 +223,7 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
                 }
               }}
             >
-              {list.slice(0, 120).map((r) => (
+              {list.slice(0, shown).map((r) => (
                 <div
                   key={r.id}
                   role="row"
@@ -242,6 +256,17 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
                   </em>
                 </div>
               ))}
+              {(older || list.length > shown) && (
+                <button
+                  class="btn ghost sm more"
+                  onClick={() => {
+                    setShown(shown + 200)
+                    if (older && list.length <= shown + 200) load(true)
+                  }}
+                >
+                  Older
+                </button>
+              )}
             </div>
           )}
         </Card>
