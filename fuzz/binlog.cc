@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "connectors/mysql/binlog_compression.h"
 #include "connectors/mysql/binlog_json.h"
+#include "connectors/mysql/binlog_statement.h"
 #include "connectors/mysql/binlog_table.h"
 #include "connectors/mysql/binlog_values.h"
 #include "fuzz/support.h"
@@ -55,6 +56,8 @@ void binlog(std::string_view input) {
       read_rows(input);
     } else if (what == 2) {
       (void)inflate_event(bytes_of(input));
+    } else if (what == 4) {
+      (void)untold_loss(input, "shop", {.database = "shop", .table = "t"});
     } else {
       PayloadReader payload{ByteReader(bytes_of(input))};
       while (payload.next()) {

@@ -266,6 +266,8 @@ def binlog():
     yield "deflated", b"\2\x82" + struct.pack(">H", len(text)) + zlib.compress(text)
     event = struct.pack("<IBIIIH", 0, 19, 1, 22, 0, 0) + b"map"
     yield "payload-plain", b"\3" + bytes([2, 3, 252, 255, 0, 1, 1, len(event) * 2, 0]) + event + event
+    yield "statement-drop", b"\4DROP TABLE IF EXISTS `a`, \"shop\".t /*!50100 RESTRICT */"
+    yield "statement-alter", b"\4alter /* why */ table t add column x text comment 'a\\'b', drop partition p"
 
 
 def registry():
