@@ -137,7 +137,7 @@ def batch():
         run.wait_for_batch(0)
         put(run, "b", [[4, at(3)]], ("id", "seen"))
         run.wait_for_batch(1)
-        status, headers, answer = run.ask(f"{PATH}/batches/0")
+        status, headers, answer = run.ask(f"{PATH}/batches/0?of={run.summary()['checkpoint']}")
         assert status == 200 and "immutable" in headers["Cache-Control"], headers
         shaped(answer, BATCH)
         shaped(answer["progress"], LINE)

@@ -280,8 +280,8 @@ def nothing_serious_for_axe(browser, daemon):
     from axe_playwright_python.sync_playwright import Axe
     number = daemon.get("/pipelines/sensors")["batch"] - 1
     bad = []
-    for path in ("/", "/p/sensors?node=by_device", "/p/sensors?view=table", f"/p/sensors/batch?at={number}", "/p/sensors/quality", "/p/sensors/state",
-                 "/serve", "/events"):
+    for path in ("/", "/p/sensors?node=by_device", "/p/sensors?view=table", f"/p/sensors/batch?at={number}",
+                 f"/p/sensors/quality?at={number}", "/p/sensors/state", "/serve", "/events"):
         for theme in ("dark", "light"):
             with browser.page(daemon.url + path, theme=theme) as page:
                 page.wait_for_selector(".conn.live")

@@ -256,18 +256,18 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
                   </em>
                 </div>
               ))}
-              {(older || list.length > shown) && (
-                <button
-                  class="btn ghost sm more"
-                  onClick={() => {
-                    setShown(shown + 200)
-                    if (older && list.length <= shown + 200) load(true)
-                  }}
-                >
-                  Older
-                </button>
-              )}
             </div>
+          )}
+          {(older || list.length > shown) && (
+            <button
+              class="btn ghost sm more"
+              onClick={() => {
+                setShown(shown + 200)
+                if (older && list.length <= shown + 200) load(true)
+              }}
+            >
+              Older
+            </button>
           )}
         </Card>
         <Card
