@@ -358,10 +358,14 @@ void PipelineMetrics::Impl::fail(const BatchProgress& batch) {
   const std::string& where = batch.failure->where;
   const bool retried = batch.failure->retry == Retry::yes;
   group.series(metric::kFailures, {name, where, retried ? "yes" : "no"}).add(1);
+  constexpr std::string_view kSink = "sink ";
+  const std::string_view at =
+      retried && where.starts_with(kSink) ? std::string_view(where).substr(kSink.size()) : "";
   for (const auto& sink : batch.sinks) {
-    const bool is_it = retried && where == "sink " + sink.name;
-    group.series(metric::kSinkRetries, {name, sink.name})
-        .add(count(sink.retries + (is_it ? 1 : 0)));
+    const std::int64_t retries = sink.retries + (sink.name == at ? 1 : 0);
+    if (retries > 0) {  // not of those that are nobody's
+      group.series(metric::kSinkRetries, {name, sink.name}).add(count(retries));
+    }
   }
 }
 

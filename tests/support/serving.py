@@ -15,7 +15,7 @@ class Api:
         self.lines = []
         for line in self.process.stderr:
             self.lines.append(line)
-            if found := re.search(r"serving (?:on|at) (?:http://)?127\.0\.0\.1:(\d+)", line):
+            if found := re.search(r"serving (?:on|at) (?:https?://)?127\.0\.0\.1:(\d+)", line):
                 self.port = int(found[1])
                 break
         else:
