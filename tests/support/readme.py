@@ -9,19 +9,28 @@ import tempfile
 from millrace import BINARY, ROOT, Failed, Report
 
 
-def embedded_of(example, folder):
-    """Runs the README's commands of embedded.yaml; the folder, and what each query gave."""
+def copied(example, folder):
+    """A copy of the example's folder, with the command `millrace` in `bin`, and the README's commands, in blocks."""
     home = pathlib.Path(folder) / example
     shutil.copytree(ROOT / "examples" / example, home)
-    blocks = re.findall(r"```sh\n(.*?)```", (home / "README.md").read_text(), re.S)
-    [commands] = [block for block in blocks if "run embedded.yaml" in block]
     (home / "bin").mkdir()
     (home / "bin" / "millrace").symlink_to(BINARY)
+    return home, re.findall(r"```sh\n(.*?)```", (home / "README.md").read_text(), re.S)
+
+
+def done_in(home, commands):
     done = subprocess.run(["sh", "-euc", commands], cwd=home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
                           env={**os.environ, "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}, errors="surrogateescape")
     if done.returncode != 0:
-        raise Failed(f"{example}/README.md: {commands}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    return home, done.stdout
+        raise Failed(f"{home.name}/README.md ({done.returncode}): {commands}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def embedded_of(example, folder):
+    """Runs the README's commands of embedded.yaml; the folder, and what each query gave."""
+    home, blocks = copied(example, folder)
+    [commands] = [block for block in blocks if "run embedded.yaml" in block]
+    return home, done_in(home, commands)
 
 
 def report_embedded(example, cases):
