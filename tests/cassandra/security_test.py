@@ -3,6 +3,7 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cassandra_server as real  # noqa: E402
 import mariadb  # noqa: E402
 import millrace as m  # noqa: E402
+import servers  # noqa: E402
 
 from cassandra_test import Bench  # noqa: E402
 
@@ -69,6 +71,21 @@ def whom_to_trust(b):
     assert "sends its password unencrypted" in done.stdout + done.stderr, done.stderr
 
 
+def certificates_of_a_truststore(b):
+    """Made PEM by Java's own tool, as examples/retail says; what it says around them does not matter."""
+    store, words = b.folder / "cassandra_truststore.jks", ["-storepass", "changeit"]
+    for name, authority in (("ours", b.server.authority), ("other", b.server.other_authority)):
+        servers.run_to_end("making the truststore", "keytool", "-importcert", "-noprompt", "-alias", name, "-file", authority.certificate,
+                           "-keystore", store, *words)
+    listed = subprocess.run(["keytool", "-list", "-rfc", "-keystore", store, *words], capture_output=True, text=True, check=True).stdout
+    assert listed.count("BEGIN CERTIFICATE") == 2 and "Alias name" in listed, listed
+    (b.folder / "sf-class2-root.crt").write_text(listed)
+    connect(b, ca=b.folder / "sf-class2-root.crt")
+    table(b)
+    b.run(env=ENV)
+    assert len(b.rows()) == 1000
+
+
 def keyspaces(b):
     """Its port apart: version 4, TLS, LOCAL_QUORUM, small batches, a pace, and no nodes but the contact point."""
     b.connection = (f", profile: keyspaces, tls_ca: '{b.server.ca}', username: '{real.USER}', "
@@ -126,7 +143,7 @@ def the_shop_moves_to_keyspaces(b):
     assert sorted(rows, key=lambda row: int(row[7])) == want and len(want) == 500, (len(rows), len(want))
 
 
-CASES = [tls_and_password, wrong_password, nobody, whom_to_trust, keyspaces, the_shop_moves_to_keyspaces]
+CASES = [tls_and_password, wrong_password, nobody, whom_to_trust, certificates_of_a_truststore, keyspaces, the_shop_moves_to_keyspaces]
 
 
 def main():
