@@ -18,7 +18,7 @@ import { atParam, go, keep, loc, q, seg, setQ } from './router.ts'
 import { setTheme, theme } from './theme.ts'
 import { Act, Empty, ErrorBox, Glyph, Icon, Kbd, Skel, Spark, Status, Tag } from './ui.tsx'
 import { Scrubber, useBatchKeys } from './scrubber.tsx'
-import { bytes, dur, int, num, pct } from './fmt.ts'
+import { bytes, dur, int, many, num, pct } from './fmt.ts'
 import { hasWatermark, heldBy, isOn, ofTrigger, rate, seconds } from './rates.ts'
 import { Overview } from './pages/overview.tsx'
 import { GraphPage } from './pages/graph.tsx'
@@ -333,7 +333,7 @@ function Pipeline({ id }: { id: string }) {
             <Fact
               k="State"
               v={bytes(b.state_bytes)}
-              sub={`${p.datasets} datasets`}
+              sub={many(p.datasets, 'dataset')}
               href={keep(`/p/${id}/state`)}
             />
             <Fact
