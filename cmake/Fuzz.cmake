@@ -17,8 +17,8 @@ add_library(millrace_fuzz STATIC EXCLUDE_FROM_ALL ${fuzz_sources}
   "${cassandra}/from_cql.cc" "${cassandra}/numbers.cc" "${cassandra}/protocol/checksums.cc"
   "${cassandra}/protocol/cql_type.cc" "${cassandra}/protocol/frame.cc"
   "${cassandra}/protocol/messages.cc" "${cassandra}/protocol/wire.cc"
-  "${mysql}/binlog_compression.cc" "${mysql}/binlog_json.cc" "${mysql}/binlog_table.cc"
-  "${mysql}/binlog_values.cc" "${mysql}/cells.cc" "${mysql}/charset.cc"
+  "${mysql}/binlog_compression.cc" "${mysql}/binlog_json.cc" "${mysql}/binlog_statement.cc"
+  "${mysql}/binlog_table.cc" "${mysql}/binlog_values.cc" "${mysql}/cells.cc" "${mysql}/charset.cc"
   "${http}/header_values.cc" "${http}/internal/request_reader.cc" "${http}/target.cc")
 millrace_flags(millrace_fuzz)
 target_include_directories(millrace_fuzz PRIVATE "${CMAKE_SOURCE_DIR}")

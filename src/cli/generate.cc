@@ -126,7 +126,7 @@ bool is_live(const GenerateOptions& options, const Asked& asked) {
   return !options.brokers.empty() && !asked.rows;
 }
 
-std::string default_start(const GenerateOptions& options, bool live) {
+std::string_view default_start(const GenerateOptions& options, bool live) {
   if (live || (is_database(options) && options.rate)) {
     return "now";
   }
@@ -152,7 +152,7 @@ void generate(GenerateOptions options, const Asked& asked) {
   if (live) {
     options.rate = options.rate.value_or(kLiveRate);
   }
-  set_times(options, asked.start.empty() ? default_start(options, live) : asked.start);
+  set_times(options, asked.start.empty() ? std::string(default_start(options, live)) : asked.start);
   if (live && asked.start.empty()) {  // the first one that is sent happens now
     options.messages.start_ms -= static_cast<std::int64_t>(static_cast<double>(options.first) *
                                                            1000 / options.messages.per_second);

@@ -489,6 +489,17 @@ def what_is_missing_is_told(b):
         b.sql("SET GLOBAL binlog_row_metadata = FULL")
 
 
+def without_a_snapshot(b):
+    """`snapshot: never`: the first run notes where it begins, even if nothing is to be read."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT); INSERT INTO t VALUES (1, 1)")
+    b.pipeline(f"table: t, cdc: true, snapshot: never, {META}")
+    for i in range(3):
+        b.run()
+        b.sql(f"INSERT INTO t VALUES ({10 + i}, 1)")
+    b.run()
+    assert changes(b) == [("c", 10 + i, 1) for i in range(3)], changes(b)
+
+
 def large_transactions_come_in_parts(b):
     b.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(200), v DECIMAL(10,2))")
     b.pipeline(f"table: t, cdc: true, max_rows_per_trigger: 3000, buffer: 1MiB, {META}",
@@ -505,7 +516,7 @@ def large_transactions_come_in_parts(b):
 CASES = [a_snapshot_then_each_change_once, types_are_those_of_the_table, types_of_mariadb, compressed_events, a_killed_run_ends_with_the_same_table,
          keys_of_all_types, each_change_once_while_others_write,
          goes_on_while_the_server_comes_and_goes, silence_is_waited_out, an_idle_server_is_not_taken_for_a_lost_one,
-         tables_may_be_altered, new_columns, rows_that_go_without_a_change, what_is_gone_is_told, what_is_missing_is_told, large_transactions_come_in_parts]
+         tables_may_be_altered, new_columns, rows_that_go_without_a_change, what_is_gone_is_told, what_is_missing_is_told, without_a_snapshot, large_transactions_come_in_parts]
 
 if __name__ == "__main__":
     sys.exit(run_cases("mysql cdc", CASES, sys.argv))

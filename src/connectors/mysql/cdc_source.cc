@@ -214,7 +214,9 @@ std::optional<Slice> CdcSource::plan_changes(std::int64_t now) {
     stream_.reset();  // the next call makes another one
     throw;
   }
-  if (!to || ended(*at_)) {
+  if (is_fresh_ && ended(*at_)) {
+    to = at_;  // a place to go on from, though there is nothing to read
+  } else if (!to || ended(*at_)) {
     return std::nullopt;
   }
   const auto changes = to->sequence - at_->sequence;
