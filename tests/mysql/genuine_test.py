@@ -52,6 +52,30 @@ def changes_from_its_binlog(b):
                           ("d", 1, "one", 2.0), ("d", 2, "two", 3.0), ("c", 9, "two", 3.0)], changes(b)
 
 
+def changes_without_gtids(b):
+    """`gtid_mode=OFF`, as MySQL comes, also where transactions had numbers before: by file and offset, over files in which nothing happens."""
+    b.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT); INSERT INTO t SELECT i, 0 FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+          "WHERE i < 200) SELECT i FROM n) AS x")
+    modes = ["ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF"]
+    b.sql("".join(f"SET GLOBAL gtid_mode = {mode};" for mode in modes))
+    try:
+        b.pipeline(f"table: t, cdc: true, max_rows_per_trigger: 60, {META}")
+        done = b.run(env={"MILLRACE_FAULT": "batch.after_publish:2"}, check=False)
+        assert done.returncode == -9, done
+        b.sql("UPDATE t SET v = v + 1 WHERE id > 100; DELETE FROM t WHERE id = 150; FLUSH BINARY LOGS")
+        b.run(timeout=60)
+        b.sql("FLUSH BINARY LOGS")
+        b.run(timeout=60)
+        b.sql("INSERT INTO t VALUES (300, 3); FLUSH BINARY LOGS; DELETE FROM t WHERE id = 1")
+        b.run(timeout=60)
+        got = changes(b)
+        first, told = [row for row in got if row[0] == "r"], [row for row in got if row[0] != "r"]
+        assert sorted(first) == [("r", i, 0) for i in range(1, 201)], len(first)
+        assert told == [("u", i, 1) for i in range(101, 201)] + [("d", 150, 1), ("c", 300, 3), ("d", 1, 0)], told
+    finally:
+        b.sql("".join(f"SET GLOBAL gtid_mode = {mode};" for mode in [*modes[1::-1], "ON"]))
+
+
 DOCUMENTS = [
     "'null'", "'true'", "'[]'", "'{}'", "'1'", "'-32768'", "'32767'", "'65535'", "'-2147483648'", "'4294967295'", "'-9223372036854775808'",
     "'18446744073709551615'", "'1.5'", "'1.0'", "'-0.0'", "'1e15'", "'1e14'", "'123456789012345.6'", "'1e100'", "'1.25e-14'", "'1e-15'",
@@ -159,7 +183,8 @@ def one_connection_where_others_may_not(b):
     assert said.count("accounts is read by one connection") == 1, said
 
 
-CASES = [logs_in_by_caching_sha2, source_test.types_of_both_are_exact, cdc_test.types_are_those_of_the_table, writes_and_is_refused, changes_from_its_binlog, the_newest_rows_after_kills,
+CASES = [logs_in_by_caching_sha2, source_test.types_of_both_are_exact, cdc_test.types_are_those_of_the_table, writes_and_is_refused,
+         changes_from_its_binlog, changes_without_gtids, the_newest_rows_after_kills,
          json_is_as_the_server_prints_it, partial_json_is_refused, compressed_transactions, goes_on_at_a_replica,
          *connect_test.COMMON, connect_test.the_snapshot_needs_a_lock, snapshot_test.a_table_read_whole_is_of_one_moment,
          snapshot_test.no_more_connections_than_allowed, snapshot_test.the_snapshot_of_changes_is_of_one_moment, one_connection_where_others_may_not]

@@ -14,6 +14,7 @@ inline constexpr std::size_t kEventHeaderBytes = 19;
 /// MySQL's and MariaDB's own ones differ.
 enum EventType : std::uint8_t {
   kQuery = 2,
+  kStop = 3,
   kRotate = 4,
   kFormatDescription = 15,
   kXid = 16,
@@ -21,10 +22,13 @@ enum EventType : std::uint8_t {
   kWriteRowsV1 = 23,
   kWriteRowsV2 = 30,
   kGtid = 33,
+  kPreviousGtids = 35,
   kPartialUpdateRows = 39,
   kTransactionPayload = 40,
   kTaggedGtid = 42,
+  kMariadbBinlogCheckpoint = 161,
   kMariadbGtid = 162,
+  kMariadbGtidList = 163,
   kMariadbQueryCompressed = 165,
   kMariadbWriteRowsCompressedV1 = 166,
   kMariadbWriteRowsCompressedV2 = 169,

@@ -70,6 +70,13 @@ class BinlogStream::Reader {
         at_.offset = body.number(8);
         at_.file = body.text(body.left());
         return;
+      case kStop:
+      case kFormatDescription:
+      case kPreviousGtids:
+      case kMariadbBinlogCheckpoint:
+      case kMariadbGtidList:
+        pass_over(next);
+        break;
       case kMariadbGtid:
         server_ = event.server_id;
         on_gtid(body);
@@ -115,6 +122,15 @@ class BinlogStream::Reader {
   }
 
  private:
+  /// An event of the file itself, between two transactions: a file that was begun, and has nothing
+  /// else yet, has to be reached, too.
+  void pass_over(std::uint64_t next) {
+    if (skip_ == 0 && next > at_.offset) {
+      at_.offset = next;
+      stream_.add({.rows = nullptr, .after = at_, .is_whole = true}, 0, stop_);
+    }
+  }
+
   void on_gtid(ByteReader& body) {
     number_ = body.number(8);
     domain_ = static_cast<std::uint32_t>(body.number(4));

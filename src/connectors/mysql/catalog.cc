@@ -233,8 +233,10 @@ BinlogPosition end_of_binlog(Connection& connection) {
                         .query_value("SELECT BINLOG_GTID_POS(?, ?)",
                                      {position.file, std::uint64_t{position.offset}})
                         .value_or("");
-  } else if (const auto done = GtidSet::parse(status.back().value_or(""))) {
-    position.gtid = done->text();
+  } else if (connection.query_value("SELECT @@global.gtid_mode") == "ON") {
+    // Else new transactions have no number, though there may be some that had.
+    const auto done = GtidSet::parse(status.back().value_or(""));
+    position.gtid = done ? done->text() : "";
   }
   return position;
 }
