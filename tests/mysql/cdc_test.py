@@ -253,6 +253,34 @@ def keys_of_all_types(b):
         assert {at: row["v"] for at, row in replayed(written, as_text).items()} == rows_of("t"), key
 
 
+def a_killed_snapshot_without_a_key(b):
+    """Rows that are known by all their values, equal ones among them."""
+    b.sql("CREATE TABLE t (a INT, f FLOAT, s VARCHAR(10), d DATETIME(3)); INSERT INTO t SELECT seq MOD 50, seq / 10, IF(seq MOD 3, 'é', NULL), "
+          "TIMESTAMP '2024-01-01 00:00:00' + INTERVAL seq MOD 7 DAY FROM seq_1_to_300; INSERT INTO t SELECT * FROM t WHERE a < 10;"
+          "CREATE TABLE was AS SELECT * FROM t")
+    b.pipeline(f"table: t, cdc: true, {META}", sink=FILES, sql="SELECT a, f::VARCHAR AS f, s, d::VARCHAR AS d, op, seq FROM input")
+    for fault in ("batch.after_publish", "batch.after_stage"):
+        done = b.run(env={"MILLRACE_FAULT": f"{fault}:1"}, check=False)
+        assert done.returncode == -signal.SIGKILL, (fault, done)
+        b.sql("DELETE FROM t WHERE a = 5 LIMIT 3; INSERT INTO t SELECT * FROM was WHERE a = 7; UPDATE t SET s = 'new' WHERE a IN (5, 8);"
+              "INSERT INTO t VALUES (1000, 1, NULL, NULL); DELETE FROM t WHERE a = 7 LIMIT 1; UPDATE t SET a = a WHERE a = 9")
+    b.run()
+
+    def rows_of(table):
+        rows = b.sql(f"SELECT a, f, IFNULL(s, '-'), IFNULL(d, '-') FROM {table}")
+        return sorted((int(a), f"{float(f):.1f}", s, d[:19]) for a, f, s, d in rows)
+
+    def value(row):
+        return row["a"], f"{float(row['f']):.1f}", row["s"] or "-", (row["d"] or "-")[:19]
+
+    written = b.written()
+    assert sorted(value(row) for row in written if row["op"] == "r") == rows_of("was")
+    inserted, deleted = (sum(row["op"] == op for row in written) for op in "cd")
+    assert len(rows_of("was")) + inserted - deleted == len(rows_of("t")), (inserted, deleted)
+    told = [row["seq"] for row in written if row["op"] != "r"]
+    assert len(set(told)) == len(told) > 50, len(told)
+
+
 def replayed(written, key=lambda row: row["id"]):
     """What a table has after its snapshot and all changes, none of which is missing or told twice."""
     state = {key(row): row for row in written if row["op"] == "r"}
@@ -514,7 +542,7 @@ def large_transactions_come_in_parts(b):
 
 
 CASES = [a_snapshot_then_each_change_once, types_are_those_of_the_table, types_of_mariadb, compressed_events, a_killed_run_ends_with_the_same_table,
-         keys_of_all_types, each_change_once_while_others_write,
+         keys_of_all_types, a_killed_snapshot_without_a_key, each_change_once_while_others_write,
          goes_on_while_the_server_comes_and_goes, silence_is_waited_out, an_idle_server_is_not_taken_for_a_lost_one,
          tables_may_be_altered, new_columns, rows_that_go_without_a_change, what_is_gone_is_told, what_is_missing_is_told, without_a_snapshot, large_transactions_come_in_parts]
 

@@ -106,7 +106,7 @@ Pool& CdcSource::snapshot(const std::optional<BinlogPosition>& moment) {
                               stop_);
   snapshot_at_ = begun.at.value();
   past_.reset();
-  if (moment && !key_.names.empty()) {
+  if (moment && moment->text() != snapshot_at_.text()) {
     const auto since = stream_from(*moment);
     past_ = std::make_shared<const Past>(layout_, *since, snapshot_at_, stop_);
     log_.info("the snapshot goes on as of {}: {} were changed since", moment->text(),
@@ -293,10 +293,7 @@ SliceInput CdcSource::read_snapshot(const Json& offsets, MalformedReceiver& malf
   std::shared_ptr<const LeftOut> left_out;
   std::unique_ptr<ChangeReader> restored;
   if (past_ && past_->size() > 0) {
-    left_out = std::make_shared<const LeftOut>(
-        LeftOut{.key = key_.names, .contains = [past = past_](auto fields, auto cells) {
-                  return past->is_changed(fields, cells);
-                }});
+    left_out = std::make_shared<const LeftOut>(Past::left_out(past_));
     Pool::Lease connection(*snapshot_);
     auto events = past_->rows(*connection, key_, part.at("from"),
                               part.at("last").get<bool>() ? Key() : Key(part.at("to")), at_us);

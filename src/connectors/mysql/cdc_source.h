@@ -29,7 +29,7 @@ namespace millrace::mysql {
 ///   {"from": position, "to": position}
 /// After a crash in the middle of a snapshot its moment is gone, and can't be had from the server
 /// again: its rows as of that moment are those of a later one, less what the binlog says of the
-/// time between (Past). Of a table without a primary key they are of the later moment.
+/// time between (Past).
 class CdcSource final : public Source, public GrowingColumns, public CheckedSource {
  public:
   /// `database` parses the schema; it must outlive the source.

@@ -88,6 +88,7 @@ ChangeLayout make_layout(const std::string& source, const SourceOptions& options
     check_columns(options.table, layout.plan.schema, statement, options.zero_dates);
   }
   for (const auto& column : catalog_of(connection, options.table).columns) {
+    layout.all.push_back(column.name);
     if (column.form != BinlogForm::plain) {
       layout.forms[column.name] = column.form;
     }

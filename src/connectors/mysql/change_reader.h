@@ -25,6 +25,7 @@ struct ChangeLayout {
   Schema schema;  ///< all of them
   std::vector<ChangeFact> facts;
   std::vector<std::string> key;  ///< the primary key
+  std::vector<std::string> all;  ///< all columns that the table has, read or not
   /// Columns of MariaDB's own types.
   std::map<std::string, BinlogForm> forms;
 };

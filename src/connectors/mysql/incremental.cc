@@ -19,6 +19,9 @@ constexpr std::size_t kPerStatement = 200;
 constexpr std::uint64_t kSparse = 50;
 
 nlohmann::json json_of(const MYSQL_FIELD& field, const Cell& cell) {
+  if (cell.data == nullptr) {
+    return nullptr;
+  }
   std::string text;
   if (field.type == MYSQL_TYPE_FLOAT) {  // its own shortest text would be another number
     formats::write_number(double{value_of<float>(cell)}, text);

@@ -19,19 +19,20 @@ constexpr std::int64_t kChangesAtOnce = 100'000;
 /// So many keys are compared by a statement.
 constexpr std::size_t kPerStatement = 500;
 
-/// The key in images of a table.
+/// What rows are known by, in images of a table.
 class KeyOfImages {
  public:
-  KeyOfImages(const ChangeLayout& layout, const BinlogTable& table) {
-    for (const auto& name : layout.key) {
+  KeyOfImages(const std::string& of, const std::vector<std::string>& columns,
+              const BinlogTable& table) {
+    for (const auto& name : columns) {
       const auto found = std::ranges::find_if(table.columns, [&](const auto& column) {
         return equal_ignoring_case(column.name, name);
       });
       if (found == table.columns.end()) {
         throw Error(Blame::user,
-                    fmt::format("the primary key of {} was changed while its snapshot was read; "
-                                "begin with a new one: remove the checkpoint",
-                                layout.plan.name));
+                    fmt::format("{} was altered while its snapshot was read: it had no "
+                                "column {}; begin with a new one: remove the checkpoint",
+                                of, name));
       }
       places_.push_back(static_cast<std::size_t>(found - table.columns.begin()));
       fields_.push_back(field_of(*found));
@@ -85,9 +86,11 @@ std::vector<std::size_t> in_range(Connection& connection, const std::string& tab
 
 Past::Past(const ChangeLayout& layout, BinlogStream& stream, const BinlogPosition& until,
            const std::stop_token& stop)
-    : layout_(layout) {
+    : layout_(layout), known_by_(has_key() ? layout.key : layout.all) {
+  // Without a key a change that the rows do not have yet would count: one at a time.
+  const auto at_once = has_key() ? kChangesAtOnce : 1;
   while (!stream.position().has_reached(until)) {
-    if (const auto to = stream.find_end(kChangesAtOnce)) {
+    if (const auto to = stream.find_end(at_once)) {
       for (const auto& event : stream.take(*to)) {
         note(*event);
       }
@@ -98,11 +101,14 @@ Past::Past(const ChangeLayout& layout, BinlogStream& stream, const BinlogPositio
       throw Stopped();
     }
   }
+  if (!has_key()) {
+    std::erase_if(changed_, [](const auto& row) { return row.second.more == 0; });
+  }
 }
 
 void Past::note(const RowsEvent& event) {
   const auto table = with_forms(*event.table, layout_.forms);
-  const KeyOfImages key(layout_, table);
+  const KeyOfImages key(layout_.plan.name, known_by_, table);
   ImageReader images(table);
   std::span<const unsigned char> left(event.images);
   const auto next = [&](std::span<const unsigned char> present, bool was_there) {
@@ -110,12 +116,7 @@ void Past::note(const RowsEvent& event) {
     auto of = key.of(images.read(bytes, present));
     const auto image = left.first(left.size() - bytes.left());
     left = left.subspan(image.size());
-    Before before;
-    if (was_there) {
-      before = {
-          .table = event.table, .image = {image.begin(), image.end()}, .present = event.present};
-    }
-    first_.try_emplace(std::move(of), std::move(before));
+    note_one(std::move(of), was_there, event, image);
   };
   while (!left.empty()) {
     next(event.present, event.kind != ChangeKind::insert);
@@ -125,38 +126,76 @@ void Past::note(const RowsEvent& event) {
   }
 }
 
-bool Past::is_changed(std::span<const MYSQL_FIELD> fields, std::span<const Cell> cells) const {
-  return first_.contains(key_of(fields, cells));
+void Past::note_one(Key key, bool was_there, const RowsEvent& event,
+                    std::span<const unsigned char> image) {
+  const auto [found, is_new] = changed_.try_emplace(std::move(key));
+  auto& row = found->second;
+  if (was_there && !row.table) {
+    row.table = event.table;
+    row.image.assign(image.begin(), image.end());
+    row.present = event.present;
+  }
+  if (!has_key()) {
+    row.more += was_there ? 1 : -1;
+  } else if (is_new) {
+    row.more = was_there ? 1 : 0;
+  }
 }
 
-std::vector<std::shared_ptr<const RowsEvent>> Past::rows(Connection& connection,
-                                                         const KeyColumns& key, const Key& from,
-                                                         const Key& to,
-                                                         std::int64_t time_us) const {
-  std::vector<const Key*> keys;
-  std::vector<const Before*> rows;
-  for (const auto& [of, before] : first_) {
-    if (before.table) {
-      keys.push_back(&of);
-      rows.push_back(&before);
+LeftOut Past::left_out(std::shared_ptr<const Past> past) {
+  auto columns = past->known_by_;
+  if (past->has_key()) {
+    return {.key = std::move(columns),
+            .contains = [past = std::move(past)](auto fields, auto cells) {
+              return past->changed_.contains(key_of(fields, cells));
+            }};
+  }
+  auto fewer = std::make_shared<std::map<Key, std::int64_t>>();
+  for (const auto& [key, row] : past->changed_) {
+    if (row.more < 0) {
+      fewer->emplace(key, -row.more);
     }
   }
-  std::vector<std::shared_ptr<const RowsEvent>> events;
-  std::shared_ptr<RowsEvent> event;
-  const auto range = key.range(from, to);
-  for (std::size_t at = 0; at < keys.size(); at += kPerStatement) {
-    const auto part = std::span(keys).subspan(at, std::min(kPerStatement, keys.size() - at));
-    for (const auto i : in_range(connection, layout_.plan.name, key, range, part)) {
-      const auto& before = *rows[at + i];
-      if (!event || event->table != before.table || event->present != before.present) {
-        event = std::make_shared<RowsEvent>();
-        event->table = before.table;
-        event->kind = ChangeKind::restored;
-        event->present = before.present;
-        event->time_us = time_us;
-        events.push_back(event);
+  return {.key = std::move(columns), .contains = [fewer](auto fields, auto cells) {
+            const auto found = fewer->find(key_of(fields, cells));
+            return found != fewer->end() && found->second-- > 0;
+          }};
+}
+
+Past::Events Past::rows(Connection& connection, const KeyColumns& key, const Key& from,
+                        const Key& to, std::int64_t time_us) const {
+  std::vector<const Key*> keys;
+  std::vector<const Row*> rows;
+  for (const auto& [of, row] : changed_) {
+    if (row.more > 0) {
+      keys.push_back(&of);
+      rows.push_back(&row);
+    }
+  }
+  if (has_key()) {
+    std::vector<const Row*> there;
+    const auto range = key.range(from, to);
+    for (std::size_t at = 0; at < keys.size(); at += kPerStatement) {
+      const auto part = std::span(keys).subspan(at, std::min(kPerStatement, keys.size() - at));
+      for (const auto i : in_range(connection, layout_.plan.name, key, range, part)) {
+        there.push_back(rows[at + i]);
       }
-      event->images.insert(event->images.end(), before.image.begin(), before.image.end());
+    }
+    rows = std::move(there);
+  }
+  Events events;
+  std::shared_ptr<RowsEvent> event;
+  for (const auto* row : rows) {
+    if (!event || event->table != row->table || event->present != row->present) {
+      event = std::make_shared<RowsEvent>();
+      event->table = row->table;
+      event->kind = ChangeKind::restored;
+      event->present = row->present;
+      event->time_us = time_us;
+      events.push_back(event);
+    }
+    for (std::int64_t i = 0; i < row->more; ++i) {
+      event->images.insert(event->images.end(), row->image.begin(), row->image.end());
       event->changes++;
     }
   }
