@@ -7,13 +7,13 @@ namespace {
 
 std::int64_t us(std::chrono::milliseconds duration) noexcept { return duration.count() * 1000; }
 
-using Phase = AlertState::Phase;
+using AlertPhase = AlertState::Phase;
 
 AlertStep while_so(const AlertRuleSpec& rule, std::int64_t now_us, AlertState& state) {
-  if (state.phase == Phase::inactive) {
-    state = {.phase = Phase::pending, .since_us = now_us};
+  if (state.phase == AlertPhase::inactive) {
+    state = {.phase = AlertPhase::pending, .since_us = now_us};
   }
-  if (state.phase == Phase::firing) {
+  if (state.phase == AlertPhase::firing) {
     state.true_us = now_us;
     if (!rule.repeat || now_us - state.told_us < us(*rule.repeat)) {
       return AlertStep::nothing;
@@ -24,14 +24,16 @@ AlertStep while_so(const AlertRuleSpec& rule, std::int64_t now_us, AlertState& s
   if (now_us - state.since_us < us(rule.wait)) {
     return AlertStep::nothing;
   }
-  state = {Phase::firing, state.since_us, now_us, now_us, now_us};
+  state = {AlertPhase::firing, state.since_us, now_us, now_us, now_us};
   return AlertStep::fired;
 }
 
 }  // namespace
 
-std::string_view word_of(Phase phase) noexcept {
-  return phase == Phase::inactive ? "inactive" : phase == Phase::pending ? "pending" : "firing";
+std::string_view word_of(AlertPhase phase) noexcept {
+  return phase == AlertPhase::inactive  ? "inactive"
+         : phase == AlertPhase::pending ? "pending"
+                                        : "firing";
 }
 
 AlertStep advance(const AlertRuleSpec& rule, bool is_so, std::int64_t now_us, AlertState& state) {
@@ -41,7 +43,7 @@ AlertStep advance(const AlertRuleSpec& rule, bool is_so, std::int64_t now_us, Al
   if (is_so) {
     return while_so(rule, now_us, state);
   }
-  const bool fired = state.phase == Phase::firing;
+  const bool fired = state.phase == AlertPhase::firing;
   if (fired && now_us - state.true_us < us(rule.keep_firing_for)) {
     return AlertStep::nothing;
   }
@@ -50,14 +52,14 @@ AlertStep advance(const AlertRuleSpec& rule, bool is_so, std::int64_t now_us, Al
 }
 
 std::int64_t next_look_us(const AlertRuleSpec& rule, const AlertState& state) noexcept {
-  if (state.phase == Phase::pending) {
+  if (state.phase == AlertPhase::pending) {
     return state.since_us + us(rule.wait);
   }
   std::int64_t next = kNever;
-  if (state.phase == Phase::firing && rule.repeat) {
+  if (state.phase == AlertPhase::firing && rule.repeat) {
     next = state.told_us + us(*rule.repeat);
   }
-  if (state.phase == Phase::firing && rule.keep_firing_for.count() > 0) {
+  if (state.phase == AlertPhase::firing && rule.keep_firing_for.count() > 0) {
     next = std::min(next, state.true_us + us(rule.keep_firing_for));
   }
   return next;
