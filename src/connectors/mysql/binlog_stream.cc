@@ -372,8 +372,8 @@ std::optional<BinlogPosition> BinlogStream::find_end(std::int64_t max_changes) {
   if (!has_changes(whole) && has_changes(part) && is_full) {
     return part;
   }
-  if (!whole) {
-    check();
+  if (!has_changes(whole)) {
+    check();  // nothing else will come
   }
   return whole;
 }
