@@ -63,11 +63,13 @@ def answers(curl):
 
 
 def the_first_request(curl):
-    """That of the block of commands, too."""
+    """Those of the block of commands, too, on the day after the README was written."""
     [block] = [block for block in re.findall(r"```sh\n(.*?)```", README, re.S) if "millrace serve" in block]
-    serve, ask = block.strip().splitlines()
+    serve, *asks = block.strip().splitlines()
     same(serve, "millrace serve embedded.yaml &", "how it is served")
-    same(curl(ask)[0], 200, ask)
+    same(len(asks), 2, "requests")
+    for ask in asks:
+        same(curl(ask.replace("-d yesterday", "-d 2026-11-22"))[0], 200, ask)
 
 
 def other_places(curl):

@@ -44,7 +44,7 @@ export function openGroups(g: Graph | undefined, seen: Iterable<string | null> =
   return open
 }
 
-/** What a batch has run: the graph as it was, or, if nobody knows that any more, as it is now (`isOther`). */
+/** What a batch has run: the graph as it was, or, if nobody knows that any more, as it is now (`isOther`). `at`: -1 of now. */
 export function useGraph(p: PipelineSummary, at: number) {
   const now = useGet<Graph>(`/pipelines/${p.id}/graph`, p.graph)
   const past = useGet<Graph>(now.data && at >= 0 && at < now.data.since ? `/pipelines/${p.id}/graph?at=${at}` : null)

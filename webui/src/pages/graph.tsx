@@ -23,7 +23,7 @@ export function GraphPage({
   live: boolean
   s: Progress[]
 }) {
-  const g = useGraph(p, at)
+  const g = useGraph(p, live ? -1 : at) // the newest batch may be one from before a reload
   const sel = q('node'),
     focus = q('focus'),
     asTable = q('view') === 'table'
