@@ -267,6 +267,7 @@ def every_key_of_the_list(browser):
                 return page.locator(".qrow").evaluate_all("rows => rows.findIndex(row => row.classList.contains('on'))")
             for step, row in (("ArrowDown", 1), ("j", 2), ("ArrowUp", 1)):
                 key("↑ ↓ X", step, lambda: chosen() == row, f"{step} to lead to row {row}")
+            key("↑ ↓ X", ["ArrowDown", "ArrowUp"] * 10 + ["ArrowUp", "ArrowDown"], lambda: chosen() == 1, "none of many quick ones to be lost")
             key("↑ ↓ X", "x", lambda: page.get_by_role("checkbox", name="Mark").nth(1).is_checked(), "its mark")
             key("↑ ↓ X", "x", lambda: not page.get_by_role("checkbox", name="Mark").nth(1).is_checked(), "no mark")
         assert set(lines) == tried, (lines, tried)

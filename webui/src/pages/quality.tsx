@@ -61,7 +61,8 @@ export function QualityPage({ p, at }: { p: PipelineSummary; at: number }) {
   const cur = list[index] as QuarantinedRow | undefined
   useEffect(() => {
     place.current = Math.max(0, index)
-    if (cur) setSel(cur.id)
+    // A key may have been pressed since this was drawn: what it chose holds.
+    if (cur) setSel((now) => (list.some((r) => r.id === now) ? now : cur.id))
   }, [index, cur?.id])
   const reasons = useMemo(() => {
     const m = new Map<string, number>()
