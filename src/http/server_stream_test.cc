@@ -196,10 +196,12 @@ TEST(DrainTest, RequestsUnderWayAreAnswered) {
   const Address at = server.start();
   Client busy(at);
   busy.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /2 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(eventually([&] { return server.stats().in_flight_now == 2; }));
+  const auto before = server.stats().bytes_in;
   Client half(at);
   half.send("GET / HTTP/1.1\r\nHo");
   Client idle(at);
-  EXPECT_TRUE(eventually([&] { return server.stats().in_flight_now == 2; }));
+  EXPECT_TRUE(eventually([&] { return server.stats().bytes_in > before; }));
   std::thread draining([&] { EXPECT_TRUE(server.drain(seconds(20))); });
   EXPECT_TRUE(idle.is_closed());
   half.send("st: localhost\r\n\r\n");

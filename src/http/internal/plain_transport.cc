@@ -1,7 +1,7 @@
 #include <array>
 #include <utility>
 
-#include "http/internal/transport.h"
+#include "http/internal/leftovers.h"
 
 namespace millrace::http {
 namespace {
@@ -63,7 +63,7 @@ class PlainTransport final : public Transport {
   void finish(User user) override {
     error_code error;
     (void)socket_.shutdown(Tcp::socket::shutdown_send, error);
-    read_to_end(std::move(user));
+    leftovers_.read(socket_, std::move(user));
   }
 
   void cancel() noexcept override {
@@ -77,25 +77,9 @@ class PlainTransport final : public Transport {
   }
 
  private:
-  /// What comes is looked at by nobody, so that all of a thread may leave it at one place.
-  void read_to_end(User user) {
-    thread_local std::array<char, 64 << 10> rest;
-    socket_.async_read_some(asio::buffer(rest),
-                            [this, user = std::move(user)](const error_code& error, std::size_t n) {
-                              rest_bytes_ += n;
-                              if (error || rest_bytes_ > kRestMax) {
-                                user->on_finished();
-                              } else {
-                                read_to_end(user);
-                              }
-                            });
-  }
-
-  static constexpr std::size_t kRestMax = 64 << 20;
-
   Tcp::socket socket_;
   std::vector<std::string_view> pieces_;
-  std::size_t rest_bytes_ = 0;
+  Leftovers leftovers_;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "http/internal/transport.h"
+#include "http/internal/leftovers.h"
 // Behind it:
 #include <algorithm>
 #include <array>
@@ -62,7 +62,7 @@ class TlsTransport final : public Transport {
     stream_.async_shutdown([this, user = std::move(user)](const error_code&) {
       error_code ignored;
       (void)stream_.next_layer().shutdown(Tcp::socket::shutdown_send, ignored);
-      read_to_end(user);
+      leftovers_.read(stream_.next_layer(), user);
     });
   }
 
@@ -77,25 +77,9 @@ class TlsTransport final : public Transport {
   }
 
  private:
-  /// As it comes, in the cipher.
-  void read_to_end(User user) {
-    thread_local std::array<char, 64 << 10> rest;
-    stream_.next_layer().async_read_some(
-        asio::buffer(rest), [this, user = std::move(user)](const error_code& error, std::size_t n) {
-          rest_bytes_ += n;
-          if (error || rest_bytes_ > kRestMax) {
-            user->on_finished();
-          } else {
-            read_to_end(user);
-          }
-        });
-  }
-
-  static constexpr std::size_t kRestMax = 64 << 20;
-
   boost::asio::ssl::stream<Tcp::socket> stream_;
   std::string record_;
-  std::size_t rest_bytes_ = 0;
+  Leftovers leftovers_;
 };
 
 }  // namespace
