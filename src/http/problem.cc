@@ -26,7 +26,6 @@ Response problem_response(const Problem& problem) {
 
 Response shaped(const ProblemShaper& shape, const Problem& problem) {
   Response response = shape(problem);
-  response.status = problem.status;
   for (const Header& header : problem.headers) {
     const auto is_it = [&](const Header& each) {
       return equal_ignoring_case(each.name, header.name) && each.value == header.value;

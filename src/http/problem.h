@@ -23,11 +23,11 @@ struct Problem {
 [[nodiscard]] Response problem_response(const Problem& problem);
 
 /// Makes the answers of the server's own problems, in place of problem_response(): such as one in
-/// an envelope. The problem's status and headers are put in by who asks. Called by all threads of
-/// the server.
+/// an envelope, or with another status. The problem's headers are put in by who asks. Called by all
+/// threads of the server.
 using ProblemShaper = std::function<Response(const Problem&)>;
 
-/// What `shape` makes of a problem, with its status, and its headers where they are not there.
+/// What `shape` makes of a problem, with its headers where they are not there.
 [[nodiscard]] Response shaped(const ProblemShaper& shape, const Problem& problem);
 
 /// "Not Found"; "Unknown" for a status without a name.

@@ -1,6 +1,7 @@
 // How a request becomes an answer: at once where that is cheap, else on a thread for queries.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -21,11 +22,18 @@ std::string flight_of(const std::string& key, std::int64_t batch) {
 
 /// What went wrong, for the one who asked. Values of parameters are the only thing that somebody
 /// can get wrong.
-Refused refused_by(const Error& error, const EndpointSpec& endpoint) {
+Refused refused_by(const Error& error, const EndpointSpec& endpoint, const Prepared& prepared) {
+  const bool is_outside = error.blame() == Blame::external ||
+                          std::ranges::any_of(prepared.reads(), [&](const auto& each) {
+                            return each->is_named_in(error.what());
+                          });
+  if (is_outside) {
+    return {Fault::unavailable};
+  }
   if (error.blame() == Blame::user && !endpoint.parameters.empty()) {
     return {Fault::invalid_parameter, "", "the query can't be answered for these values"};
   }
-  return {error.blame() == Blame::external ? Fault::unavailable : Fault::internal};
+  return {Fault::internal};
 }
 
 }  // namespace
@@ -93,7 +101,7 @@ void Service::answer(const CallPtr& call) {
       outcome = std::make_shared<const Answer>(
           answer_by_key({endpoint, *prepared, call->values, snapshot, responses_}));
     } catch (const Error& error) {
-      outcome = std::unexpected(refused_by(error, endpoint.spec));
+      outcome = std::unexpected(refused_by(error, endpoint.spec, *prepared));
     }
     give(*call, outcome, snapshot.version());
     return;
@@ -176,7 +184,7 @@ Outcome Service::make_answer(const CallPtr& call, const Prepared& prepared,
     return std::unexpected(Refused{stop.stop_requested() ? Fault::unavailable : Fault::timeout});
   } catch (const Error& error) {
     Log().with("endpoint", spec.path).warn("a request failed: {}", error.what());
-    return std::unexpected(refused_by(error, spec));
+    return std::unexpected(refused_by(error, spec, prepared));
   } catch (const std::exception& error) {
     Log().with("endpoint", spec.path).error("a request failed: {}", error.what());
     return std::unexpected(Refused{Fault::internal});

@@ -166,6 +166,13 @@ bool Lake::look_again() {
   return true;
 }
 
+bool Lake::is_named_in(std::string_view error) const {
+  const auto known = last_listed();
+  return known && std::ranges::any_of(known->files->all(), [&](const sql::KeptFile& file) {
+           return error.contains(file.path);
+         });
+}
+
 void Lake::bring(const QueryRun& run, sql::ReadMoment& into) {
   const auto known = last_listed();
   const auto files = known->files->that_matter(run, name());

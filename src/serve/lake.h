@@ -35,6 +35,7 @@ class Lake final : public Readable {
   void look(const sql::LiveSnapshot& at) override;
   [[nodiscard]] bool wants_look() override;
   [[nodiscard]] bool look_again() override;
+  [[nodiscard]] bool is_named_in(std::string_view error) const override;
   void bring(const QueryRun& run, sql::ReadMoment& into) override;
   [[nodiscard]] std::optional<sql::Relation> kept_relation(
       const sql::ReadQuery& query) const override;

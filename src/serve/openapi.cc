@@ -180,16 +180,15 @@ Ordered error_answer(const std::string& description) {
           {"content", {{"application/json", {{"schema", {{"$ref", kErrorSchema}}}}}}}};
 }
 
-/// All that can go wrong, by status.
-void add_errors(const EndpointSpec* endpoint, bool has_users, Ordered& responses) {
+/// All that can go wrong, by status. What the HTTP server refuses by itself has the face that the
+/// whole API gives it.
+void add_errors(const ServeSpec& serve, const EndpointSpec& endpoint, Ordered& responses) {
   std::map<int, std::set<std::string>> messages;
   const auto add = [&](Fault fault) {
-    const FaultInfo& info = info_of(fault);
-    std::string message(info.message);
-    if (endpoint != nullptr && endpoint->errors.contains(fault)) {
-      message = endpoint->errors.at(fault);
+    for (const ErrorSpecs* own : {&endpoint.errors, &serve.errors}) {
+      const FaultInfo info = info_of(fault, *own);
+      messages[info.status].emplace(info.message);
     }
-    messages[info.status].insert(std::move(message));
   };
   for (const Fault fault :
        {Fault::bad_request, Fault::invalid_parameter, Fault::no_such_endpoint,
@@ -197,23 +196,28 @@ void add_errors(const EndpointSpec* endpoint, bool has_users, Ordered& responses
         Fault::internal, Fault::busy, Fault::not_ready, Fault::unavailable, Fault::timeout}) {
     add(fault);
   }
-  if (has_users) {
+  if (!serve.server.users.empty()) {
     add(Fault::unauthorized);
     add(Fault::forbidden);
   }
-  if (endpoint != nullptr && endpoint->empty == Empty::not_found) {
+  if (endpoint.empty == Empty::not_found) {
     add(Fault::not_found);
   }
-  if (endpoint != nullptr) {
-    for (const ParameterSpec& parameter : endpoint->parameters) {
-      if (!parameter.error.empty()) {
-        messages[info_of(Fault::invalid_parameter).status].insert(parameter.error);
-      }
+  for (const ParameterSpec& parameter : endpoint.parameters) {
+    if (!parameter.error.empty()) {
+      messages[info_of(Fault::invalid_parameter, endpoint.errors).status].insert(parameter.error);
     }
   }
   for (const auto& [status, all] : messages) {
-    responses[std::to_string(status)] =
-        error_answer(join(std::vector<std::string>(all.begin(), all.end()), "; "));
+    Ordered& response = responses[std::to_string(status)];
+    const auto error = error_answer(join(std::vector<std::string>(all.begin(), all.end()), "; "));
+    if (response.is_null()) {
+      response = error;
+      continue;
+    }
+    // Errors with the status of success.
+    Ordered& schema = response["content"].begin().value()["schema"];
+    schema = {{"anyOf", Ordered::array({schema, {{"$ref", kErrorSchema}}})}};
   }
 }
 
@@ -251,7 +255,7 @@ Ordered operation_of(const ServeSpec& serve, const EndpointSpec& spec, const Sch
        {{"application/json",
          {{"schema", schema_of_shape(shape, schema_of_rows(spec, columns))}}}}}};
   responses["304"] = {{"description", "The answer is still what `If-None-Match` names."}};
-  add_errors(&spec, !serve.server.users.empty(), responses);
+  add_errors(serve, spec, responses);
   operation["responses"] = std::move(responses);
   return operation;
 }
@@ -271,7 +275,7 @@ Ordered changes_operation(const ServeSpec& serve, const EndpointSpec& spec) {
        "when the table has to be read anew."},
       {"headers", version_headers()},
       {"content", {{"text/event-stream", {{"schema", {{"type", "string"}}}}}}}};
-  add_errors(&spec, !serve.server.users.empty(), responses);
+  add_errors(serve, spec, responses);
   return {{"summary", spec.description.empty()
                           ? fmt::format("The changes of `{}`, as they are committed", spec.changes)
                           : spec.description},

@@ -56,6 +56,11 @@ class Readable {
   [[nodiscard]] virtual bool wants_look() { return false; }
   /// Something was gone in the middle of a run. True: look() may find it elsewhere.
   [[nodiscard]] virtual bool look_again() { return false; }
+  /// Whether an error names something that this is made of, and so is none of the values asked for.
+  [[nodiscard]] virtual bool is_named_in(std::string_view error) const {
+    (void)error;
+    return false;
+  }
   /// Puts in what a run needs.
   virtual void bring(const QueryRun& run, sql::ReadMoment& into) { (void)run, (void)into; }
   /// What a query may be run with instead, on rows that are found in memory; nullopt: there is no

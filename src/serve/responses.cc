@@ -27,12 +27,6 @@ Responses::Responses(const ServeSpec& spec)
       success_(or_default(spec.success, R"("$data")")),
       error_(or_default(spec.error, R"({"code":"$code","message":"$message","hint":"$hint"})")) {}
 
-std::string Responses::message_of(const EndpointSpec* endpoint, Fault fault) const {
-  const auto& messages = endpoint != nullptr ? endpoint->errors : spec_.errors;
-  const auto found = messages.find(fault);
-  return found == messages.end() ? std::string(info_of(fault).message) : found->second;
-}
-
 Answer Responses::of_rows(const EndpointSpec& endpoint, std::string rows, std::int64_t count,
                           bool is_truncated, const sql::LiveVersion& version) const {
   Answer answer{.rows = count, .is_truncated = is_truncated};
@@ -89,16 +83,15 @@ http::Response Responses::to(const http::Request& request, const EndpointSpec& e
 
 http::Response Responses::refuse(const EndpointSpec* endpoint, const Refused& refused,
                                  std::vector<http::Header> headers) const {
-  const FaultInfo& info = info_of(refused.fault);
-  const auto message =
-      refused.message.empty() ? message_of(endpoint, refused.fault) : refused.message;
+  const FaultInfo info =
+      info_of(refused.fault, endpoint != nullptr ? endpoint->errors : spec_.errors);
   if (info.status == 503) {
     headers.push_back({"Retry-After", "1"});
   }
   headers.push_back({"Cache-Control", "no-store"});
   return json(info.status,
               error_.write({.data = "null",
-                            .message = message,
+                            .message = refused.message.empty() ? info.message : refused.message,
                             .code = info.code,
                             .hint = refused.hint,
                             .status = info.status}),
@@ -108,12 +101,15 @@ http::Response Responses::refuse(const EndpointSpec* endpoint, const Refused& re
 http::Response Responses::shape(const http::Problem& problem) const {
   const Fault fault = fault_of(problem.status);
   const auto own = spec_.errors.find(fault);
-  return json(problem.status,
+  const bool has_message = own != spec_.errors.end() && !own->second.message.empty();
+  const bool has_status = own != spec_.errors.end() && own->second.status != 0;
+  const int status = has_status ? own->second.status : problem.status;
+  return json(status,
               error_.write({.data = "null",
-                            .message = own == spec_.errors.end() ? problem.message : own->second,
-                            .code = info_of(fault).code,
+                            .message = has_message ? own->second.message : problem.message,
+                            .code = info_of(fault, spec_.errors).code,
                             .hint = problem.hint,
-                            .status = problem.status}),
+                            .status = status}),
               {});
 }
 

@@ -36,8 +36,6 @@ class Responses {
   [[nodiscard]] bool tell_batch() const noexcept { return success_.tells_batch(); }
 
  private:
-  [[nodiscard]] std::string message_of(const EndpointSpec* endpoint, Fault fault) const;
-
   const ServeSpec& spec_;
   Shape success_;
   Shape error_;

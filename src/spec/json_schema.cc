@@ -202,6 +202,15 @@ void add_server_schema(Json& properties) {
       {{"type", "object"}, {"additionalProperties", shape_schema(http::UserOptions::table())}});
 }
 
+/// By the code of an error, its message, or more.
+Json errors_schema() {
+  Json errors = {{"type", "object"}, {"additionalProperties", false}};
+  for (const auto& code : fault_codes()) {
+    errors["properties"][code]["$ref"] = "#/$defs/error";
+  }
+  return errors;
+}
+
 /// An endpoint, and below it its parameters.
 Json serve_schema() {
   Json parameter = shape_schema(parameter_table());
@@ -214,8 +223,10 @@ Json serve_schema() {
   endpoint["properties"]["parameters"].update({{"type", "object"},
                                                {"propertyNames", {{"pattern", kNamePattern}}},
                                                {"additionalProperties", std::move(parameter)}});
+  endpoint["properties"]["errors"]["$ref"] = "#/$defs/errors";
   Json serve = shape_schema(serve_table());
   Json& properties = serve["properties"];
+  properties["errors"]["$ref"] = "#/$defs/errors";
   properties["endpoints"].update({{"type", "array"}, {"minItems", 1}, {"items", endpoint}});
   properties["envelope"].update(shape_schema(envelope_table()));
   add_server_schema(properties);
@@ -290,6 +301,9 @@ Json definitions(const ConnectorList& connectors) {
       {"control", control_schema()},
       {"history", shape_schema(history_table())},
       {"serve", serve_schema()},
+      {"errors", errors_schema()},
+      {"error",
+       {{"anyOf", Json::array({{{"$ref", "#/$defs/text"}}, shape_schema(error_table())})}}},
       {"quarantine", std::move(quarantine)},
       {"text", {{"type", {"string", "number", "boolean"}}}},
       {"reference", pattern_schema(R"(\$\{env:)", "A variable of the environment: ${env:NAME}.")},

@@ -164,6 +164,17 @@ const FaultInfo& info_of(Fault fault) noexcept {
   return *std::ranges::find(kFaults, fault, &FaultInfo::fault);
 }
 
+FaultInfo info_of(Fault fault, const ErrorSpecs& own) noexcept {
+  FaultInfo info = info_of(fault);
+  if (const auto found = own.find(fault); found != own.end()) {
+    const ErrorSpec& error = found->second;
+    info.message = error.message.empty() ? info.message : error.message;
+    info.code = error.code.empty() ? info.code : error.code;
+    info.status = error.status == 0 ? info.status : error.status;
+  }
+  return info;
+}
+
 std::vector<std::string> fault_codes() {
   std::vector<std::string> codes;
   for (const FaultInfo& info : kFaults) {

@@ -169,9 +169,10 @@ std::string connector_section(const Connector& connector) {
 std::string serve_sections() {
   return "## serve\n\nA mapping. See [serving](../serving.md).\n\n" + option_table(serve_table()) +
          "### envelope\n\n" + option_table(envelope_table()) +
-         "### endpoints\n\nEach is a mapping:\n\n" + option_table(endpoint_table()) +
-         "### parameters\n\nEach is a mapping:\n\n" + option_table(parameter_table()) +
-         "### tls\n\n" + option_table(http::TlsOptions::table()) +
+         "### errors\n\nBy the code of the error, each is a message, or a mapping:\n\n" +
+         option_table(error_table()) + "### endpoints\n\nEach is a mapping:\n\n" +
+         option_table(endpoint_table()) + "### parameters\n\nEach is a mapping:\n\n" +
+         option_table(parameter_table()) + "### tls\n\n" + option_table(http::TlsOptions::table()) +
          "### users\n\nEach is a mapping:\n\n" + option_table(http::UserOptions::table());
 }
 

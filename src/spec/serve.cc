@@ -45,7 +45,7 @@ class ServeReader {
     serve_.query_queue = options_.query_queue;
     serve_.refresh = options_.refresh;
     serve_.wait_timeout = options_.wait_timeout;
-    serve_.errors = read_errors(options_.errors, section.value.find("errors"), "serve");
+    serve_.errors = read_errors(options_.errors, "serve", {});
     read_envelope();
     read_endpoints();
     return std::move(serve_);
@@ -84,25 +84,45 @@ class ServeReader {
     }
   }
 
-  std::map<Fault, std::string> read_errors(
-      const std::vector<std::pair<std::string, std::string>>& given, const Node* node,
-      const std::string& what) {
-    std::map<Fault, std::string> errors;
+  /// `errors`: those that stand where nothing else is said.
+  ErrorSpecs read_errors(const Node& node, const std::string& of, ErrorSpecs errors) {
+    if (!node.is_mapping() && !node.is_null()) {
+      diagnostics_.error(node.at, fmt::format("`errors` of {} must be a mapping of codes", of),
+                         "for example `{ not_found: nothing here }`");
+      return errors;
+    }
     const auto codes = fault_codes();
-    for (const auto& [code, message] : given) {
+    for (const auto& [code, at, value] : node.entries) {
       const auto found = std::ranges::find(codes, code);
       if (found == codes.end()) {
-        const auto entry = std::ranges::find(node->entries, code, &Node::Entry::key);
-        diagnostics_.error(entry->at,
-                           fmt::format("`errors` of {} names `{}`, which is no code of "
-                                       "an error",
-                                       what, code),
-                           did_you_mean(code, codes));
+        diagnostics_.error(
+            at, fmt::format("`errors` of {} names `{}`, which is no code of an error", of, code),
+            did_you_mean(code, codes));
         continue;
       }
-      errors[static_cast<Fault>(found - codes.begin())] = message;
+      read_error(value, fmt::format("error `{}` of {}", code, of),
+                 errors[static_cast<Fault>(found - codes.begin())]);
     }
     return errors;
+  }
+
+  void read_error(const Node& node, const std::string& what, ErrorSpec& error) {
+    if (node.is_scalar()) {
+      error.message = node.text;
+      return;
+    }
+    ErrorOptions options;
+    (void)error_table().parse(node, diagnostics_, options, what);
+    const Node* status = node.find("status");
+    if (options.status && *options.status != 200 && *options.status < 400) {
+      diagnostics_.error(
+          status->at,
+          fmt::format("{} has the status {}, which is not of an answer", what, *options.status),
+          "an error has 400 to 599; 200 is for clients that want it so");
+    }
+    error.message = options.message.empty() ? error.message : options.message;
+    error.code = options.code.empty() ? error.code : options.code;
+    error.status = options.status.value_or(error.status);
   }
 
   void read_endpoints() {
@@ -160,8 +180,7 @@ class ServeReader {
     endpoint.max_age = options.max_age;
     endpoint.unknown_parameters = options.unknown_parameters.value_or(options_.unknown_parameters);
     const std::string what = fmt::format("endpoint `{}`", endpoint.path);
-    endpoint.errors = read_errors(options.errors, node.find("errors"), what);
-    endpoint.errors.insert(serve_.errors.begin(), serve_.errors.end());
+    endpoint.errors = read_errors(options.errors, what, serve_.errors);
     read_path(endpoint, what);
     if (is_changes) {
       refuse_in_changes(node, what);

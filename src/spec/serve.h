@@ -93,6 +93,16 @@ struct FaultInfo {
   std::string_view message;  ///< if the file says no other
 };
 [[nodiscard]] const FaultInfo& info_of(Fault fault) noexcept;
+
+/// What a file says of an error in place of the usual.
+struct ErrorSpec {
+  std::string message;  ///< empty: the usual one
+  std::string code;     ///< empty: the usual one
+  int status = 0;       ///< 0: the usual one
+};
+using ErrorSpecs = std::map<Fault, ErrorSpec>;
+/// A fault as clients of that file see it. Its texts live as long as `own`.
+[[nodiscard]] FaultInfo info_of(Fault fault, const ErrorSpecs& own) noexcept;
 [[nodiscard]] std::vector<std::string> fault_codes();
 /// The fault that an HTTP status tells of.
 [[nodiscard]] Fault fault_of(int status) noexcept;
@@ -143,7 +153,7 @@ struct EndpointSpec {
   std::string message;  ///< of success
   std::string data;     ///< the key that the row or rows come under; empty: none
   std::string description;
-  std::map<Fault, std::string> errors;  ///< messages that are not the default
+  ErrorSpecs errors;  ///< those of the file, too
   std::int64_t max_rows = 10'000;
   std::chrono::milliseconds timeout{10'000};
   bool cache = true;
@@ -161,7 +171,7 @@ struct ServeSpec {
   std::string description;
   AnswerShape success;  ///< null: the data itself
   AnswerShape error;
-  std::map<Fault, std::string> errors;
+  ErrorSpecs errors;
   std::int64_t cache_bytes = 64LL << 20;
   std::int64_t file_cache_bytes = 256LL << 20;
   int query_threads = 4;

@@ -23,7 +23,7 @@ OptionTable<ServeOptions> serve_table() {
               .default_text("the data itself; errors are {code, message, hint}")
               .example("{ success: { data: $data }, error: { error: $message } }"),
           Option<O>{&O::errors, "errors",
-                    "Messages in place of the usual ones, by the code of the error."}
+                    "Messages in place of the usual ones, by the code of the error; or mappings."}
               .example("{ not_found: nothing here }"),
           Option<O>{
               &O::cache_size, "cache_size",
@@ -77,6 +77,23 @@ OptionTable<EnvelopeOptions> envelope_table() {
   };
 }
 
+OptionTable<ErrorOptions> error_table() {
+  using O = ErrorOptions;
+  return {
+      Option<O>{&O::message, "message", "`$message` of the envelope."}
+          .default_text("the usual one")
+          .example("no such customer"),
+      Option<O>{&O::code, "code", "`$code` of the envelope."}
+          .default_text("the usual one")
+          .example("E1004"),
+      Option<O>{&O::status, "status", "The status of HTTP: 400 to 599, or 200."}
+          .default_text("the usual one")
+          .at_least(200)
+          .at_most(599)
+          .example("422"),
+  };
+}
+
 OptionTable<EndpointOptions> endpoint_table() {
   using O = EndpointOptions;
   return {
@@ -105,7 +122,7 @@ OptionTable<EndpointOptions> endpoint_table() {
           .example("profile"),
       Option<O>{&O::description, "description", "What it answers, for people."},
       Option<O>{&O::errors, "errors",
-                "Messages in place of those of `serve`, by the code of the error."}
+                "Messages in place of those of `serve`, by the code of the error; or mappings."}
           .example("{ not_found: no such customer }"),
       Option<O>{&O::max_rows, "max_rows",
                 "The most rows of an answer. Where there are more, it has the head "

@@ -16,7 +16,7 @@ struct ServeOptions {
   std::string title;
   std::string description;
   Node envelope;
-  std::vector<std::pair<std::string, std::string>> errors;
+  Node errors;
   Bytes cache_size{64LL << 20};
   Bytes file_cache_size{256LL << 20};
   int query_threads = 4;
@@ -34,6 +34,12 @@ struct EnvelopeOptions {
   Node error;
 };
 
+struct ErrorOptions {
+  std::string message;
+  std::string code;
+  std::optional<int> status;
+};
+
 struct EndpointOptions {
   std::string get;
   std::string changes;
@@ -45,7 +51,7 @@ struct EndpointOptions {
   std::string message;
   std::string data;
   std::string description;
-  std::vector<std::pair<std::string, std::string>> errors;
+  Node errors;
   std::optional<std::int64_t> max_rows;
   std::optional<std::chrono::milliseconds> timeout;
   bool cache = true;
@@ -69,6 +75,7 @@ struct ParameterOptions {
 
 [[nodiscard]] OptionTable<ServeOptions> serve_table();
 [[nodiscard]] OptionTable<EnvelopeOptions> envelope_table();
+[[nodiscard]] OptionTable<ErrorOptions> error_table();
 [[nodiscard]] OptionTable<EndpointOptions> endpoint_table();
 [[nodiscard]] OptionTable<ParameterOptions> parameter_table();
 

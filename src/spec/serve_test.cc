@@ -1,5 +1,6 @@
 #include "spec/serve.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "spec/test_support.h"
@@ -57,7 +58,7 @@ TEST(Serve, ReadsAnEndpointWhole) {
   const EndpointSpec& one = serve.endpoints.at(0);
   EXPECT_EQ(one.empty, Empty::not_found);
   EXPECT_EQ(one.max_rows, 7);
-  EXPECT_EQ(one.errors.at(Fault::not_found), "not-found");
+  EXPECT_EQ(info_of(Fault::not_found, one.errors).message, "not-found");
   ASSERT_EQ(one.segments.size(), 3U);
   EXPECT_TRUE(one.segments[1].is_parameter);
   ASSERT_EQ(one.parameters.size(), 3U);
@@ -66,6 +67,25 @@ TEST(Serve, ReadsAnEndpointWhole) {
   EXPECT_EQ(one.parameters[0].error, "invalid_id");
   EXPECT_EQ(one.parameters[1].default_value, ParameterValue(std::int64_t{19782}));
   EXPECT_EQ(one.parameters[2].allowed, (std::vector<std::string>{"x", "y"}));
+}
+
+TEST(Serve, AnErrorOfAnEndpointAddsToThatOfTheFile) {
+  const auto loaded = serving(
+      "  errors: { not_found: { code: E404, status: 410 }, timeout: too slow }\n"
+      "  endpoints:\n"
+      "    - { get: /a, query: FROM totals, errors: { not_found: none, internal: { status: 502 } } "
+      "}\n"
+      "    - { get: /b, query: FROM totals }\n");
+  EXPECT_EQ(loaded.messages, "");
+  const auto text = [&](std::size_t endpoint, Fault fault) {
+    const auto info = info_of(fault, loaded.spec->serve->endpoints.at(endpoint).errors);
+    return fmt::format("{} {} {}", info.status, info.code, info.message);
+  };
+  EXPECT_EQ(text(0, Fault::not_found), "410 E404 none");
+  EXPECT_EQ(text(1, Fault::not_found), "410 E404 there is no such row");
+  EXPECT_EQ(text(0, Fault::timeout), "504 timeout too slow");
+  EXPECT_EQ(text(0, Fault::internal), "502 internal the answer could not be made");
+  EXPECT_EQ(text(1, Fault::internal), "500 internal the answer could not be made");
 }
 
 TEST(Serve, MistakesStandAtTheirPlaces) {
@@ -96,6 +116,13 @@ TEST(Serve, MistakesStandAtTheirPlaces) {
   EXPECT_EQ(endpoint("    - { get: /a, query: FROM totals, errors: { notfound: x } }\n"),
             "p.yaml:6:48: error: `errors` of endpoint `/a` names `notfound`, which is no code of "
             "an error; did you mean `not_found`?\n");
+  EXPECT_EQ(
+      endpoint("    - { get: /a, query: FROM totals, errors: { not_found: { status: 304 } } }\n"),
+      "p.yaml:6:69: error: error `not_found` of endpoint `/a` has the status 304, which is not "
+      "of an answer; an error has 400 to 599; 200 is for clients that want it so\n");
+  EXPECT_EQ(endpoint("    - { get: /a, query: FROM totals, errors: [not_found] }\n"),
+            "p.yaml:6:46: error: `errors` of endpoint `/a` must be a mapping of codes; for example "
+            "`{ not_found: nothing here }`\n");
   EXPECT_EQ(serving("  envelope: { success: { data: $dat } }\n  endpoints: [{ get: /a, query: FROM "
                     "totals }]\n")
                 .messages,

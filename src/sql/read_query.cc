@@ -172,7 +172,15 @@ void ReadQuery::Impl::bind() {
   if (prepared->HasError()) {
     throw sql_error(prepared->GetErrorObject());
   }
-  schema = schema_of(prepared->GetNames(), prepared->GetTypes());
+  const auto& made = prepared->GetTypes();
+  if (std::ranges::find(made, duckdb::LogicalTypeId::UNKNOWN, &duckdb::LogicalType::id) !=
+      made.end()) {
+    throw SqlError(
+        "the type of the result depends on the value of a parameter; cast it ($name::BIGINT), or, "
+        "where a function after FROM gets it, write SELECT unnest(range($name)) instead",
+        std::nullopt);
+  }
+  schema = schema_of(prepared->GetNames(), made);
   std::set<std::string> names;
   for (const Column& column : schema.columns) {
     if (!names.insert(to_lower(column.name)).second) {

@@ -223,6 +223,12 @@ TEST_F(ReadQueryTest, RefusesWhatIsNoQueryOfTheRelations) {
   EXPECT_EQ(refusal("SELECT * FROM nothing"),
             "there is no `nothing` that could be read here; there is: items, kinds, brought, kept, "
             "lake");
+  EXPECT_EQ(
+      refusal("FROM range($n)", {{"n", "BIGINT"}}),
+      "the type of the result depends on the value of a parameter; cast it ($name::BIGINT), or, "
+      "where a function after FROM gets it, write SELECT unnest(range($name)) instead");
+  EXPECT_EQ(run("SELECT unnest(range($n)) AS i", {{"n", "BIGINT"}}, {std::int64_t{2}}),
+            (Rows{"0", "1"}));
   database_.declare("stream", items_->schema(), Shape::stream);
   for (const char* sql :
        {"SELECT * FROM stream",

@@ -9,6 +9,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import millrace as m  # noqa: E402
+import openapi  # noqa: E402
 from serving import Api, same  # noqa: E402
 
 PIPELINE = """
@@ -35,6 +36,8 @@ serve:
     payload_too_large: that is "too" much
     not_ready: come back later
     no_such_endpoint: no such path
+    method_not_allowed: { status: 501, code: E0501 }
+    invalid_parameter: { code: E0400 }
   endpoints:
     - get: /words/{word}
       parameters: { word: { type: string, maximum: 10 }, least: { type: int, minimum: 1, error: least must be a count } }
@@ -46,6 +49,13 @@ serve:
       data: words
       unknown_parameters: refuse
       errors: { unknown_parameter: "what is that?", not_ready: not yet }
+    - get: /said
+      parameters: { word: { type: string }, least: { type: int, error: least must be a count } }
+      query: SELECT word, pieces FROM words WHERE word = $word AND pieces >= coalesce($least, 0)
+      returns: one
+      errors:
+        not_found: { message: never said, code: E1000, status: 200 }
+        invalid_parameter: { status: 422 }
     - get: /slow
       parameters: { n: { type: int, default: 1 } }
       query: SELECT count(*) AS n FROM range(3000000) a, range(1000) b WHERE (a.range * b.range + $n) % 7 = 3
@@ -103,11 +113,14 @@ def the_next_batch(api, home):
 
 def errors_of_endpoints(api):
     expect_error(api.get("/words/plum", TOKEN), 404, "not_found", "nothing here")
-    expect_error(api.get("/words/aaaaaaaaaaaaaa", TOKEN), 400, "invalid_parameter", "a parameter is missing or wrong", None)
-    expect_error(api.get("/words/apple?least=0", TOKEN), 400, "invalid_parameter", "least must be a count", "`least` must be a whole number of at least 1")
+    expect_error(api.get("/words/aaaaaaaaaaaaaa", TOKEN), 400, "E0400", "a parameter is missing or wrong", None)
+    expect_error(api.get("/words/apple?least=0", TOKEN), 400, "E0400", "least must be a count", "`least` must be a whole number of at least 1")
+    expect_error(api.get("/said?least=x", TOKEN), 422, "E0400", "least must be a count", "`least` must be a whole number")
+    expect_error(api.get("/said?word=plum", TOKEN), 200, "E1000", "never said")
+    expect_error(api.get("/said?word=plum", TOKEN), 200, "E1000", "never said")  # from the cache
     expect_error(api.get("/all?wrd=x", TOKEN), 400, "unknown_parameter", "what is that?")
-    expect_error(api.get("/all?wait_for_batch=x", TOKEN), 400, "invalid_parameter", "a parameter is missing or wrong", None)
-    expect_error(api.get("/words/changes?after=x", TOKEN), 400, "invalid_parameter", "a parameter is missing or wrong", None)
+    expect_error(api.get("/all?wait_for_batch=x", TOKEN), 400, "E0400", "a parameter is missing or wrong", None)
+    expect_error(api.get("/words/changes?after=x", TOKEN), 400, "E0400", "a parameter is missing or wrong", None)
     expect_error(api.get("/slow", TOKEN), 504, "timeout", "the answer took too long")
 
 
@@ -116,13 +129,21 @@ def errors_of_the_server(api):
     expect_error(api.get("/nothing", TOKEN), 404, "no_such_endpoint", "no such path", api.get("/nothing", TOKEN)[2]["hint"])
     status, headers, body = api.get("/all", TOKEN, method="POST")
     assert "GET" in headers["Allow"], headers
-    expect_error((status, headers, body), 405, "method_not_allowed", body["says"], body["hint"])
+    expect_error((status, headers, body), 501, "E0501", body["says"], body["hint"])
     assert body["says"], body
     connection = api.connection()
     connection.request("POST", "/all", body=b"x" * 2000, headers=TOKEN)
     answer = connection.getresponse()
     expect_error((answer.status, answer.headers, json.loads(answer.read())), 413, "payload_too_large", 'that is "too" much', None)
     connection.close()
+    document = api.get("/openapi.json", TOKEN)[2]
+    openapi.validate(document)
+    responses = document["paths"]["/said"]["get"]["responses"]
+    assert {"200", "304", "401", "404", "413", "422", "501", "503"} <= set(responses) and "405" not in responses, responses.keys()
+    assert "never said" not in responses["404"]["description"], responses["404"]
+    for path in ("/said?word=plum", "/said?word=apple", "/said?least=x"):
+        status, _, body = api.get(path, TOKEN)
+        openapi.check(document, body, responses[str(status)]["content"]["application/json"]["schema"], path)
 
 
 def main():

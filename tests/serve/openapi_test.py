@@ -32,7 +32,7 @@ CONFIG = """
 [[operations]]
 include-path = "/days/{day}"
 [operations.checks.positive_data_acceptance]
-expected-statuses = [200, 400]
+expected-statuses = [200, 400, 422]
 """
 
 KINDS = """
@@ -47,6 +47,7 @@ datasets:
   latest: "SELECT id, max(name) AS name, max(price) AS price, bool_or(is_new) AS is_new, max(day) AS day, max(moment) AS moment FROM rows GROUP BY id"
 serve:
   listen: 127.0.0.1:0
+  errors: { invalid_parameter: { code: E_VALIDATION, status: 422 }, no_such_endpoint: { status: 410 } }
   endpoints:
     - get: /rows/{id}
       parameters: { id: { type: int, minimum: 0, maximum: 100 } }

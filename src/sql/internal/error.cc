@@ -50,6 +50,7 @@ Error run_error(const duckdb::ErrorData& error) {
       return {Blame::external, text, Retry::yes};
     case duckdb::ExceptionType::OUT_OF_MEMORY:
       throw OutOfMemory(text.substr(0, text.find("\n\n")));  // then comes advice about settings
+    case duckdb::ExceptionType::INVALID:  // what libraries that read files say of damaged ones
     case duckdb::ExceptionType::PERMISSION:
       return {Blame::external, text};
     case duckdb::ExceptionType::INTERNAL:
