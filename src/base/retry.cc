@@ -15,6 +15,7 @@ bool Retrier::is_worth_waiting(const Error& error, Attempts& attempts) const {
     return false;
   }
   retries_.fetch_add(1);
+  tell_(error.what());
   if (attempts.failed++ == 0) {
     log_.warn("{}; trying again", error.what());
   }

@@ -7,9 +7,11 @@
 #include <optional>
 #include <stop_token>
 #include <type_traits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trouble.h"
 
 namespace millrace {
 
@@ -27,10 +29,11 @@ class Retrier {
 
   /// How often it has tried again since this was asked last. Thread-safe.
   [[nodiscard]] std::int64_t take_retries() const noexcept { return retries_.exchange(0); }
+  void tell(TellTrouble tell) { tell_ = std::move(tell); }
   /// Gives what `call` gives. Throws what it throws otherwise, and Stopped.
   template <class Call>
   std::invoke_result_t<Call> operator()(const Call& call) const {
-    for (Attempts attempts;;) {
+    for (Attempts attempts(*this);;) {
       try {
         return call();
       } catch (const Error& error) {
@@ -44,6 +47,16 @@ class Retrier {
 
  private:
   struct Attempts {
+    explicit Attempts(const Retrier& of) : of(of) {}
+    ~Attempts() {
+      if (failed > 0) {
+        of.tell_("");
+      }
+    }
+    Attempts(const Attempts&) = delete;
+    Attempts& operator=(const Attempts&) = delete;
+
+    const Retrier& of;
     int failed = 0;
     std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
   };
@@ -53,6 +66,7 @@ class Retrier {
   std::stop_token stop_;
   Log log_;
   Options options_;
+  TellTrouble tell_ = [](const std::string&) {};
   mutable std::atomic<std::int64_t> retries_{0};
 };
 

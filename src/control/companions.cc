@@ -50,7 +50,7 @@ class Companions::Along final : public Companion {
         spec_(std::move(spec)),
         database_(database),
         alerts_(alerts),
-        pipeline_(serve::without_absent(*spec_, of.connectors_, database_, stop_.get_token())),
+        pipeline_(what_is_there()),
         serving_(serving_of(pipeline_, of.connectors_, tables_)) {}
 
   ~Along() override {
@@ -83,7 +83,12 @@ class Companions::Along final : public Companion {
     return true;
   }
 
-  [[nodiscard]] const PipelineSpec& pipeline() const override { return pipeline_; }
+  [[nodiscard]] const PipelineSpec& pipeline() override {
+    if (std::exchange(was_asked_, true)) {  // for the first attempt it was made just now
+      pipeline_ = what_is_there();
+    }
+    return pipeline_;
+  }
   [[nodiscard]] Serving serving() const override { return serving_; }
   [[nodiscard]] const PipelineSpec& spec() const noexcept { return *spec_; }
   [[nodiscard]] const HostedService* service() const noexcept { return service_.get(); }
@@ -102,6 +107,10 @@ class Companions::Along final : public Companion {
   }
 
  private:
+  [[nodiscard]] PipelineSpec what_is_there() {
+    return serve::without_absent(*spec_, of_.connectors_, database_, stop_.get_token());
+  }
+
   Companions& of_;
   std::shared_ptr<const PipelineSpec> spec_;  // shared with the host that runs it
   sql::Database& database_;
@@ -109,6 +118,7 @@ class Companions::Along final : public Companion {
   std::stop_source stop_;
   sql::LiveTables tables_;
   PipelineSpec pipeline_;
+  bool was_asked_ = false;
   Serving serving_;
   std::unique_ptr<HostedService> service_;
   int holders_ = 0;  // guarded by the lock of all

@@ -86,7 +86,9 @@ class Finder {
 
   std::vector<Finding> find() {
     failing();
-    stuck();
+    if (!waiting()) {
+      stuck();
+    }
     if (!batches_.empty()) {
       falling_behind();
       lagging();
@@ -101,6 +103,7 @@ class Finder {
   }
 
  private:
+  using Troubles = std::vector<RunningBatch::Trouble>;
   struct Kind {
     std::string_view name;
     std::string of = {};
@@ -135,7 +138,27 @@ class Finder {
         fmt::format("/batch?at={}", newest.batch), first_of_last(all_, count));
   }
 
-  /// One that does not come to its end. Nobody else tells of it: connectors wait for their systems.
+  /// Sinks that try again by themselves, if not for a moment only. False: there is none.
+  bool waiting() {
+    const auto before = found_.size();
+    constexpr std::int64_t kLeast = 2'000'000;
+    for (const auto& [sink, why, us] : running_ ? running_->troubles : Troubles()) {
+      const auto who = "sink " + sink;
+      const auto about = "failure of " + who;
+      if (us >= kLeast && !has(about)) {
+        add(Severity::warn, {"retrying"}, about, fmt::format("{} is tried again", who),
+            fmt::format("For {}: {}. Nothing is lost; batch {} waits until it goes through",
+                        duration(us), why, running_->batch),
+            "/events", running_->batch);
+      }
+    }
+    return found_.size() > before;
+  }
+  [[nodiscard]] bool has(const std::string& about) const {
+    return std::ranges::find(found_, about, &Finding::about) != found_.end();
+  }
+
+  /// One that does not come to its end, and no sink says why.
   void stuck() {
     constexpr std::int64_t kTimes = 10;
     if (!running_ || batches_.size() < kInARow) {

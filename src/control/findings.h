@@ -81,6 +81,13 @@ struct RunningBatch {
   std::int64_t batch = 0;
   std::string phase;
   std::int64_t us = 0;  ///< so far
+  /// A sink that tries again by itself.
+  struct Trouble {
+    std::string sink;
+    std::string why;
+    std::int64_t us = 0;  ///< since it began
+  };
+  std::vector<Trouble> troubles = {};
 };
 
 /// Of some batches, oldest first, with failed ones, and the one that runs: the worst findings

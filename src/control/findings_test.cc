@@ -47,6 +47,24 @@ TEST(Findings, FallingBehindAndWhoTakesTheTime) {
   EXPECT_EQ(found[0].link, "/p/shop/batch?at=39");
 }
 
+TEST(Findings, ASinkThatTriesAgainByItself) {
+  const auto all = batches(20, [](auto, auto&) {});
+  RunningBatch running{20, "stage", 12'000'000, {{"lake", "no route to host", 11'500'000}}};
+  auto found = findings_of("shop", all, {}, running);
+  ASSERT_EQ(found.size(), 1U) << "the batch takes long, and this is why";
+  EXPECT_EQ(found[0].kind, "retrying");
+  EXPECT_EQ(found[0].about, "failure of sink lake");
+  EXPECT_EQ(found[0].title, "sink lake is tried again");
+  EXPECT_EQ(found[0].detail,
+            "For 11.5 s: no route to host. Nothing is lost; batch 20 waits until it goes through");
+  running.us = running.troubles[0].us = 1'000'000;
+  EXPECT_TRUE(findings_of("shop", all, {}, running).empty()) << "it may be over in a moment";
+  EXPECT_EQ(findings_of("shop", {}, {},
+                        {{0, "stage", 9'000'000, {{"a", "x", 3'000'000}, {"b", "y", 2'000'000}}}})
+                .size(),
+            2U);
+}
+
 TEST(Findings, ABatchThatDoesNotEnd) {
   const auto all = batches(20, [](auto, auto&) {});
   const auto found = findings_of("shop", all, {}, RunningBatch{20, "stage", 12'000'000});

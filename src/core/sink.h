@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/trouble.h"
 #include "core/chunk.h"
 #include "core/malformed.h"
 #include "core/schema.h"
@@ -53,6 +54,8 @@ struct SinkStart {
   /// Another one, for committed rows that wait to be seen. It may not be there yet either; what is
   /// in it stays for as long as the checkpoint.
   std::string folder;
+  /// For a sink that tries again by itself.
+  TellTrouble tell_trouble = [](const std::string&) {};
 };
 
 /// The columns that are written: without the one that tells of deleted rows.

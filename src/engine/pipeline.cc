@@ -131,6 +131,10 @@ void Pipeline::on_phase(std::function<void(std::int64_t, std::string_view)> call
   impl_->on_phase = std::move(call);
 }
 
+void Pipeline::on_trouble(std::function<void(const std::string&, const std::string&)> call) {
+  impl_->on_trouble = std::move(call);
+}
+
 void Pipeline::close() {
   for (auto& node : impl_->graph->sinks) {
     try {

@@ -92,6 +92,9 @@ class Pipeline {
   /// Is told when a phase of a batch begins: "run", "stage", "commit". Before open(); called by
   /// this thread and by that of a commit.
   void on_phase(std::function<void(std::int64_t batch, std::string_view phase)> call);
+  /// Is told what a sink finds wrong with its system while it tries again by itself, and with no
+  /// text when that is over. Before open(); called by any thread, must not wait.
+  void on_trouble(std::function<void(const std::string& sink, const std::string& why)> call);
   /// What is there now is all there is: for triggers once and available_now.
   void stop_at_present();
   /// No source can ever give anything again.

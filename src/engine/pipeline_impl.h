@@ -89,6 +89,8 @@ struct Pipeline::Impl {
   Retrier retrier;
   sql::Database& database;
   Serving serving;
+  // Before the graph, whose sinks may call it from threads of their own:
+  std::function<void(const std::string&, const std::string&)> on_trouble = [](auto&, auto&) {};
   std::optional<Graph> graph;  ///< nullopt: the spec has a mistake
   bool reads_itself = false;   ///< a table may be what a sink has just written
   std::unique_ptr<BatchRun> run;

@@ -174,7 +174,13 @@ void Pipeline::Impl::open_sources(const Restored& restored) {
 
 void Pipeline::Impl::open_sinks(std::optional<std::int64_t> last_committed) {
   for (auto& node : graph->sinks) {
-    retrier([&] { node.sink->open(sink_start(*graph, node, checkpoint->id(), last_committed)); });
+    retrier([&] {
+      auto start = sink_start(*graph, node, checkpoint->id(), last_committed);
+      start.tell_trouble = [this, name = node.spec->name](const std::string& why) {
+        on_trouble(name, why);
+      };
+      node.sink->open(start);
+    });
   }
 }
 

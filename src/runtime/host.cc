@@ -319,6 +319,11 @@ RunSummary PipelineHost::attempt(const std::shared_ptr<const PipelineSpec>& spec
       observer->phase_changed(batch, phase);
     }
   });
+  pipeline.on_trouble([this](const std::string& sink, const std::string& why) {
+    for (auto* observer : observers_) {
+      observer->sink_troubled(sink, why);
+    }
+  });
   Guide guide(*this);
   return run_pipeline(
       pipeline, spec->trigger, stop, guide,

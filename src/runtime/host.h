@@ -76,9 +76,9 @@ struct Refusal {
 class Companion {
  public:
   virtual ~Companion() = default;
-  /// What can be planned of the pipeline: all, or less what it alone reads and that is away. As
-  /// long as the companion lives.
-  [[nodiscard]] virtual const PipelineSpec& pipeline() const = 0;
+  /// What can be planned of the pipeline now: all, or less what the companion alone reads and that
+  /// is away. Asked before each attempt; stays as it is until the next one.
+  [[nodiscard]] virtual const PipelineSpec& pipeline() = 0;
   /// What the pipeline has to keep readable for it.
   [[nodiscard]] virtual Serving serving() const = 0;
 };
@@ -93,6 +93,11 @@ class HostObserver {
     (void)diagnostics, (void)restarted;
   }
   virtual void said(const std::string& text) { (void)text; }
+  /// What a sink finds wrong with its system while it tries again by itself; empty: that is over.
+  /// Called by any thread.
+  virtual void sink_troubled(const std::string& sink, const std::string& why) {
+    (void)sink, (void)why;
+  }
   /// An attempt is about to run batches.
   virtual void opened(const Pipeline& pipeline) { (void)pipeline; }
   virtual void batch_committed(const BatchProgress& progress) { (void)progress; }

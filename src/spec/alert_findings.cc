@@ -28,7 +28,7 @@ constexpr std::array kFindings = {
     finding("stuck", 0,
             "A batch takes ten times as long as any of late, and ten seconds or more: it may wait "
             "for a system that does not answer."),
-    finding("retrying", 0, "A system is lost; the batch is tried again."),
+    finding("retrying", 0, "A system is lost; the batch, or a sink of it, is tried again."),
     finding("failing", 0, "The last batch has failed, and will not be tried again."),
 };
 

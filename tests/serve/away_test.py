@@ -113,6 +113,31 @@ def away_for_the_pipeline_itself(home, database, proxy):
     pipeline(home, database, proxy)
 
 
+def away_when_the_pipeline_goes_on(home, database, proxy):
+    """A pipeline that has lost a system of its own goes on as soon as that is back, whatever endpoints miss."""
+    home = home / "lost"
+    (home / "input").mkdir(parents=True)
+    m.write_csv(home / "input" / "a.csv", ["item", "pieces"], [["apple", 3]])
+    with FaultProxy(database.port) as own:
+        added = (f"  own: {database.connection(port=own.port, connect_timeout='2s')}\nsources:\n"
+                 "  prices: { from: own, table: items, as: table, refresh: 10ms }")
+        pipeline(home, database, proxy, ("sources:", added))
+        text = (home / "shop.yaml").read_text()
+        (home / "shop.yaml").write_text(text.replace("FROM sales GROUP", "FROM sales JOIN prices USING (item) GROUP"))
+        with Api("run", "shop.yaml", "--control", "127.0.0.1:0", "--progress", "none", cwd=home) as api:
+            m.wait_until(lambda: api.get("/sold/pear")[0] == 404 and api.get("/items/apple")[2] == APPLE, "all of it")
+            for each in (proxy, own):
+                each.refuse()
+                each.cut()
+            m.write_csv(home / "input" / "b.csv", ["item", "pieces"], [["pear", 7]])
+            m.wait_until(lambda: "prices" in api.log(), "the pipeline to be lost")
+            own.accept()
+            m.wait_until(lambda: api.get("/sold/pear")[2] == {"item": "pear", "pieces": 7}, "it to go on", timeout=90)
+            unavailable(api, "/items/apple")
+            proxy.accept()
+            m.wait_until(lambda: api.get("/items/apple")[2] == APPLE, "the other one")
+
+
 def prepared_once(home, database):
     """Not once a request: the server counts."""
     def prepared():
@@ -154,7 +179,7 @@ def main():
         pipeline(home, database, proxy)
         report.case("run: MariaDB is away at the start", lambda: comes_up(("run", "--control", "127.0.0.1:0", "--progress", "none"), home, proxy))
         report.case("serve: MariaDB is away at the start", lambda: comes_up(("serve",), home, proxy))
-        for case in (mistakes_that_nobody_could_tell, away_for_the_pipeline_itself):
+        for case in (mistakes_that_nobody_could_tell, away_for_the_pipeline_itself, away_when_the_pipeline_goes_on):
             report.case(case.__name__.replace("_", " "), lambda: case(home, database, proxy))
         report.case("prepared once", lambda: prepared_once(home, database))
     return report.close()

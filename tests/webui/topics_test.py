@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import itertools
 import pathlib
+import re
 import sys
 import tempfile
 import threading
@@ -120,28 +121,29 @@ def a_lag_that_grows(browser, bench):
 
 
 def a_sink_whose_broker_is_away(browser, bench):
-    """The connector waits for it: what is found is that the batch does not end."""
+    """The connector waits for it, and says so."""
     topic = bench.topic("out", 1)
     with running(bench, WRITES, topic=topic) as daemon:
         daemon.wait_for_batch("writes", 8)
         bench.kafka.stop()
         try:
             def finding():
-                return next((each for each in daemon.get("/pipelines/writes")["findings"] if each["kind"] == "stuck"), None)
+                return next((each for each in daemon.get("/pipelines/writes")["findings"] if each["about"] == "failure of sink told"), None)
             m.wait_until(finding, "the finding")
-            batch = daemon.get("/pipelines/writes")["batch"] + 1
-            assert finding()["title"].startswith(f"Batch {batch} takes 1") and "phase" in finding()["detail"], finding()
-            m.wait_until(lambda: f"Batch {batch} takes 1" in daemon.log(), "the log to say it")
-            assert any(each["text"].startswith(f"Batch {batch} takes 1") for each in daemon.get("/events?pipeline=writes"))
+            found, batch = finding(), daemon.get("/pipelines/writes")["batch"] + 1
+            words = re.compile(rf"sink told is tried again: For [0-9.]+ m?s: .+\. Nothing is lost; batch {batch} waits until it goes through")
+            assert found["kind"] == "retrying" and words.fullmatch(f"{found['title']}: {found['detail']}"), found
+            m.wait_until(lambda: words.search(daemon.log()), "the log to say it")
+            assert any(words.fullmatch(each["text"]) for each in daemon.get("/events?pipeline=writes"))
             with browser.page(daemon.url) as page:
-                shown = page.locator(".find", has_text=f"Batch {batch} takes")
+                shown = page.locator(".find", has_text="sink told is tried again")
                 shown.wait_for()
-                assert shown.locator("p").inner_text() == finding()["detail"]
+                assert words.fullmatch(f"{found['title']}: {shown.locator('p').inner_text()}"), shown.inner_text()
         finally:
             bench.kafka.start()
         daemon.wait_for_batch("writes", batch + 2)
         m.wait_until(lambda: not finding(), "it to be over")
-        m.wait_until(lambda: f"No more: Batch {batch} takes 1" in daemon.log(), "the log to say so")
+        m.wait_until(lambda: "No more: sink told is tried again" in daemon.log(), "the log to say so")
 
 
 CASES = [offsets_and_the_holder, a_lag_that_grows, a_sink_whose_broker_is_away]

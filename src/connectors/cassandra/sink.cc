@@ -139,6 +139,7 @@ void CassandraSink::open(const SinkStart& start) {
                .on_refused = options_.on_refused};
   auto cluster = std::make_unique<Cluster>(connection_, name_, stop_);
   Session& session = cluster->session();
+  session.tell(start.tell_trouble);
   const auto who = "sink " + name_;
   plan_ = make_plan(session, table_, options_, start_, find_or_create(session), who);
   const auto servers = connection_.is_keyspaces() ? kKeyspacesRowBytes

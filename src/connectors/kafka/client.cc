@@ -139,6 +139,7 @@ void Troubles::note(rd_kafka_resp_err_t code, std::string_view detail) {
     return;  // why has been said
   }
   last_ = std::move(text);
+  tell_(last_);
   unreachable_ = unreachable_ || means_unreachable(code);
   if (said_.insert(code).second) {
     log_.warn("{}; going on trying", last_);
@@ -151,6 +152,7 @@ void Troubles::over() {
     said_.clear();
     last_.clear();
     unreachable_ = false;
+    tell_("");
     log_.info("the cluster answers again");
   }
 }

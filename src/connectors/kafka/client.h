@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trouble.h"
 #include "connectors/kafka/handles.h"
 #include "connectors/kafka/options.h"
 
@@ -39,6 +40,8 @@ class Troubles {
  public:
   explicit Troubles(const std::string& who) : who_(who), log_(Log().with("kafka", who)) {}
 
+  /// Before anything is noted.
+  void tell(TellTrouble tell) { tell_ = std::move(tell); }
   void note(rd_kafka_resp_err_t code, std::string_view detail);
   /// Something worked: what was wrong is over.
   void over();
@@ -65,6 +68,7 @@ class Troubles {
  private:
   std::string who_;
   Log log_;
+  TellTrouble tell_ = [](const std::string&) {};
   std::atomic<int> certificate_problem_ = 0;
   mutable std::mutex lock_;
   std::set<rd_kafka_resp_err_t> said_;

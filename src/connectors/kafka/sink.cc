@@ -253,6 +253,7 @@ void KafkaSink::check_connection(const SinkStart* start, Findings& findings) {
 }
 
 void KafkaSink::open(const SinkStart& start) {
+  troubles_.tell(start.tell_trouble);
   refusing_ = {.name = name_,
                .origin = options_.topic,
                .schema = start.schema,

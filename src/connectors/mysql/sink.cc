@@ -192,6 +192,7 @@ Wanted MysqlSink::wanted(const SinkStart& start) const {
 void MysqlSink::open(const SinkStart& start) {
   const auto table = wanted(start);
   checkpoint_ = start.checkpoint;
+  retrier_.tell(start.tell_trouble);
   refusing_ = {.name = name_,
                .origin = options_.table,
                .schema = start.schema,

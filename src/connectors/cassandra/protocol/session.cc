@@ -386,6 +386,7 @@ milliseconds Session::pause_after(int failures) {
 
 void Session::note(const std::string& why) {
   trouble_ = why;
+  tell_(why);
   if (!std::exchange(in_trouble_, true)) {
     log_.warn("{}; going on trying", why);
   }
@@ -400,6 +401,7 @@ void Session::note(const std::string& why) {
 void Session::note_success() {
   last_success_ = Clock::now();
   if (std::exchange(in_trouble_, false)) {
+    tell_("");
     log_.info("the cluster answers again");
   }
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/trouble.h"
 #include "connectors/cassandra/protocol/connection.h"
 #include "connectors/cassandra/protocol/messages.h"
 #include "connectors/cassandra/protocol/token.h"
@@ -62,6 +63,7 @@ class Session {
  public:
   Session(SessionOptions options, const std::string& who, std::stop_token stop);
 
+  void tell(TellTrouble tell) { tell_ = std::move(tell); }
   /// Finds the cluster, with one attempt at each contact point. Throws Error, mostly with
   /// Retry::yes.
   void open();
@@ -150,6 +152,7 @@ class Session {
 
   std::minstd_rand random_;
   bool in_trouble_ = false;
+  TellTrouble tell_ = [](const std::string&) {};
   std::string trouble_;
   Clock::time_point last_success_;
   Clock::time_point may_send_;  // by `max_requests_per_second`
