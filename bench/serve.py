@@ -118,7 +118,7 @@ class Service:
 
     def __init__(self, options, home, lake):
         shutil.copy(ROOT / "bench" / "serve.yaml", home)
-        m.BINARY = options.bin
+        m.BINARY = str(pathlib.Path(options.bin).resolve())
         self.process = m.start("run", "serve.yaml", "--control", "127.0.0.1:0", "--progress", "none", cwd=home,
                                env={"LAKE": str(lake), "FILE_CACHE": options.file_cache, "CACHE": options.cache})
         self.lines = []
