@@ -76,10 +76,11 @@ class Bench:
 
     def write(self, name, schema, rows, **options):
         path = self.folder / "in" / name
-        with open(path.with_name("." + name), "wb") as file:
+        aside = path.with_name("." + name)
+        with open(aside, "wb") as file:
             fastavro.writer(file, fastavro.parse_schema(schema), rows, **options)
-        path.with_name("." + name).rename(path)
-        os.utime(path, (1_700_000_000 + len(list(path.parent.iterdir())),) * 2)
+        os.utime(aside, (1_700_000_000 + len(list(path.parent.iterdir())),) * 2)
+        aside.rename(path)  # at last: a process that runs may read it at once
         return path
 
     def pipeline(self, source="", sql="SELECT * FROM input", sink=None, more=""):
