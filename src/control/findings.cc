@@ -411,8 +411,7 @@ FindingLimits limits_of(const PipelineSpec& spec) {
 std::vector<Finding> findings_of(const std::string& pipeline, Batches batches,
                                  const FindingLimits& limits,
                                  const std::optional<RunningBatch>& running) {
-  return batches.empty() ? std::vector<Finding>()
-                         : Finder(pipeline, batches, limits, running).find();
+  return Finder(pipeline, batches, limits, running).find();
 }
 
 }  // namespace millrace::control

@@ -298,11 +298,13 @@ TEST(ServerTest, WhoDoesNotAnswerOrThrowsMakesA500) {
 TEST(ServerTest, ShapesItsProblemsAsItsOwnerWants) {
   Answering handler(echo);
   Server server(quiet(), handler, [](const Problem& problem) {
-    return text_answer(R"({"error": ")" + problem.code + R"("})");
+    Response response = text_answer(R"({"error": ")" + problem.code + R"("})");
+    response.status = 422;  // the one that it wants
+    return response;
   });
   Client client(server.start());
   const Reply reply = client.get("/%zz");
-  EXPECT_EQ(reply.status, 400);
+  EXPECT_EQ(reply.status, 422);
   EXPECT_EQ(reply.body, R"({"error": "bad_request"})");
 }
 
