@@ -29,6 +29,7 @@ class Retrier {
 
   /// How often it has tried again since this was asked last. Thread-safe.
   [[nodiscard]] std::int64_t take_retries() const noexcept { return retries_.exchange(0); }
+  /// Who is told of each failure that is tried again; not while a call is under way.
   void tell(TellTrouble tell) { tell_ = std::move(tell); }
   /// Gives what `call` gives. Throws what it throws otherwise, and Stopped.
   template <class Call>

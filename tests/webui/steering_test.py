@@ -256,9 +256,9 @@ def every_key_of_the_list(browser):
             lines = [" ".join(each.split()) for each in page.locator(".help dt").all_inner_texts()]
             key("?", "?", lambda: not open_dialog("Keyboard shortcuts"), "it to close")
             key("G O", ["g", "o"], lambda: page.url.split("?")[0] == f"{daemon.url}/", "the overview")
-        put(home, "0", [[i, -i] for i in range(1, 4)])
+        put(home, "0", [[i, -i] for i in range(1, 31)])
         daemon.post("/pipelines/orders/control", {"action": "trigger"})
-        m.wait_until(lambda: daemon.get("/pipelines/orders")["quarantine_open"] == 3, "rows in the quarantine")
+        m.wait_until(lambda: daemon.get("/pipelines/orders")["quarantine_open"] == 30, "rows in the quarantine")
         with browser.page(f"{daemon.url}/p/orders/quality") as page:
             page.wait_for_selector(".qrow.on")
             page.locator(".qrows").focus()
@@ -267,7 +267,8 @@ def every_key_of_the_list(browser):
                 return page.locator(".qrow").evaluate_all("rows => rows.findIndex(row => row.classList.contains('on'))")
             for step, row in (("ArrowDown", 1), ("j", 2), ("ArrowUp", 1)):
                 key("↑ ↓ X", step, lambda: chosen() == row, f"{step} to lead to row {row}")
-            key("↑ ↓ X", ["ArrowDown", "ArrowUp"] * 10 + ["ArrowUp", "ArrowDown"], lambda: chosen() == 1, "none of many quick ones to be lost")
+            key("↑ ↓ X", ["ArrowDown"] * 25, lambda: chosen() == 26, "none of many quick ones to be lost")
+            key("↑ ↓ X", ["ArrowUp"] * 25, lambda: chosen() == 1, "none of them to be lost upwards")
             key("↑ ↓ X", "x", lambda: page.get_by_role("checkbox", name="Mark").nth(1).is_checked(), "its mark")
             key("↑ ↓ X", "x", lambda: not page.get_by_role("checkbox", name="Mark").nth(1).is_checked(), "no mark")
         assert set(lines) == tried, (lines, tried)

@@ -128,6 +128,11 @@ Error error_of(std::string_view doing, rd_kafka_resp_err_t code, std::string_vie
           is_temporary(code) ? Retry::yes : Retry::no};
 }
 
+void Troubles::tell(TellTrouble tell) {
+  const std::lock_guard guard(lock_);
+  tell_ = std::move(tell);
+}
+
 void Troubles::note(rd_kafka_resp_err_t code, std::string_view detail) {
   const std::lock_guard guard(lock_);
   auto text = detail.empty() ? text_of(code) : std::string(detail);

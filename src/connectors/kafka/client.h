@@ -40,8 +40,8 @@ class Troubles {
  public:
   explicit Troubles(const std::string& who) : who_(who), log_(Log().with("kafka", who)) {}
 
-  /// Before anything is noted.
-  void tell(TellTrouble tell) { tell_ = std::move(tell); }
+  /// Who is told of what is noted from now on.
+  void tell(TellTrouble tell);
   void note(rd_kafka_resp_err_t code, std::string_view detail);
   /// Something worked: what was wrong is over.
   void over();

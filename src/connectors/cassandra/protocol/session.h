@@ -63,6 +63,7 @@ class Session {
  public:
   Session(SessionOptions options, const std::string& who, std::stop_token stop);
 
+  /// Who is told of what fails and is tried again, from now on.
   void tell(TellTrouble tell) { tell_ = std::move(tell); }
   /// Finds the cluster, with one attempt at each contact point. Throws Error, mostly with
   /// Retry::yes.
